@@ -1,0 +1,143 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Label is the caller's name of a vector. Labels are expected to be small and
+// dense (document ids), because a filter is a [Bitmap] over them.
+type Label uint64
+
+// Neighbor is one result of a search, nearest first.
+type Neighbor struct {
+	Label    Label
+	Distance float64 // in the metric's unit, see [Metric]; computed in the element's own precision
+}
+
+// Metric says how far two vectors are apart; smaller is nearer.
+type Metric uint8
+
+// The metrics, with RediSearch's definitions of distance.
+const (
+	L2     Metric = iota // squared Euclidean distance, sum((a-b)^2)
+	IP                   // 1 - dot(a, b)
+	Cosine               // 1 - dot(a, b)/(|a||b|); a zero vector is at distance 1 from everything
+)
+
+// String returns the name that FT.CREATE uses.
+func (m Metric) String() string {
+	switch m {
+	case L2:
+		return "L2"
+	case IP:
+		return "IP"
+	case Cosine:
+		return "COSINE"
+	}
+	return fmt.Sprintf("Metric(%d)", uint8(m))
+}
+
+// Element is the type of a vector's components as they come off the wire.
+type Element uint8
+
+// The element types.
+const (
+	Float32 Element = iota
+	Float64
+)
+
+// Size is the size of one component in bytes.
+func (e Element) Size() int {
+	if e == Float64 {
+		return 8
+	}
+	return 4
+}
+
+// String returns the name that FT.CREATE uses.
+func (e Element) String() string {
+	if e == Float64 {
+		return "FLOAT64"
+	}
+	return "FLOAT32"
+}
+
+// Params describe a vector index. The zero value of each optional field means
+// RediSearch's default.
+type Params struct {
+	Dim            int     // number of components, 1 to MaxDim
+	Element        Element // FLOAT32 by default
+	Metric         Metric
+	M              int     // HNSW: links per node above level 0 (2M at level 0); default 16
+	EFConstruction int     // HNSW: pool size while building; default 200
+	EFRuntime      int     // HNSW: default pool size of a search; default 10
+	Epsilon        float64 // HNSW: how far beyond the radius a range search explores, relative; default 0.01
+	InitialCap     int     // expected number of vectors; a hint, never allocated at once
+	BlockSize      int     // FLAT: kept for FT.INFO, otherwise ignored
+	Seed           uint64  // of the level generator; 0 picks a fixed one
+}
+
+// Limits of Params. MaxDim and MaxM are RediSearch's.
+const (
+	MaxDim = 32768
+	MaxM   = 512
+)
+
+// Errors of this package and of every index type. Test with errors.Is.
+var (
+	ErrDim     = errors.New("index: vector has the wrong length")
+	ErrNotFin  = errors.New("index: vector holds NaN or infinity")
+	ErrCorrupt = errors.New("index: corrupt data")
+)
+
+// SearchOptions refine a search. The zero value is a plain one.
+type SearchOptions struct {
+	EF      int         // HNSW: size of the candidate pool; 0 means Params.EFRuntime; never below k
+	Epsilon float64     // HNSW range: 0 means Params.Epsilon
+	Allow   *Bitmap     // only these labels may be returned; nil allows all
+	Stop    func() bool // asked now and then; true ends the search with what was found
+}
+
+// Stats are an index's figures.
+type Stats struct {
+	Len     int   // live vectors
+	Deleted int   // tombstones whose slots are not reclaimed yet
+	Bytes   int64 // memory held, off-heap slabs included
+	Levels  int   // HNSW: levels in use
+}
+
+// Index holds vectors under labels and finds the nearest to a query.
+// All methods are safe for concurrent use; a search never waits for an insert.
+//
+// A vector or query is given as the blob that comes off the wire: Dim
+// components of the index's [Element], little-endian, at any alignment. It is
+// copied; the caller keeps it.
+type Index interface {
+	// Add inserts the vector or replaces the label's older one. A version that
+	// is not newer than the label's last (added or removed) is a no-op.
+	// ErrDim, ErrNotFin: nothing changed.
+	Add(l Label, version uint64, v []byte) error
+	// Remove deletes the label's vector; false where there is none or version is older.
+	Remove(l Label, version uint64) bool
+	// Search appends the k nearest to dst, nearest first, and returns it.
+	Search(dst []Neighbor, q []byte, k int, o SearchOptions) ([]Neighbor, error)
+	// Range appends all within radius (inclusive) to dst, nearest first.
+	Range(dst []Neighbor, q []byte, radius float64, o SearchOptions) ([]Neighbor, error)
+	// Distance is the distance from the query to the label's vector; false where there is none.
+	Distance(q []byte, l Label) (float64, bool)
+	Len() int
+	Stats() Stats
+	// Close returns the index's off-heap memory. Nothing may be called after it.
+	Close() error
+}
+
+// Saver is implemented by index types that can write themselves.
+type Saver interface{ Save(w io.Writer) error }
+
+// Kind is a type of index, a row of kinds.All.
+type Kind struct {
+	Name string // as in FT.CREATE: HNSW, FLAT
+	New  func(Params) (Index, error)
+}
