@@ -1,0 +1,57 @@
+package store
+
+// Class is a letter of notify-keyspace-events: the family an event belongs to.
+type Class byte
+
+// The classes, as in redis.conf.
+const (
+	ClassGeneric Class = 'g'
+	ClassString  Class = '$'
+	ClassList    Class = 'l'
+	ClassSet     Class = 's'
+	ClassHash    Class = 'h'
+	ClassZSet    Class = 'z'
+	ClassStream  Class = 't'
+	ClassExpired Class = 'x'
+	ClassEvicted Class = 'e'
+	ClassNew     Class = 'n' // a key that was not there before; not a change of its own
+)
+
+// Event says that a key changed.
+type Event struct {
+	DB    int    // database; -1 for a flush of all
+	Key   string // empty for a flush
+	Class Class
+	Name  string // as keyspace notifications name it: "set", "del", "expired", "hset", …
+	Flush bool   // the whole database went; Key is empty
+	Entry *Entry // the entry after the change, nil where the key is gone
+}
+
+// Effect is a command that repeats a change exactly: what the log stores.
+type Effect struct {
+	DB   int
+	Args [][]byte
+}
+
+// Commit is what one command, or one EXEC, changed. It is lent to observers
+// for the length of Committed; slices and strings' bytes are reused after it.
+type Commit struct {
+	Seq     uint64 // grows with every commit; for one key in the order of its changes
+	At      int64  // Unix ms
+	Origin  uint64 // client that caused it, 0 for the server itself
+	Events  []Event
+	Effects []Effect
+
+	deferred []Deferred
+}
+
+// Deferred is work an observer wants done after the shards are unlocked and
+// before the client gets its reply.
+type Deferred interface{ Do() }
+
+// Defer hands over such work.
+func (c *Commit) Defer(d Deferred) { c.deferred = append(c.deferred, d) }
+
+// Observer hears of every commit, in order for each key. Shard locks are held:
+// copy, queue, return. It must not call back into the keyspace.
+type Observer interface{ Committed(*Commit) }

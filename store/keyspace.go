@@ -1,0 +1,250 @@
+package store
+
+import (
+	"errors"
+	"hash/maphash"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nearcache/nearcache/store/evict"
+)
+
+// Databases is the number of databases that SELECT knows.
+const Databases = 16
+
+// Errors of the keyspace.
+var (
+	ErrWrongType   = errors.New("store: operation against a key holding the wrong kind of value")
+	ErrOutOfMemory = errors.New("store: maxmemory reached and nothing can be evicted")
+)
+
+// Options of a keyspace. The zero value works.
+type Options struct {
+	Clock Clock // SystemClock by default
+}
+
+// Keyspace holds all keys of all databases. Its methods are safe for
+// concurrent use.
+type Keyspace struct {
+	clock     Clock
+	seed      maphash.Seed
+	seq       atomic.Uint64
+	used      atomic.Int64
+	maxMemory atomic.Int64
+	policy    atomic.Pointer[evict.Policy]
+	samples   atomic.Int32
+	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
+	expired   atomic.Uint64
+	evicted   atomic.Uint64
+	observers []Observer     // fixed before the first Tx
+	external  []func() int64 // memory held elsewhere; fixed before the first Tx
+	shards    [Shards]shard
+}
+
+type shard struct {
+	sync.Mutex
+	dbs        [Databases]dict
+	expiry     [Databases]expiry
+	watches    map[watchKey][]*Watch
+	nextExpiry atomic.Int64 // soonest expiry of all databases, 0 for none; read without the lock
+	_          [64]byte
+}
+
+// New makes an empty keyspace.
+func New(o Options) *Keyspace {
+	ks := &Keyspace{clock: o.Clock, seed: maphash.MakeSeed()}
+	if ks.clock == nil {
+		ks.clock = SystemClock
+	}
+	ks.policy.Store(evict.Find("noeviction"))
+	ks.samples.Store(5)
+	return ks
+}
+
+// Observe adds an observer. Call it before the first Tx.
+func (ks *Keyspace) Observe(o Observer) { ks.observers = append(ks.observers, o) }
+
+// CountMemory adds a source of memory outside of the keyspace (vector indexes,
+// tracking tables) to Used. Call it before the first Tx.
+func (ks *Keyspace) CountMemory(f func() int64) { ks.external = append(ks.external, f) }
+
+// Now is the time of the keyspace's clock in Unix milliseconds.
+func (ks *Keyspace) Now() int64 { return ks.clock() }
+
+// Seq is the sequence number of the newest commit.
+func (ks *Keyspace) Seq() uint64 { return ks.seq.Load() }
+
+// SetSeq continues the numbering after a load.
+func (ks *Keyspace) SetSeq(n uint64) { ks.seq.Store(max(n, ks.seq.Load())) }
+
+// Expired and Evicted count keys since the start.
+func (ks *Keyspace) Expired() uint64 { return ks.expired.Load() }
+
+// Evicted counts the keys that maxmemory has pushed out since the start.
+func (ks *Keyspace) Evicted() uint64 { return ks.evicted.Load() }
+
+// ResetStats sets the counters of expired and evicted keys to zero.
+func (ks *Keyspace) ResetStats() {
+	ks.expired.Store(0)
+	ks.evicted.Store(0)
+}
+
+// Used is the memory accounted to data in bytes: keys, values and what
+// CountMemory added.
+func (ks *Keyspace) Used() int64 {
+	n := ks.used.Load()
+	for _, f := range ks.external {
+		n += f()
+	}
+	return n
+}
+
+// SetMaxMemory sets the limit in bytes; 0 is none.
+func (ks *Keyspace) SetMaxMemory(n int64) { ks.maxMemory.Store(n) }
+
+// MaxMemory is the limit in bytes; 0 is none.
+func (ks *Keyspace) MaxMemory() int64 { return ks.maxMemory.Load() }
+
+// SetPolicy sets what is evicted at the limit. Access words of the other
+// family (clock or counter) are reset, as they mean nothing to it.
+func (ks *Keyspace) SetPolicy(p *evict.Policy) {
+	if old := ks.policy.Swap(p); old.LFU == p.LFU {
+		return
+	}
+	now := ks.clock()
+	for i := range ks.shards {
+		sh := &ks.shards[i]
+		sh.Lock()
+		for db := range sh.dbs {
+			for _, e := range sh.dbs[db].buckets {
+				for ; e != nil; e = e.next {
+					e.access = p.NewAccess(now)
+				}
+			}
+		}
+		sh.Unlock()
+	}
+}
+
+// Policy is the eviction policy in force.
+func (ks *Keyspace) Policy() *evict.Policy { return ks.policy.Load() }
+
+// SetSamples sets how many keys an eviction looks at (maxmemory-samples).
+func (ks *Keyspace) SetSamples(n int) { ks.samples.Store(int32(n)) }
+
+// SetActiveExpire switches the active side of expiry.
+func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }
+
+func (sh *shard) publishNextExpiry() {
+	next := int64(0)
+	for db := range sh.expiry {
+		if at := sh.expiry[db].next(); at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	sh.nextExpiry.Store(next)
+}
+
+// expireSlice bounds how long one shard is held by active expiry.
+const expireSlice = 256
+
+// ExpireDue deletes keys that are due, at most limit of them (0: all), and
+// returns how many. Shards without any are not locked.
+func (ks *Keyspace) ExpireDue(limit int) int {
+	if ks.lazyOnly.Load() {
+		return 0
+	}
+	n, now := 0, ks.clock()
+	var tx Tx
+	for i := range ks.shards {
+		sh := &ks.shards[i]
+		for {
+			if at := sh.nextExpiry.Load(); at == 0 || at > now || limit > 0 && n >= limit {
+				break
+			}
+			tx.Begin(ks, 0, 0)
+			tx.lockShard(i)
+			k := 0
+			for db := range sh.expiry {
+				tx.DB = db
+				for x := &sh.expiry[db]; k < expireSlice && x.next() != 0 && x.next() <= now; k++ {
+					tx.expire(sh, x.h[0])
+				}
+			}
+			tx.End()
+			n += k
+			if k == 0 {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// OverLimit reports whether more memory is used than maxmemory allows.
+func (ks *Keyspace) OverLimit() bool {
+	limit := ks.maxMemory.Load()
+	return limit > 0 && ks.Used() > limit
+}
+
+// FreeMemory evicts keys until Used is within maxmemory, and returns
+// ErrOutOfMemory where the policy leaves no candidate. No shard may be held.
+func (ks *Keyspace) FreeMemory() error {
+	p := ks.policy.Load()
+	var tx Tx
+	for ks.OverLimit() {
+		if p.None || !ks.evictOne(&tx, p) {
+			return ErrOutOfMemory
+		}
+	}
+	return nil
+}
+
+// evictOne samples one shard, starting at a random one, and removes the best
+// candidate of the first shard that has any.
+func (ks *Keyspace) evictOne(tx *Tx, p *evict.Policy) bool {
+	start := rand.IntN(Shards)
+	now := ks.clock()
+	for k := range Shards {
+		i := (start + k) % Shards
+		sh := &ks.shards[i]
+		tx.Begin(ks, 0, 0)
+		tx.lockShard(i)
+		var best *Entry
+		var bestScore uint64
+		for db := range sh.dbs {
+			for range int(ks.samples.Load()) {
+				e := sh.candidate(db, p)
+				if e == nil {
+					break
+				}
+				s := p.Score(evict.Candidate{Access: e.access, ExpireAt: e.expireAt, Now: now, Random: rand.Uint64()})
+				if best == nil || s > bestScore {
+					best, bestScore = e, s
+				}
+			}
+		}
+		if best != nil {
+			tx.DB = int(best.db)
+			tx.drop(sh, best, ClassEvicted, "evicted")
+			ks.evicted.Add(1)
+		}
+		tx.End()
+		if best != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (sh *shard) candidate(db int, p *evict.Policy) *Entry {
+	if p.Volatile {
+		h := sh.expiry[db].h
+		if len(h) == 0 {
+			return nil
+		}
+		return h[rand.IntN(len(h))]
+	}
+	return sh.dbs[db].random(rand.Uint64)
+}

@@ -1,0 +1,79 @@
+// Package str is the string type.
+package str
+
+import (
+	"strconv"
+
+	"github.com/nearcache/nearcache/store/object"
+)
+
+// Type is the descriptor of strings.
+var Type = &object.Type{Name: "string"}
+
+// Value is a string: any bytes up to proto-max-bulk-len.
+type Value struct {
+	B   []byte // owned by the value
+	raw bool   // changed in place: OBJECT ENCODING says raw, as Redis does
+}
+
+// New makes a value that owns b.
+func New(b []byte) *Value { return &Value{B: b} }
+
+// Copy makes a value of a copy of b.
+func Copy(b []byte) *Value { return &Value{B: append(make([]byte, 0, len(b)), b...)} }
+
+// SetCopy replaces the bytes by a copy of b, reusing the memory where it fits
+// without wasting more than half of it.
+func (v *Value) SetCopy(b []byte) {
+	if cap(v.B) < len(b) || cap(v.B) > 2*len(b)+64 {
+		v.B = make([]byte, 0, len(b))
+	}
+	v.B, v.raw = append(v.B[:0], b...), false
+}
+
+// MarkRaw notes that the bytes were changed in place (APPEND, SETRANGE).
+func (v *Value) MarkRaw() { v.raw = true }
+
+// Type implements object.Object.
+func (v *Value) Type() *object.Type { return Type }
+
+// maxEmbedded is Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT.
+const maxEmbedded = 44
+
+// Encoding implements object.Object.
+func (v *Value) Encoding() string {
+	switch {
+	case v.raw:
+		return "raw"
+	case isInt(v.B):
+		return "int"
+	case len(v.B) <= maxEmbedded:
+		return "embstr"
+	}
+	return "raw"
+}
+
+func isInt(b []byte) bool {
+	if len(b) == 0 || len(b) > 20 {
+		return false
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return false
+	}
+	var buf [20]byte
+	return string(strconv.AppendInt(buf[:0], n, 10)) == string(b)
+}
+
+// Size implements object.Object.
+func (v *Value) Size() int { return 48 + cap(v.B) }
+
+// Clone implements object.Object.
+func (v *Value) Clone() object.Object {
+	return &Value{B: append([]byte(nil), v.B...), raw: v.raw}
+}
+
+// Rebuild implements object.Object.
+func (v *Value) Rebuild(key []byte, emit func(args ...[]byte)) {
+	emit([]byte("SET"), key, v.B)
+}
