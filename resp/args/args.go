@@ -1,0 +1,169 @@
+package args
+
+import (
+	"math"
+	"strconv"
+	"unsafe"
+
+	"github.com/nearcache/nearcache/resp"
+)
+
+// Parser reads the arguments of one command, from left to right. A Parser is
+// reused by Reset; it is not safe for concurrent use.
+type Parser struct {
+	argv [][]byte
+	pos  int
+	err  error
+}
+
+// Reset starts over with argv, whose first element is the command's name and is
+// skipped.
+func (p *Parser) Reset(argv [][]byte) {
+	*p = Parser{argv: argv, pos: min(1, len(argv))}
+}
+
+// More reports whether arguments are left and nothing has failed.
+func (p *Parser) More() bool { return p.err == nil && p.pos < len(p.argv) }
+
+// Len returns the number of arguments left; none after an error.
+func (p *Parser) Len() int {
+	if p.err != nil {
+		return 0
+	}
+	return len(p.argv) - p.pos
+}
+
+// Peek returns the next argument without consuming it, or nil when there is
+// none. Unlike a read it does not fail.
+func (p *Parser) Peek() []byte {
+	if !p.More() {
+		return nil
+	}
+	return p.argv[p.pos]
+}
+
+// Bytes consumes an argument. The slice belongs to the command's buffer: it is
+// valid while the command runs and must be copied to be kept. When nothing is
+// left it fails with resp.ErrSyntax.
+func (p *Parser) Bytes() []byte {
+	if p.err != nil {
+		return nil
+	}
+	if p.pos >= len(p.argv) {
+		p.err = resp.ErrSyntax
+		return nil
+	}
+	p.pos++
+	return p.argv[p.pos-1]
+}
+
+// String consumes an argument and returns a copy.
+func (p *Parser) String() string { return string(p.Bytes()) }
+
+// Int consumes a signed 64-bit integer, or fails with resp.ErrNotInt.
+func (p *Parser) Int() int64 {
+	b := p.Bytes()
+	if p.err != nil {
+		return 0
+	}
+	n, ok := resp.ParseInt(b)
+	if !ok {
+		p.err = resp.ErrNotInt
+	}
+	return n
+}
+
+// Uint consumes an unsigned 64-bit integer, or fails with resp.ErrNotInt.
+func (p *Parser) Uint() uint64 {
+	b := p.Bytes()
+	if p.err != nil {
+		return 0
+	}
+	n, ok := resp.ParseUint(b)
+	if !ok {
+		p.err = resp.ErrNotInt
+	}
+	return n
+}
+
+// Float consumes a floating-point number, or fails with resp.ErrNotFloat. It may
+// be infinite, never NaN.
+func (p *Parser) Float() float64 {
+	b := p.Bytes()
+	if p.err != nil {
+		return 0
+	}
+	f, ok := ParseFloat(b)
+	if !ok {
+		p.err = resp.ErrNotFloat
+	}
+	return f
+}
+
+// Accept consumes the next argument if it is word, in any mixture of cases, and
+// reports whether it did.
+func (p *Parser) Accept(word string) bool {
+	if !p.More() || !EqualFold(p.argv[p.pos], word) {
+		return false
+	}
+	p.pos++
+	return true
+}
+
+// Rest consumes all arguments that are left. Ownership is that of Bytes.
+func (p *Parser) Rest() [][]byte {
+	if p.err != nil {
+		return nil
+	}
+	rest := p.argv[p.pos:]
+	p.pos = len(p.argv)
+	return rest
+}
+
+// Fail records err, unless an error is recorded already or err is nil.
+func (p *Parser) Fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// Done fails with resp.ErrSyntax when arguments are left.
+func (p *Parser) Done() {
+	if p.More() {
+		p.err = resp.ErrSyntax
+	}
+}
+
+// Err returns the first error.
+func (p *Parser) Err() error { return p.err }
+
+// EqualFold reports whether b and s are equal but for the case of ASCII letters.
+func EqualFold(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i, c := range b {
+		if d := s[i]; c != d && (c|0x20 != d|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseFloat reads a floating-point number and reports false for NaN, for a
+// number that is too large, for spaces, and for what only Go takes for a number.
+func ParseFloat(b []byte) (float64, bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c == '_' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
+	if err != nil || math.IsNaN(f) {
+		return 0, false
+	}
+	return f, true
+}

@@ -1,0 +1,388 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// Limits bounds what a Reader accepts. Each is checked against the declared
+// length, before anything is reserved for it. A zero field means the default.
+type Limits struct {
+	MaxBulk   int64 // bytes of one argument (proto-max-bulk-len)
+	MaxArgs   int   // arguments of one command
+	MaxInline int   // bytes of an inline command, and of the line that holds a length
+	MaxQuery  int64 // memory of one incomplete command (client-query-buffer-limit)
+
+	// Unauthenticated adds the limits for a client that may still be anybody:
+	// 10 arguments of 16 kB each, as Redis has since CVE-2021-32675.
+	Unauthenticated bool
+}
+
+// Defaults of Limits, which are those of Redis, but for MaxArgs: Redis lets a
+// client announce 2^31 arguments and waits for them.
+const (
+	DefaultMaxBulk   = 512 << 20
+	DefaultMaxArgs   = 1 << 20
+	DefaultMaxInline = 64 << 10
+	DefaultMaxQuery  = 1 << 30
+)
+
+const (
+	unauthMaxArgs = 10
+	unauthMaxBulk = 16 << 10
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxBulk <= 0 {
+		l.MaxBulk = DefaultMaxBulk
+	}
+	if l.MaxArgs <= 0 {
+		l.MaxArgs = DefaultMaxArgs
+	}
+	if l.MaxInline <= 0 {
+		l.MaxInline = DefaultMaxInline
+	}
+	if l.MaxQuery <= 0 {
+		l.MaxQuery = DefaultMaxQuery
+	}
+	return l
+}
+
+const (
+	// minBuffer is what an idle client costs: the handshake of every client
+	// library fits, and ten thousand of them take 10 MB.
+	minBuffer = 1 << 10
+	// pipeBuffer is how far the buffer grows merely because reads fill it. One
+	// read of 64 kB is about what a socket holds.
+	pipeBuffer = 64 << 10
+	// keepArgs is the number of arguments whose slices are kept for the next
+	// command.
+	keepArgs = 1 << 10
+	// dropBuffer is the size above which the buffer of a finished command is
+	// given back at once. Growing it again costs less than the command itself.
+	dropBuffer = 1 << 20
+	// shrinkAfter is how many times in a row the buffer must have been nearly
+	// empty before half of it is given back.
+	shrinkAfter = 16
+	// minRead is the least room offered to a read.
+	minRead = 512
+	// argOverhead is what an argument costs beyond its bytes: span and slice.
+	argOverhead = 16 + 24
+	// maxEmptyReads is how many reads may return neither bytes nor an error.
+	maxEmptyReads = 100
+)
+
+// span is an argument as offsets into the buffer, which may still move.
+type span struct{ off, end int }
+
+// Reader cuts the bytes of a client into commands.
+//
+// The session calls Next until it returns nil, then Fill, and so on:
+//
+//	for {
+//		args, err := r.Next()
+//		if err != nil { … answer and close … }
+//		if args == nil {
+//			if err := r.Fill(); err != nil { … close … }
+//			continue
+//		}
+//		… run the command …
+//	}
+//
+// State is kept between the bytes: a command that arrives one byte a packet
+// costs as much as one that arrives whole. The buffer grows with what has
+// arrived, never to what was announced.
+type Reader struct {
+	rd  io.Reader
+	lim Limits
+
+	buf   []byte // buf[start:] holds the command being parsed and what follows
+	start int    // first byte of the command being parsed
+	pos   int    // everything before has been parsed
+	scan  int    // buf[pos:scan] holds no end of line; scan <= pos means nothing is known
+
+	left int    // arguments still to come; 0 between commands
+	bulk int    // length of the argument being read; -1 before its header
+	argv []span // arguments of the command being parsed
+
+	args [][]byte // what Next returned last
+	err  error    // protocol error, final
+
+	readErr error // came together with bytes; returned by the next Fill
+	full    bool  // the last read left no room
+	idle    int   // times in a row that the buffer was nearly empty
+}
+
+// NewReader returns a Reader of r. Zero fields of l mean the defaults.
+func NewReader(r io.Reader, l Limits) *Reader {
+	return &Reader{rd: r, lim: l.withDefaults(), bulk: -1}
+}
+
+// SetLimits replaces the limits, for the commands that follow.
+func (r *Reader) SetLimits(l Limits) { r.lim = l.withDefaults() }
+
+// Buffered returns the number of bytes read that are not part of a command
+// returned by Next: what waits in a pipeline, whole commands or not.
+func (r *Reader) Buffered() int { return len(r.buf) - r.start }
+
+// Next returns the next command in the buffer, its name first, or nil when more
+// bytes are needed. Empty commands are skipped. The arguments, and the slice
+// that holds them, are valid until the next call of Next or Fill.
+//
+// The error is a ProtocolError. It is final: every later call returns it, and
+// whatever else is in the buffer is never looked at.
+func (r *Reader) Next() ([][]byte, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	for r.left == 0 {
+		if r.pos == len(r.buf) {
+			return nil, nil
+		}
+		if r.buf[r.pos] != '*' {
+			line, ok, err := r.line()
+			if !ok {
+				return nil, r.fail(err)
+			}
+			if r.args, ok = SplitArgs(r.args[:0], line); !ok {
+				return nil, r.fail(ProtocolError("unbalanced quotes in request"))
+			}
+			r.start = r.pos
+			if len(r.args) > 0 {
+				return r.args, nil
+			}
+			continue
+		}
+		n, ok, err := r.length("too big mbulk count string", "invalid multibulk length")
+		switch {
+		case !ok:
+			return nil, r.fail(err)
+		case n > int64(r.lim.MaxArgs):
+			return nil, r.fail(ProtocolError("invalid multibulk length"))
+		case n > unauthMaxArgs && r.lim.Unauthenticated:
+			return nil, r.fail(ProtocolError("unauthenticated multibulk length"))
+		case n > 0:
+			r.left = int(n)
+		default: // *0 and *-1 ask for nothing
+			r.start = r.pos
+		}
+	}
+	if ok, err := r.bulks(); !ok {
+		return nil, r.fail(err)
+	}
+	r.args = r.args[:0]
+	for _, s := range r.argv {
+		r.args = append(r.args, r.buf[s.off:s.end:s.end])
+	}
+	r.argv = r.argv[:0]
+	r.start = r.pos
+	return r.args, nil
+}
+
+// fail makes err final and lets go of the buffer; nil is no failure.
+func (r *Reader) fail(err error) error {
+	if err != nil {
+		*r = Reader{rd: r.rd, lim: r.lim, bulk: -1, err: err}
+	}
+	return err
+}
+
+// bulks parses the arguments that are left of the command. It reports false
+// when the buffer ends before them, or with an error.
+func (r *Reader) bulks() (bool, error) {
+	for r.left > 0 {
+		if r.bulk < 0 {
+			if r.pos == len(r.buf) {
+				return false, nil
+			}
+			if c := r.buf[r.pos]; c != '$' {
+				return false, ProtocolError(fmt.Sprintf("expected '$', got '%c'", c))
+			}
+			n, ok, err := r.length("too big bulk count string", "invalid bulk length")
+			switch {
+			case !ok:
+				return false, err
+			case n < 0 || n > r.lim.MaxBulk:
+				return false, ProtocolError("invalid bulk length")
+			case n > unauthMaxBulk && r.lim.Unauthenticated:
+				return false, ProtocolError("unauthenticated bulk length")
+			}
+			r.bulk = int(n)
+		}
+		end := r.pos + r.bulk
+		if len(r.buf)-2 < end {
+			return false, nil
+		}
+		if r.buf[end] != '\r' || r.buf[end+1] != '\n' {
+			return false, ProtocolError("expected CRLF after a bulk")
+		}
+		r.argv = append(r.argv, span{r.pos, end})
+		r.pos = end + 2
+		r.bulk = -1
+		r.left--
+	}
+	return true, nil
+}
+
+// length parses the line at pos, a byte for its kind and a number, and moves
+// pos behind it. It reports false when the line is incomplete, or with a
+// ProtocolError: long for a line without end, bad for one that is no number.
+func (r *Reader) length(long, bad ProtocolError) (int64, bool, error) {
+	// Nearly always the line is complete and holds a few digits.
+	b := r.buf[r.pos:]
+	n, i := int64(0), 1
+	for ; i < len(b) && i <= 10; i++ {
+		d := b[i] - '0'
+		if d > 9 {
+			break
+		}
+		n = n*10 + int64(d)
+	}
+	if i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n' && (i == 2 || i > 2 && b[1] != '0') {
+		r.pos += i + 2
+		return n, true, nil
+	}
+
+	from := max(r.scan, r.pos)
+	i = bytes.IndexByte(r.buf[from:], '\r')
+	if i < 0 {
+		if len(b) > r.lim.MaxInline {
+			return 0, false, long
+		}
+		r.scan = len(r.buf)
+		return 0, false, nil
+	}
+	cr := from + i
+	r.scan = cr
+	if cr+1 == len(r.buf) {
+		return 0, false, nil
+	}
+	n, ok := ParseInt(r.buf[r.pos+1 : cr])
+	if !ok || r.buf[cr+1] != '\n' {
+		return 0, false, bad
+	}
+	r.pos = cr + 2
+	return n, true, nil
+}
+
+// line returns the inline command at pos without its line end, which is LF or
+// CRLF, and moves pos behind it. It reports false when the line is incomplete,
+// or with an error.
+func (r *Reader) line() ([]byte, bool, error) {
+	from := max(r.scan, r.pos)
+	i := bytes.IndexByte(r.buf[from:], '\n')
+	if i < 0 {
+		r.scan = len(r.buf)
+		i = r.scan - from
+	}
+	lf := from + i
+	if lf-r.pos > r.lim.MaxInline {
+		return nil, false, ProtocolError("too big inline request")
+	}
+	if lf == len(r.buf) {
+		return nil, false, nil
+	}
+	line := bytes.TrimSuffix(r.buf[r.pos:lf], []byte{'\r'})
+	r.pos = lf + 1
+	return line, true, nil
+}
+
+// Fill reads once and adds what came to the buffer. It invalidates what Next
+// returned. The error is that of the underlying reader, and parsing may go on
+// after one that is temporary; or ErrQueryLimit, or the error of Next.
+func (r *Reader) Fill() error {
+	if r.err != nil {
+		return r.err
+	}
+	if err := r.readErr; err != nil {
+		r.readErr = nil
+		return err
+	}
+	if err := r.makeRoom(); err != nil {
+		return err
+	}
+	for range maxEmptyReads {
+		n, err := r.rd.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+n]
+		if n > 0 {
+			r.full = len(r.buf) == cap(r.buf)
+			r.readErr = err
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// makeRoom moves, grows or shrinks the buffer so that a read finds room. It
+// grows only when more than half of it is in use, so its size follows the bytes
+// that came and not the length that was announced; and every move is paid for
+// by bytes read since the last one, so parsing stays linear.
+func (r *Reader) makeRoom() error {
+	used, size := len(r.buf)-r.start, cap(r.buf)
+	need := used + 1
+	if r.bulk >= 0 {
+		need = r.pos - r.start + r.bulk + 2
+	}
+	switch {
+	case used == 0:
+		size = r.keep()
+		r.buf, r.start, r.pos, r.scan = r.buf[:0], 0, 0, 0
+	case int64(used)+int64(len(r.argv)*argOverhead) >= r.lim.MaxQuery:
+		return ErrQueryLimit
+	case used > size/2 && r.bulk < 0:
+		size *= 2
+	case used > size/2 && need > size:
+		size = min(2*size, need+minRead)
+	}
+	if r.full && size < pipeBuffer {
+		size *= 2
+	}
+	r.full = false
+	size = max(size, minBuffer)
+	switch room := cap(r.buf) - len(r.buf); {
+	case size != cap(r.buf):
+		r.move(make([]byte, used, size))
+		clear(r.args[:cap(r.args)]) // they hold the old buffer alive
+	case r.start > 0 && (room < minRead || r.start+need > size):
+		r.move(r.buf[:used])
+	}
+	return nil
+}
+
+// keep returns how large an empty buffer is to be.
+func (r *Reader) keep() int {
+	size := cap(r.buf)
+	switch {
+	case size > dropBuffer:
+		r.idle, r.argv, r.args = 0, nil, nil
+		return minBuffer
+	case size <= minBuffer || len(r.buf) > size/8:
+		r.idle = 0
+		return size
+	}
+	if r.idle++; r.idle < shrinkAfter {
+		return size
+	}
+	r.idle = 0
+	if cap(r.argv) > keepArgs {
+		r.argv, r.args = nil, nil
+	}
+	return size / 2
+}
+
+// move copies what is in use to the front of dst, which may be the same memory.
+func (r *Reader) move(dst []byte) {
+	copy(dst, r.buf[r.start:])
+	for i := range r.argv {
+		r.argv[i].off -= r.start
+		r.argv[i].end -= r.start
+	}
+	r.pos -= r.start
+	r.scan -= r.start
+	r.start = 0
+	r.buf = dst
+}

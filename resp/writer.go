@@ -1,0 +1,226 @@
+package resp
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// Writer appends replies to a buffer of its own, in the protocol version of
+// the client. The zero value is ready for use and speaks RESP2. Its methods
+// do not allocate once the buffer has grown to the size of the replies.
+//
+// Whoever writes the head of an aggregate (Array, Map, Set, Push, Attr) writes
+// its elements next; nothing checks the count.
+type Writer struct {
+	buf   []byte
+	resp3 bool
+}
+
+// Proto returns the protocol version, 2 or 3.
+func (w *Writer) Proto() int {
+	if w.resp3 {
+		return 3
+	}
+	return 2
+}
+
+// SetProto chooses the protocol version of the replies that follow: RESP3 for
+// 3, RESP2 for anything else.
+func (w *Writer) SetProto(v int) { w.resp3 = v == 3 }
+
+// Bytes returns what has been written since the last Reset. The slice is valid
+// until the next write.
+func (w *Writer) Bytes() []byte { return w.buf }
+
+// Len returns the number of bytes written since the last Reset.
+func (w *Writer) Len() int { return len(w.buf) }
+
+// Truncate drops all but the first n bytes. It takes back a reply that was
+// begun before an error showed.
+func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+
+// maxIdleBuffer is how much memory a Writer keeps when it is reset: 64 kB hold
+// a deep pipeline of common replies, and ten thousand idle clients stay cheap.
+const maxIdleBuffer = 64 << 10
+
+// Reset forgets what was written and keeps the buffer, unless a large reply
+// has blown it up.
+func (w *Writer) Reset() {
+	if cap(w.buf) > maxIdleBuffer {
+		w.buf = nil
+		return
+	}
+	w.buf = w.buf[:0]
+}
+
+// Status writes a simple string such as OK. CR and LF in s become spaces.
+func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
+
+// Error writes an error reply; s is its full text with the code in front, as
+// in "ERR syntax error". CR and LF in s become spaces, so that no client can
+// have its own text come back as a second reply.
+func (w *Writer) Error(s string) { w.buf = redcon.AppendError(w.buf, s) }
+
+// Int writes an integer.
+func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
+
+// Bulk writes a string of bytes. A nil slice is the empty string: the missing
+// value is Null.
+func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
+
+// BulkString writes a string of bytes.
+func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
+
+// BulkInt writes an integer as a string of bytes.
+func (w *Writer) BulkInt(n int64) {
+	var d [20]byte
+	w.Bulk(strconv.AppendInt(d[:0], n, 10))
+}
+
+// Null writes the missing value: $-1 in RESP2, the null type in RESP3.
+func (w *Writer) Null() {
+	if w.resp3 {
+		w.buf = append(w.buf, "_\r\n"...)
+		return
+	}
+	w.buf = redcon.AppendNull(w.buf)
+}
+
+// NullArray writes the missing array, as EXEC and BLPOP answer: *-1 in RESP2,
+// the null type in RESP3.
+func (w *Writer) NullArray() {
+	if w.resp3 {
+		w.buf = append(w.buf, "_\r\n"...)
+		return
+	}
+	w.buf = append(w.buf, "*-1\r\n"...)
+}
+
+// Array writes the head of an array of n elements.
+func (w *Writer) Array(n int) { w.buf = redcon.AppendArray(w.buf, n) }
+
+// Map writes the head of a map of n pairs; in RESP2 an array of 2n elements.
+func (w *Writer) Map(n int) {
+	if w.resp3 {
+		w.head('%', n)
+		return
+	}
+	w.Array(2 * n)
+}
+
+// Set writes the head of a set of n elements; in RESP2 an array.
+func (w *Writer) Set(n int) {
+	if w.resp3 {
+		w.head('~', n)
+		return
+	}
+	w.Array(n)
+}
+
+// Push writes the head of an out-of-band message of n elements; in RESP2 an
+// array, which only a client in subscribe mode expects.
+func (w *Writer) Push(n int) {
+	if w.resp3 {
+		w.head('>', n)
+		return
+	}
+	w.Array(n)
+}
+
+// Attr writes the head of an attribute of n pairs and reports whether the pairs
+// are to follow. RESP2 has no attributes: nothing is written then, and Attr
+// reports false.
+func (w *Writer) Attr(n int) bool {
+	if w.resp3 {
+		w.head('|', n)
+	}
+	return w.resp3
+}
+
+func (w *Writer) head(kind byte, n int) {
+	w.buf = append(w.buf, kind)
+	w.buf = strconv.AppendInt(w.buf, int64(n), 10)
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Double writes a floating-point number; in RESP2 its digits as a string.
+func (w *Writer) Double(f float64) {
+	if w.resp3 {
+		w.buf = append(w.buf, ',')
+		w.buf = AppendDouble(w.buf, f)
+		w.buf = append(w.buf, '\r', '\n')
+		return
+	}
+	var d [32]byte
+	w.Bulk(AppendDouble(d[:0], f))
+}
+
+// Bool writes a truth value; in RESP2 the integers 1 and 0.
+func (w *Writer) Bool(v bool) {
+	switch {
+	case w.resp3 && v:
+		w.buf = append(w.buf, "#t\r\n"...)
+	case w.resp3:
+		w.buf = append(w.buf, "#f\r\n"...)
+	case v:
+		w.Int(1)
+	default:
+		w.Int(0)
+	}
+}
+
+// BigNumber writes an integer of any size, given as decimal digits; in RESP2
+// as a string.
+func (w *Writer) BigNumber(digits string) {
+	if !w.resp3 {
+		w.BulkString(digits)
+		return
+	}
+	w.buf = append(w.buf, '(')
+	w.buf = append(w.buf, digits...)
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Verbatim writes text for people with its format, three letters such as
+// "txt" or "mkd"; in RESP2 as a string without the format.
+func (w *Writer) Verbatim(format, text string) {
+	if !w.resp3 {
+		w.BulkString(text)
+		return
+	}
+	w.head('=', len(text)+4)
+	for i := range 3 {
+		c := byte(' ')
+		if i < len(format) {
+			c = format[i]
+		}
+		w.buf = append(w.buf, c)
+	}
+	w.buf = append(w.buf, ':')
+	w.buf = append(w.buf, text...)
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Raw writes bytes that already are a reply in the client's protocol version.
+func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+
+// AppendDouble appends f as Redis 8 prints a double: whole numbers without a
+// point or exponent, others with the fewest digits that read back as f, and an
+// exponent only far from one (1e-7, 1.5e+30); inf, -inf and nan in words.
+func AppendDouble(b []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(b, "nan"...)
+	case math.IsInf(f, 1):
+		return append(b, "inf"...)
+	case math.IsInf(f, -1):
+		return append(b, "-inf"...)
+	case f == 0 && math.Signbit(f):
+		return append(b, "-0"...)
+	case f == math.Trunc(f) && math.Abs(f) < 1<<62:
+		return strconv.AppendInt(b, int64(f), 10)
+	}
+	return strconv.AppendFloat(b, f, 'g', -1, 64)
+}
