@@ -1,0 +1,136 @@
+package query
+
+import "math"
+
+// Kind says what a [Node] is.
+type Kind uint8
+
+// The kinds of nodes.
+const (
+	All      Kind = iota // every document
+	Term                 // Text, with its stems unless Verbatim
+	Phrase               // Words, one after the other
+	Prefix               // Text*
+	Suffix               // *Text
+	Infix                // *Text*
+	Wildcard             // w'Text' with * and ?
+	Fuzzy                // Text within Edits edits
+	And                  // all Children
+	Or                   // one of Children
+	Not                  // not Children[0]
+	Optional             // Children[0] need not match, it only raises the score
+	Tag                  // Field holds one of Values
+	Numeric              // Field in Min..Max
+	Geo                  // Field within Radius Unit of Lon, Lat
+	Range                // Field's vector within Radius of Blob
+)
+
+// Node is a part of the filter. Which members mean something depends on Kind.
+type Node struct {
+	Kind     Kind
+	Verbatim bool     // Term: quoted, so without stems
+	Edits    int      // Fuzzy: 1 to 3
+	Children []*Node  // And, Or, Not, Optional
+	Text     string   // Term, Prefix, Suffix, Infix, Wildcard, Fuzzy: lower case, unescaped
+	Words    []string // Phrase
+	Fields   []string // leaves of text: the fields asked, nil for all
+	Field    string   // Tag, Numeric, Geo, Range
+	Offset   int      // byte offset of the field or word in the query, for messages
+	Values   []Value  // Tag
+
+	Min, Max         float64 // Numeric
+	MinExcl, MaxExcl bool
+	Lon, Lat         float64 // Geo
+	Radius           float64 // Geo, Range
+	Unit             string  // Geo: m km mi ft
+	Blob             []byte  // Range: aliases the parameter
+	BlobParam        string  // Range: the parameter's name
+
+	Attrs *Attrs // nil when there are none
+}
+
+// Value is one alternative of a tag filter.
+type Value struct {
+	Kind Kind // Term, Prefix, Suffix, Infix or Wildcard
+	Text string
+}
+
+// Attrs are the attributes of =>{...}. HasSlop and the like tell a zero from absence.
+type Attrs struct {
+	Weight          float64 // 1 by default
+	Slop            int
+	HasSlop         bool
+	InOrder         bool
+	YieldDistanceAs string
+	Epsilon         float64 // 0: the index's own
+	EF              int     // 0: the index's own
+}
+
+// Weight is the node's weight in the score.
+func (n *Node) Weight() float64 {
+	if n.Attrs == nil {
+		return 1
+	}
+	return n.Attrs.Weight
+}
+
+// KNN is the vector part of filter=>[KNN ...].
+type KNN struct {
+	Field     string
+	Offset    int
+	K         int
+	Blob      []byte // aliases the parameter
+	BlobParam string
+	As        string // name of the distance; __<field>_score by default
+	EF        int    // 0: the index's own
+	Epsilon   float64
+	Policy    string // HYBRID_POLICY: "", BATCHES or ADHOC_BF; accepted, the index chooses by itself
+	BatchSize int
+}
+
+// Query is a parsed query.
+type Query struct {
+	Root *Node // the filter; nil matches nothing: an empty query, or nothing but stop words
+	KNN  *KNN  // nil unless the query ends in =>[KNN ...]
+}
+
+// HasVector reports whether a vector range stands in the tree.
+func (n *Node) HasVector() bool {
+	if n == nil {
+		return false
+	}
+	if n.Kind == Range {
+		return true
+	}
+	for _, c := range n.Children {
+		if c.HasVector() {
+			return true
+		}
+	}
+	return false
+}
+
+// HasText reports whether a leaf of text stands in the tree.
+func (n *Node) HasText() bool {
+	if n == nil {
+		return false
+	}
+	switch n.Kind {
+	case Term, Phrase, Prefix, Suffix, Infix, Wildcard, Fuzzy:
+		return true
+	}
+	for _, c := range n.Children {
+		if c.HasText() {
+			return true
+		}
+	}
+	return false
+}
+
+// InRange reports whether x lies in the node's numeric range.
+func (n *Node) InRange(x float64) bool {
+	if math.IsNaN(x) || x < n.Min || x > n.Max {
+		return false
+	}
+	return !(n.MinExcl && x == n.Min) && !(n.MaxExcl && x == n.Max)
+}
