@@ -1,5 +1,11 @@
 package store
 
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
 // Class is a letter of notify-keyspace-events: the family an event belongs to.
 type Class byte
 
@@ -55,3 +61,27 @@ func (c *Commit) Defer(d Deferred) { c.deferred = append(c.deferred, d) }
 // Observer hears of every commit, in order for each key. Shard locks are held:
 // copy, queue, return. It must not call back into the keyspace.
 type Observer interface{ Committed(*Commit) }
+
+// DoAll does deferred work, several pieces in parallel, and waits for it.
+func DoAll(l []Deferred) {
+	if len(l) == 1 {
+		l[0].Do()
+		return
+	}
+	var next atomic.Int64
+	work := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(l) {
+				return
+			}
+			l[i].Do()
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(len(l), runtime.GOMAXPROCS(0)) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+}

@@ -1,6 +1,9 @@
 package store
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // Watch is the set of keys one client watches. Keys are added under their
 // shard's lock; any change to one of them makes the watch dirty.
@@ -46,29 +49,25 @@ func (tx *Tx) Watch(w *Watch, key []byte) {
 	sh.watches[k] = append(sh.watches[k], w)
 }
 
-// Unwatch forgets all keys of w. No shard may be held by the caller.
-func (ks *Keyspace) Unwatch(w *Watch) {
+// Unwatch forgets all keys of w. The Tx must hold all of their shards or nothing.
+func (tx *Tx) Unwatch(w *Watch) {
 	for k := range w.keys {
-		sh := &ks.shards[shardOf([]byte(k.key))]
-		sh.Lock()
-		l := sh.watches[k]
-		for i, x := range l {
-			if x == w {
-				l[i] = l[len(l)-1]
-				l[len(l)-1] = nil
-				l = l[:len(l)-1]
-				break
-			}
-		}
-		if len(l) == 0 {
-			delete(sh.watches, k)
-		} else {
-			sh.watches[k] = l
-		}
-		sh.Unlock()
+		tx.visit(shardOf([]byte(k.key)), func(sh *shard) { sh.unwatch(k, w) })
 	}
 	clear(w.keys)
 	w.dirty.Store(false)
+}
+
+func (sh *shard) unwatch(k watchKey, w *Watch) {
+	l := sh.watches[k]
+	if i := slices.Index(l, w); i >= 0 {
+		l = slices.Delete(l, i, i+1)
+	}
+	if len(l) == 0 {
+		delete(sh.watches, k)
+	} else {
+		sh.watches[k] = l
+	}
 }
 
 func (sh *shard) touchWatches(db int, key string) {

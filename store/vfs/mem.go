@@ -55,7 +55,9 @@ type ShortWrite struct {
 	Err     error
 }
 
-func (s *ShortWrite) Error() string { return fmt.Sprintf("short write of %d bytes: %v", s.Written, s.Err) }
+func (s *ShortWrite) Error() string {
+	return fmt.Sprintf("short write of %d bytes: %v", s.Written, s.Err)
+}
 
 // Unwrap returns the cause.
 func (s *ShortWrite) Unwrap() error { return s.Err }

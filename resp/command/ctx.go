@@ -1,0 +1,162 @@
+package command
+
+import (
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/resp/tracking"
+	"github.com/nearcache/nearcache/store"
+)
+
+// Env is what commands may reach beside the keyspace's Tx: the server's parts.
+type Env struct {
+	Keyspace *store.Keyspace
+	Table    *Table
+	Clients  *session.Registry
+	Tracking *tracking.Table
+	PubSub   *pubsub.Broker
+	Server   Server
+}
+
+// Server is what commands ask of the server itself.
+type Server interface {
+	// ConfigGet calls f with each parameter that matches a glob pattern.
+	ConfigGet(pattern string, f func(name, value string))
+	// ConfigSet sets all pairs or none.
+	ConfigSet(pairs [][2]string) error
+	// ConfigResetStat zeroes the counters of INFO.
+	ConfigResetStat()
+	// Info renders the sections asked for, the default ones for none.
+	Info(sections []string) string
+	// Authenticate checks a password; user is "default" where none was given.
+	Authenticate(user, password []byte) error
+	// NeedsAuth reports whether a password is set.
+	NeedsAuth() bool
+	// Authenticated tells the session's reader that its limits may rise.
+	Authenticated(*Ctx)
+	// Pause holds back commands for a time: all, or writes only.
+	Pause(until int64, all bool)
+	Unpause()
+	// Shutdown ends the process after the current command.
+	Shutdown(save bool) error
+}
+
+// Ctx is a session's place to run commands. It is reused from command to command.
+type Ctx struct {
+	*Env
+	S    *session.Session
+	W    *resp.Writer
+	Tx   store.Tx
+	Spec *Spec    // the row that runs
+	Args [][]byte // its arguments, the name first; valid until the command ends
+
+	Queue  Queue       // MULTI
+	InExec bool        // EXEC runs the queue: shards are held already
+	Watch  store.Watch // WATCH
+	Reader *resp.Reader
+
+	parser  args.Parser
+	pending []store.Deferred // work of earlier commands of this pipeline
+}
+
+// Queue is what MULTI has collected.
+type Queue struct {
+	Open  bool // between MULTI and EXEC
+	Abort bool // a command was refused: EXEC will fail
+	Cmds  []Queued
+	Bytes int
+}
+
+// Queued is a command waiting for EXEC.
+type Queued struct {
+	Spec *Spec
+	Args [][]byte
+}
+
+// NewCtx makes the context of a session.
+func NewCtx(env *Env, s *session.Session, r *resp.Reader) *Ctx {
+	return &Ctx{Env: env, S: s, W: &s.Out, Reader: r}
+}
+
+// Run executes a row on argv, which has passed arity. The error, if any, is
+// the reply that is still to be written.
+func (c *Ctx) Run(s *Spec, argv [][]byte) error {
+	c.Spec, c.Args = s, argv
+	if s.full != s.Name {
+		argv = argv[1:] // the parser skips one name
+	}
+	c.parser.Reset(argv)
+	return s.Bind.Exec(c, &c.parser)
+}
+
+// open locks the shards of the command's keys; an EXEC holds them already.
+func (c *Ctx) open() {
+	if c.InExec {
+		c.Tx.DB = c.S.DB
+		return
+	}
+	c.Begin()
+	switch k := c.Spec.Keys; {
+	case c.Spec.Flags&AllShards != 0:
+		var set store.LockSet
+		set.AddAll()
+		c.Tx.Lock(&set)
+	case k.None():
+	case k.First == k.Last && k.Find == nil:
+		c.Tx.LockKey(c.Args[k.First])
+	default:
+		var set store.LockSet
+		k.Each(c.Args, set.Add)
+		c.Tx.Lock(&set)
+	}
+	// Under the lock: whatever was queued for a change that this command may
+	// see goes out before its reply.
+	c.S.MergePushes()
+}
+
+// Begin opens the Tx for the session. Commands with keys need not call it.
+func (c *Ctx) Begin() {
+	c.Tx.NoTouch = c.S.NoTouch
+	c.Tx.Begin(c.Keyspace, c.S.DB, c.S.ID)
+}
+
+func (c *Ctx) close() {
+	c.FinishCommand()
+	if c.InExec {
+		return
+	}
+	c.After(c.Tx.End())
+}
+
+// FinishCommand ends one command while its shards are still held: what it has
+// read is tracked, what it has changed becomes an effect.
+func (c *Ctx) FinishCommand() {
+	if c.S.Tracked.Load() && c.Spec.Flags&ReadOnly != 0 && !c.Spec.Keys.None() {
+		c.Tracking.Read(c.S, func(f func(key []byte)) { c.Spec.Keys.Each(c.Args, f) })
+	}
+	c.Tx.FinishCommand(c.Args)
+}
+
+// After takes over work that observers have deferred.
+func (c *Ctx) After(d []store.Deferred) { c.pending = append(c.pending, d...) }
+
+// Settle does the deferred work of all commands so far, so that the client
+// sees its own writes: before a search, and before replies leave.
+func (c *Ctx) Settle() {
+	if len(c.pending) == 0 {
+		return
+	}
+	store.DoAll(c.pending)
+	clear(c.pending)
+	c.pending = c.pending[:0]
+}
+
+// Discard ends MULTI and WATCH without running anything. The Tx must be open;
+// it holds nothing, or every key watched.
+func (c *Ctx) Discard() {
+	c.Queue = Queue{}
+	c.S.Multi.Store(-1)
+	c.Tx.Unwatch(&c.Watch)
+	c.S.Watching.Store(0)
+}

@@ -1,0 +1,262 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/nearcache/nearcache/resp/args"
+)
+
+// Flags say how a command behaves; the names are Redis' own.
+type Flags uint32
+
+// The flags that COMMAND reports, in the order it reports them.
+const (
+	Write Flags = 1 << iota
+	ReadOnly
+	DenyOOM
+	Admin
+	PubSub
+	NoScript
+	Blocking
+	Loading
+	Stale
+	SkipMonitor
+	SkipSlowlog
+	NoAuth
+	Fast
+	NoMulti
+	MovableKeys
+	AllowBusy
+	NoAsyncLoading
+
+	// AllShards locks the whole keyspace around run (FLUSHALL). Not reported.
+	AllShards
+	// Opaque rows open their own views of the keyspace, shard by shard; an
+	// EXEC that holds one locks everything. It is implied by having no keys and
+	// not being Keyless. Not reported.
+	Keyless // never looks at a key (PING, CLIENT …): EXEC need not lock for it
+)
+
+var flagNames = []struct {
+	f Flags
+	s string
+}{
+	{Write, "write"},
+	{ReadOnly, "readonly"},
+	{DenyOOM, "denyoom"},
+	{Admin, "admin"},
+	{PubSub, "pubsub"},
+	{NoScript, "noscript"},
+	{Blocking, "blocking"},
+	{Loading, "loading"},
+	{Stale, "stale"},
+	{SkipMonitor, "skip_monitor"},
+	{SkipSlowlog, "skip_slowlog"},
+	{NoAuth, "no_auth"},
+	{Fast, "fast"},
+	{NoMulti, "no_multi"},
+	{MovableKeys, "movablekeys"},
+	{AllowBusy, "allow_busy"},
+	{NoAsyncLoading, "no_async_loading"},
+}
+
+// Names lists the reported flags.
+func (f Flags) Names() []string {
+	var l []string
+	for _, n := range flagNames {
+		if f&n.f != 0 {
+			l = append(l, n.s)
+		}
+	}
+	return l
+}
+
+// KeySpec says which arguments are keys: from First (1 is the first after the
+// name) to Last (negative counts from the end, -1 is the last) by Step. First 0
+// means none. Find overrides it where a count decides.
+type KeySpec struct {
+	First, Last, Step int
+	Find              func(argv [][]byte) [][]byte
+}
+
+// Key specs of most commands.
+var (
+	NoKeys   = KeySpec{}
+	OneKey   = KeySpec{First: 1, Last: 1, Step: 1}
+	TwoKeys  = KeySpec{First: 1, Last: 2, Step: 1}
+	AllKeys  = KeySpec{First: 1, Last: -1, Step: 1}
+	KeyPairs = KeySpec{First: 1, Last: -1, Step: 2}
+	SubKey   = KeySpec{First: 2, Last: 2, Step: 1} // OBJECT ENCODING key
+)
+
+// None reports whether the command names no key.
+func (k KeySpec) None() bool { return k.First == 0 && k.Find == nil }
+
+// Each calls f with every key of argv, which has passed the arity check.
+func (k KeySpec) Each(argv [][]byte, f func(key []byte)) {
+	if k.Find != nil {
+		for _, key := range k.Find(argv) {
+			f(key)
+		}
+		return
+	}
+	if k.First == 0 {
+		return
+	}
+	last := k.Last
+	if last < 0 {
+		last += len(argv)
+	}
+	for i := k.First; i <= last && i < len(argv); i += k.Step {
+		f(argv[i])
+	}
+}
+
+// Group is the family COMMAND DOCS reports.
+type Group string
+
+// The groups, with Redis' names.
+const (
+	GroupGeneric      Group = "generic"
+	GroupString       Group = "string"
+	GroupHash         Group = "hash"
+	GroupPubSub       Group = "pubsub"
+	GroupTransactions Group = "transactions"
+	GroupConnection   Group = "connection"
+	GroupServer       Group = "server"
+	GroupSearch       Group = "search"
+)
+
+// Arg describes an argument for COMMAND DOCS.
+type Arg struct {
+	Name     string
+	Type     string // "string" "integer" "double" "key" "pattern" "unix-time" "pure-token" "oneof" "block"
+	Token    string
+	Since    string
+	Optional bool
+	Multiple bool
+	Args     []Arg // of a oneof or block
+}
+
+// Spec is a row of the command table.
+type Spec struct {
+	Name    string // lower case; for a subcommand its own word, without the parent
+	Arity   int    // with the name (and the parent's); negative is a minimum
+	Flags   Flags
+	Keys    KeySpec
+	Group   Group
+	Since   string
+	Summary string
+	Args    []Arg
+	Bind    Binding
+	Sub     []*Spec // subcommands; Bind is then used only where no word follows
+
+	full  string           // "client|id"
+	upper string           // for error texts
+	sub   map[string]*Spec // by lower-case name
+}
+
+// FullName is "get", or "client|id" for a subcommand.
+func (s *Spec) FullName() string { return s.full }
+
+// Match finds the subcommand of that name in any case; nil where there is none.
+func (s *Spec) Match(word []byte) *Spec { return find(s.sub, word) }
+
+// ArityOK reports whether n arguments, names included, are acceptable.
+func (s *Spec) ArityOK(n int) bool {
+	return n == s.Arity || s.Arity < 0 && n >= -s.Arity
+}
+
+// NeedsAll reports whether an EXEC holding this command must lock every shard.
+func (s *Spec) NeedsAll() bool {
+	return s.Flags&AllShards != 0 || s.Flags&Keyless == 0 && s.Keys.None()
+}
+
+// Binding ties a row to its code. Make it with Bind.
+type Binding struct {
+	Exec  func(*Ctx, *args.Parser) error // parse, lock, run, commit
+	Parse func(*args.Parser) error       // parse only: touches nothing but its arguments
+}
+
+// Bind makes a binding of a pure parse and a run. A run writes exactly one
+// reply and returns nil, or writes nothing and returns an error.
+func Bind[P any](parse func(*args.Parser) P, run func(*Ctx, P) error) Binding {
+	return Binding{
+		Exec: func(c *Ctx, a *args.Parser) error {
+			p := parse(a)
+			a.Done()
+			if err := a.Err(); err != nil {
+				return err
+			}
+			c.open()
+			err := run(c, p)
+			c.close()
+			return err
+		},
+		Parse: func(a *args.Parser) error {
+			parse(a)
+			a.Done()
+			return a.Err()
+		},
+	}
+}
+
+// None is the parse of commands without arguments.
+func None(*args.Parser) struct{} { return struct{}{} }
+
+// Table finds rows by name.
+type Table struct {
+	rows []*Spec
+	by   map[string]*Spec
+}
+
+// NewTable indexes rows. It panics on a row without code or with a name twice:
+// that is a mistake in the list, seen at the first start.
+func NewTable(rows ...[]*Spec) *Table {
+	t := &Table{by: map[string]*Spec{}}
+	for _, l := range rows {
+		for _, s := range l {
+			s.full, s.upper = s.Name, strings.ToUpper(s.Name)
+			if t.by[s.Name] != nil || s.Bind.Exec == nil && len(s.Sub) == 0 {
+				panic("command table: " + s.Name)
+			}
+			s.sub = map[string]*Spec{}
+			for _, c := range s.Sub {
+				c.full, c.upper = s.Name+"|"+c.Name, strings.ToUpper(c.Name)
+				if s.sub[c.Name] != nil || c.Bind.Exec == nil {
+					panic("command table: " + c.full)
+				}
+				s.sub[c.Name] = c
+			}
+			t.by[s.Name] = s
+			t.rows = append(t.rows, s)
+		}
+	}
+	return t
+}
+
+// All lists the rows in their order.
+func (t *Table) All() []*Spec { return t.rows }
+
+// Find returns the row of a name in any case, nil where there is none.
+func (t *Table) Find(name []byte) *Spec { return find(t.by, name) }
+
+// maxName is longer than every command's name.
+const maxName = 32
+
+func find(m map[string]*Spec, name []byte) *Spec {
+	if s := m[string(name)]; s != nil { // most clients send one case always
+		return s
+	}
+	if len(name) > maxName {
+		return nil
+	}
+	var buf [maxName]byte
+	for i, b := range name {
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		buf[i] = b
+	}
+	return m[string(buf[:len(name)])]
+}

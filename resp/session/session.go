@@ -1,0 +1,392 @@
+// Package session is one client: its connection, its replies, and the pushes
+// that others have for it.
+//
+// # Threading
+//
+// A session belongs to one goroutine, which reads, runs and flushes. Others may
+// only Push, Kill, and read what is atomic or behind mu.
+//
+// Replies go to Out, which only the owner touches. Pushes (invalidations,
+// messages) from any goroutine go to pending, under box. The owner merges
+// pending into Out when it holds the shards of a command's keys, before the
+// command reads them, and again before each flush. So a push for a change is
+// behind every reply that showed the older value, and before every reply that
+// shows the newer one.
+//
+// While the owner sleeps in a read, nobody would merge; then, and only then
+// (idle, under box), Push starts a goroutine that takes write, looks again, and
+// sends what is pending. The owner's own flush takes write too, so frames never
+// mix and never overtake each other. Nobody does I/O under box.
+package session
+
+import (
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+)
+
+// ReplyMode is what CLIENT REPLY has set.
+type ReplyMode uint8
+
+// The modes of CLIENT REPLY.
+const (
+	ReplyOn ReplyMode = iota
+	ReplyOff
+	ReplySkipNext // the next command's reply will be skipped
+	ReplySkip     // this command's reply is skipped
+)
+
+// Session is one connected client.
+type Session struct {
+	ID      uint64
+	Conn    net.Conn
+	Addr    string // of the client; the socket's path for a unix socket
+	LAddr   string
+	FD      int
+	Created time.Time
+
+	// Owner only.
+	Out           resp.Writer
+	Authenticated bool
+	DB            int
+	NoTouch       bool
+	Reply         ReplyMode
+	CloseAfter    bool // close once the reply is sent
+	replyStart    int
+
+	// Any goroutine.
+	Proto     atomic.Int32 // 2 or 3
+	Subs      atomic.Int32 // channels subscribed to
+	PSubs     atomic.Int32 // patterns
+	SSubs     atomic.Int32 // shard channels
+	Multi     atomic.Int32 // commands queued, -1 outside of MULTI
+	Watching  atomic.Int32 // keys watched
+	Queried   atomic.Int32 // bytes in the query buffer
+	SelectedD atomic.Int32 // DB, for CLIENT LIST
+	NoEvict   atomic.Bool
+	NoTouchFl atomic.Bool
+	Paused    atomic.Bool // waits for CLIENT UNPAUSE
+	NetIn     atomic.Int64
+	NetOut    atomic.Int64
+	Commands  atomic.Int64
+	LastUse   atomic.Int64 // Unix ms
+	LastCmd   atomic.Pointer[string]
+	killed    atomic.Bool
+
+	// Tracking and pub/sub keep what they know of this client here.
+	TrackingState atomic.Value
+	PubSubState   any // guarded by the broker's lock
+
+	// Tracked is set while reads of this client must be registered.
+	Tracked atomic.Bool
+
+	mu struct {
+		sync.Mutex
+		name, libName, libVer, user string
+	}
+	box struct {
+		sync.Mutex
+		pending  []byte
+		idle     bool // the owner sleeps in a read
+		flushing bool // a goroutine is sending pending
+		closed   bool
+	}
+	hasPending atomic.Bool
+	write      sync.Mutex // order: write before box
+	limit      int        // of pending, bytes
+	wg         *sync.WaitGroup
+}
+
+// New makes the session of a connection. wg counts the goroutines it starts;
+// limit bounds the pushes that may wait for the client in bytes.
+func New(id uint64, conn net.Conn, limit int, wg *sync.WaitGroup) *Session {
+	s := &Session{ID: id, Conn: conn, Created: time.Now(), limit: limit, wg: wg}
+	s.Addr, s.LAddr = address(conn.RemoteAddr()), address(conn.LocalAddr())
+	if conn.LocalAddr().Network() == "unix" {
+		s.Addr = s.LAddr + ":0"
+		s.LAddr = s.Addr
+	}
+	s.Proto.Store(2)
+	s.Multi.Store(-1)
+	s.LastUse.Store(s.Created.UnixMilli())
+	s.mu.user = "default"
+	return s
+}
+
+func address(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// SetProto switches between RESP2 and RESP3.
+func (s *Session) SetProto(v int) {
+	s.Out.SetProto(v)
+	s.Proto.Store(int32(v))
+}
+
+// Select switches the database.
+func (s *Session) Select(db int) {
+	s.DB = db
+	s.SelectedD.Store(int32(db))
+}
+
+// Name is what CLIENT SETNAME has set.
+func (s *Session) Name() string { s.mu.Lock(); defer s.mu.Unlock(); return s.mu.name }
+
+// SetName sets the name.
+func (s *Session) SetName(v string) { s.mu.Lock(); s.mu.name = v; s.mu.Unlock() }
+
+// User is the name the client has authenticated with.
+func (s *Session) User() string { s.mu.Lock(); defer s.mu.Unlock(); return s.mu.user }
+
+// SetUser sets it.
+func (s *Session) SetUser(v string) { s.mu.Lock(); s.mu.user = v; s.mu.Unlock() }
+
+// Lib is what CLIENT SETINFO has set.
+func (s *Session) Lib() (name, version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.libName, s.mu.libVer
+}
+
+// SetLib sets the library's name or version; empty arguments change nothing.
+func (s *Session) SetLib(name, version *string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name != nil {
+		s.mu.libName = *name
+	}
+	if version != nil {
+		s.mu.libVer = *version
+	}
+}
+
+// InPubSub reports whether the client is subscribed to anything.
+func (s *Session) InPubSub() bool { return s.Subs.Load()+s.PSubs.Load()+s.SSubs.Load() > 0 }
+
+// BeginReply marks where the reply of the next command begins.
+func (s *Session) BeginReply() { s.replyStart = s.Out.Len() }
+
+// DropReply takes back what the command has written since BeginReply.
+func (s *Session) DropReply() { s.Out.Truncate(s.replyStart) }
+
+// EndReply ends a command: CLIENT REPLY may take its reply back.
+func (s *Session) EndReply() {
+	switch s.Reply {
+	case ReplyOff:
+		s.DropReply()
+	case ReplySkip:
+		s.DropReply()
+		s.Reply = ReplyOn
+	case ReplySkipNext:
+		s.DropReply()
+		s.Reply = ReplySkip
+	}
+}
+
+// Push queues a complete frame for the client. It never blocks on the client;
+// a client that lets too much wait is closed, which tells it that it has
+// missed something. Any locks but this session's own may be held.
+func (s *Session) Push(frame []byte) {
+	s.box.Lock()
+	defer s.box.Unlock()
+	if s.box.closed {
+		return
+	}
+	if len(s.box.pending)+len(frame) > s.limit {
+		s.box.closed = true
+		s.box.pending = nil
+		s.Kill()
+		return
+	}
+	s.box.pending = append(s.box.pending, frame...)
+	s.hasPending.Store(true)
+	if s.box.idle && !s.box.flushing {
+		s.box.flushing = true
+		s.wg.Go(s.flushIdle)
+	}
+}
+
+// flushIdle sends pending pushes for an owner that sleeps.
+func (s *Session) flushIdle() {
+	s.write.Lock()
+	defer s.write.Unlock()
+	for {
+		s.box.Lock()
+		b := s.box.pending
+		if !s.box.idle || len(b) == 0 {
+			s.box.flushing = false
+			s.box.Unlock()
+			return
+		}
+		s.box.pending = nil
+		s.hasPending.Store(false)
+		s.box.Unlock()
+		n, err := s.Conn.Write(b)
+		s.NetOut.Add(int64(n))
+		if err != nil {
+			s.Kill()
+		}
+	}
+}
+
+// PendingLen is how many bytes of pushes wait for the client.
+func (s *Session) PendingLen() int {
+	s.box.Lock()
+	defer s.box.Unlock()
+	return len(s.box.pending)
+}
+
+// MergePushes moves what others have queued into Out, before the reply of the
+// command that is about to run. Owner only.
+func (s *Session) MergePushes() {
+	if !s.hasPending.Load() {
+		return
+	}
+	s.box.Lock()
+	s.Out.Raw(s.box.pending)
+	if cap(s.box.pending) > maxKept {
+		s.box.pending = nil
+	}
+	s.box.pending = s.box.pending[:0]
+	s.hasPending.Store(false)
+	s.box.Unlock()
+	s.replyStart = s.Out.Len()
+}
+
+// maxKept is the largest buffer a session keeps for the next batch, in bytes.
+const maxKept = 64 << 10
+
+// Flush sends all replies and pushes. Owner only, no shard held.
+func (s *Session) Flush() error {
+	s.MergePushes()
+	if s.Out.Len() == 0 {
+		return nil
+	}
+	s.write.Lock()
+	n, err := s.Conn.Write(s.Out.Bytes())
+	s.write.Unlock()
+	s.NetOut.Add(int64(n))
+	s.Out.Reset()
+	s.replyStart = 0
+	return err
+}
+
+// Idle is called before the owner sleeps in a read: it flushes, and from then
+// on pushes are sent by others until Busy.
+func (s *Session) Idle() error {
+	for {
+		if err := s.Flush(); err != nil {
+			return err
+		}
+		s.box.Lock()
+		if len(s.box.pending) == 0 {
+			s.box.idle = true
+			s.box.Unlock()
+			return nil
+		}
+		s.box.Unlock()
+	}
+}
+
+// Busy ends Idle.
+func (s *Session) Busy() {
+	s.box.Lock()
+	s.box.idle = false
+	s.box.Unlock()
+}
+
+// Kill closes the connection; the owner's next read or write fails.
+func (s *Session) Kill() {
+	s.killed.Store(true)
+	_ = s.Conn.Close()
+}
+
+// Killed reports whether the connection was closed from this side.
+func (s *Session) Killed() bool { return s.killed.Load() }
+
+// Close ends the session: later pushes are dropped.
+func (s *Session) Close() {
+	s.box.Lock()
+	s.box.closed = true
+	s.box.pending = nil
+	s.box.Unlock()
+	s.Kill()
+}
+
+// AppendInfo appends the session's line of CLIENT LIST. flags and redir come
+// from tracking.
+func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir int64) []byte {
+	flags := trackingFlags
+	if s.InPubSub() {
+		flags = "P" + flags
+	}
+	if s.Multi.Load() >= 0 {
+		flags = "x" + flags
+	}
+	if s.NoEvict.Load() {
+		flags += "e"
+	}
+	if s.NoTouchFl.Load() {
+		flags += "T"
+	}
+	if flags == "" {
+		flags = "N"
+	}
+	libName, libVer := s.Lib()
+	cmd := "NULL"
+	if p := s.LastCmd.Load(); p != nil {
+		cmd = *p
+	}
+	pending := s.PendingLen()
+	field := func(name, v string) {
+		b = append(b, ' ')
+		b = append(append(append(b, name...), '='), v...)
+	}
+	num := func(name string, v int64) {
+		b = append(b, ' ')
+		b = strconv.AppendInt(append(append(b, name...), '='), v, 10)
+	}
+	b = strconv.AppendUint(append(b, "id="...), s.ID, 10)
+	field("addr", s.Addr)
+	field("laddr", s.LAddr)
+	num("fd", int64(s.FD))
+	field("name", s.Name())
+	num("age", max(0, now-s.Created.UnixMilli())/1000)
+	num("idle", max(0, now-s.LastUse.Load())/1000)
+	field("flags", flags)
+	num("db", int64(s.SelectedD.Load()))
+	num("sub", int64(s.Subs.Load()))
+	num("psub", int64(s.PSubs.Load()))
+	num("ssub", int64(s.SSubs.Load()))
+	num("multi", int64(s.Multi.Load()))
+	num("watch", int64(s.Watching.Load()))
+	num("qbuf", int64(s.Queried.Load()))
+	num("qbuf-free", 0)
+	num("argv-mem", 0)
+	num("multi-mem", 0)
+	num("rbs", 0)
+	num("rbp", 0)
+	num("obl", int64(pending))
+	num("oll", 0)
+	num("omem", int64(pending))
+	num("tot-mem", int64(pending)+int64(s.Queried.Load()))
+	field("events", "r")
+	field("cmd", cmd)
+	field("user", s.User())
+	num("redir", redir)
+	num("resp", int64(s.Proto.Load()))
+	field("lib-name", libName)
+	field("lib-ver", libVer)
+	num("io-thread", 0)
+	num("tot-net-in", s.NetIn.Load())
+	num("tot-net-out", s.NetOut.Load())
+	num("tot-cmds", s.Commands.Load())
+	return b
+}

@@ -1,0 +1,233 @@
+package tracking
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/session"
+)
+
+// Options are what CLIENT TRACKING ON has asked for.
+type Options struct {
+	Redirect uint64 // client that gets the invalidations, 0 for this one
+	BCast    bool
+	Prefixes []string // of BCast, sorted; "" is all keys
+	OptIn    bool
+	OptOut   bool
+	NoLoop   bool
+}
+
+const (
+	cachingUnset = iota
+	cachingYes
+	cachingNo
+)
+
+// Errors of CLIENT TRACKING and CLIENT CACHING, in Redis' words.
+const (
+	errRedirectGone resp.Error = "ERR The client ID you want redirect to does not exist"
+	errSwitchBCast  resp.Error = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode."
+	errSwitchOpt    resp.Error = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode."
+	errNeedsBCast   resp.Error = "ERR PREFIX option requires BCAST mode to be enabled"
+	errOptWithBCast resp.Error = "ERR OPTIN and OPTOUT are not compatible with BCAST"
+	errOptBoth      resp.Error = "ERR You can't specify both OPTIN mode and OPTOUT mode"
+	errCachingOff   resp.Error = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+	errCachingYes   resp.Error = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
+	errCachingNo    resp.Error = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
+)
+
+// On turns tracking on for s, or adds to it. On an error nothing has changed.
+func (t *Table) On(s *session.Session, o Options) error {
+	c := stateOf(s)
+	if c == nil {
+		c = &client{s: s}
+	}
+	if o.Redirect != 0 && t.clients.Get(o.Redirect) == nil {
+		return errRedirectGone
+	}
+	old := c.options.Load()
+	if old != nil && old.BCast != o.BCast {
+		return errSwitchBCast
+	}
+	if !o.BCast && len(o.Prefixes) > 0 {
+		return errNeedsBCast
+	}
+	if o.BCast && (o.OptIn || o.OptOut) {
+		return errOptWithBCast
+	}
+	if o.OptIn && o.OptOut {
+		return errOptBoth
+	}
+	if old != nil && (o.OptIn && old.OptOut || o.OptOut && old.OptIn) {
+		return errSwitchOpt
+	}
+	if o.BCast {
+		var err error
+		if o.Prefixes, err = mergePrefixes(old, o.Prefixes); err != nil {
+			return err
+		}
+	}
+	s.TrackingState.Store(c)
+	c.broken.Store(false)
+	c.options.Store(&o)
+	t.bcast.add(c, o.Prefixes)
+	if old == nil {
+		t.on.Add(1)
+	}
+	s.Tracked.Store(!o.BCast)
+	return nil
+}
+
+func mergePrefixes(old *Options, add []string) ([]string, error) {
+	var have, fresh []string
+	if old != nil {
+		have = old.Prefixes
+	}
+	if len(add) == 0 {
+		if len(have) > 0 {
+			return have, nil
+		}
+		return []string{""}, nil
+	}
+	for _, p := range add {
+		if q, bad := overlap(have, p); bad {
+			return nil, resp.Error(fmt.Sprintf("ERR Prefix '%s' overlaps with an existing prefix '%s'. Prefixes for a single client must not overlap.", p, q))
+		}
+	}
+	sorted := slices.Sorted(slices.Values(add))
+	for i, p := range sorted {
+		if q, bad := overlap(fresh, p); bad {
+			return nil, resp.Error(fmt.Sprintf("ERR Prefix '%s' overlaps with another provided prefix '%s'. Prefixes for a single client must not overlap.", q, p))
+		}
+		fresh = sorted[:i+1]
+	}
+	return slices.Sorted(slices.Values(append(fresh, have...))), nil
+}
+
+// Off turns tracking off. What was registered stays in the table until the
+// session closes or the keys change, as in Redis, but is silent.
+func (t *Table) Off(s *session.Session) {
+	c := stateOf(s)
+	if c == nil || c.options.Load() == nil {
+		return
+	}
+	o := c.options.Swap(nil)
+	c.caching.Store(cachingUnset)
+	t.bcast.remove(c, o.Prefixes)
+	t.on.Add(-1)
+	s.Tracked.Store(false)
+}
+
+// Close forgets a session that is going away. Clients that it had redirected
+// its invalidations to are told to drop everything, since nobody will tell
+// them any more what of it has died.
+func (t *Table) Close(s *session.Session) {
+	c := stateOf(s)
+	if c == nil {
+		return
+	}
+	if o := c.options.Load(); o != nil && o.Redirect != 0 {
+		t.send(c, o)
+	}
+	t.Off(s)
+	c.mu.Lock()
+	keys := c.mu.keys
+	c.mu.keys = nil
+	c.mu.Unlock()
+	for k := range keys {
+		st := t.stripe(k)
+		st.mu.Lock()
+		l := st.mu.readers[k]
+		if i := slices.Index(l, c); i >= 0 {
+			t.nitems.Add(-1)
+			if l = slices.Delete(l, i, i+1); len(l) == 0 {
+				delete(st.mu.readers, k)
+				t.nkeys.Add(-1)
+				t.bytes.Add(-int64(len(k)))
+			} else {
+				st.mu.readers[k] = l
+			}
+		}
+		st.mu.Unlock()
+	}
+}
+
+// Caching is CLIENT CACHING: it decides for the next command, or transaction.
+func (t *Table) Caching(s *session.Session, yes bool) error {
+	c := stateOf(s)
+	var o *Options
+	if c != nil {
+		o = c.options.Load()
+	}
+	switch {
+	case o == nil || !o.OptIn && !o.OptOut:
+		return errCachingOff
+	case yes && !o.OptIn:
+		return errCachingYes
+	case !yes && !o.OptOut:
+		return errCachingNo
+	case yes:
+		c.caching.Store(cachingYes)
+	default:
+		c.caching.Store(cachingNo)
+	}
+	return nil
+}
+
+// EndCaching ends what Caching has set. The dispatcher calls it after every
+// command but CLIENT CACHING itself, outside of MULTI.
+func (t *Table) EndCaching(s *session.Session) {
+	if c := stateOf(s); c != nil {
+		c.caching.Store(cachingUnset)
+	}
+}
+
+// Info is what CLIENT TRACKINGINFO, GETREDIR and LIST say of a session.
+type Info struct {
+	On       bool
+	Flags    []string
+	Redirect int64 // -1: off, 0: none
+	Prefixes []string
+	Letters  string // of CLIENT LIST: t, R, B
+}
+
+// Info describes the session's tracking. Any goroutine may ask.
+func (t *Table) Info(s *session.Session) Info {
+	c := stateOf(s)
+	var o *Options
+	if c != nil {
+		o = c.options.Load()
+	}
+	if o == nil {
+		return Info{Flags: []string{"off"}, Redirect: -1}
+	}
+	i := Info{On: true, Flags: []string{"on"}, Redirect: int64(o.Redirect), Letters: "t"}
+	if o.BCast {
+		i.Flags = append(i.Flags, "bcast")
+		i.Prefixes = o.Prefixes
+	}
+	if o.OptIn {
+		i.Flags = append(i.Flags, "optin")
+		if c.caching.Load() == cachingYes {
+			i.Flags = append(i.Flags, "caching-yes")
+		}
+	}
+	if o.OptOut {
+		i.Flags = append(i.Flags, "optout")
+		if c.caching.Load() == cachingNo {
+			i.Flags = append(i.Flags, "caching-no")
+		}
+	}
+	if o.NoLoop {
+		i.Flags = append(i.Flags, "noloop")
+	}
+	if c.broken.Load() {
+		i.Flags = append(i.Flags, "broken_redirect")
+		i.Letters += "R"
+	}
+	if o.BCast {
+		i.Letters += "B"
+	}
+	return i
+}

@@ -1,0 +1,279 @@
+package tracking
+
+import (
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+)
+
+const stripes = 64
+
+// Table knows who tracks what.
+type Table struct {
+	clients *session.Registry
+	seed    maphash.Seed
+	keys    [stripes]stripe
+	nkeys   atomic.Int64 // keys in the table
+	nitems  atomic.Int64 // (key, client) pairs
+	bytes   atomic.Int64 // of key names
+	maxKeys atomic.Int64
+	on      atomic.Int64 // clients with tracking on
+	bcast   broadcast
+}
+
+type stripe struct {
+	mu struct {
+		sync.Mutex
+		readers map[string][]*client
+	}
+	_ [40]byte
+}
+
+// client is the tracking state of a session. Options change only on the
+// session's own goroutine; others read them through the atomic pointer.
+type client struct {
+	s       *session.Session
+	options atomic.Pointer[Options]
+	broken  atomic.Bool // the redirect's target is gone
+	caching atomic.Int32
+	mu      struct {
+		sync.Mutex
+		keys map[string]struct{} // registered in the stripes
+	}
+}
+
+// DefaultMaxKeys is Redis' tracking-table-max-keys.
+const DefaultMaxKeys = 1000000
+
+// New makes an empty table. Redirections are looked up in clients.
+func New(clients *session.Registry) *Table {
+	t := &Table{clients: clients, seed: maphash.MakeSeed()}
+	t.maxKeys.Store(DefaultMaxKeys)
+	for i := range t.keys {
+		t.keys[i].mu.readers = map[string][]*client{}
+	}
+	return t
+}
+
+func (t *Table) stripe(key string) *stripe {
+	return &t.keys[maphash.String(t.seed, key)%stripes]
+}
+
+func stateOf(s *session.Session) *client {
+	c, _ := s.TrackingState.Load().(*client)
+	return c
+}
+
+// Read registers that s holds a copy of keys, where its mode wants that. The
+// keys' shards must be held.
+func (t *Table) Read(s *session.Session, each func(func(key []byte))) {
+	c := stateOf(s)
+	o := c.options.Load()
+	if o == nil || o.BCast || o.OptIn && c.caching.Load() != cachingYes || o.OptOut && c.caching.Load() == cachingNo {
+		return
+	}
+	each(func(key []byte) { t.register(c, key) })
+	t.limit()
+}
+
+func (t *Table) register(c *client, key []byte) {
+	st := &t.keys[maphash.Bytes(t.seed, key)%stripes]
+	st.mu.Lock()
+	l, known := st.mu.readers[string(key)]
+	for _, x := range l {
+		if x == c {
+			st.mu.Unlock()
+			return
+		}
+	}
+	name := string(key)
+	st.mu.readers[name] = append(l, c)
+	c.mu.Lock()
+	if c.mu.keys == nil {
+		c.mu.keys = map[string]struct{}{}
+	}
+	c.mu.keys[name] = struct{}{}
+	c.mu.Unlock()
+	st.mu.Unlock()
+	if !known {
+		t.nkeys.Add(1)
+		t.bytes.Add(int64(len(name)))
+	}
+	t.nitems.Add(1)
+}
+
+// take removes a key from the table and returns its readers.
+func (t *Table) take(key string) []*client {
+	st := t.stripe(key)
+	st.mu.Lock()
+	l := st.mu.readers[key]
+	if l == nil {
+		st.mu.Unlock()
+		return nil
+	}
+	delete(st.mu.readers, key)
+	for _, c := range l {
+		c.mu.Lock()
+		delete(c.mu.keys, key)
+		c.mu.Unlock()
+	}
+	st.mu.Unlock()
+	t.nkeys.Add(-1)
+	t.bytes.Add(-int64(len(key)))
+	t.nitems.Add(-int64(len(l)))
+	return l
+}
+
+// Committed implements store.Observer.
+func (t *Table) Committed(c *store.Commit) {
+	if t.on.Load() == 0 {
+		return
+	}
+	for i := range c.Events {
+		e := &c.Events[i]
+		if e.Flush {
+			t.FlushAll()
+			continue
+		}
+		if t.nkeys.Load() > 0 {
+			t.invalidate(e.Key, c.Origin)
+		}
+	}
+	t.bcast.committed(t, c)
+}
+
+func (t *Table) invalidate(key string, origin uint64) {
+	for _, c := range t.take(key) {
+		o := c.options.Load()
+		if o == nil || o.BCast || o.NoLoop && c.s.ID == origin {
+			continue
+		}
+		t.send(c, o, key)
+	}
+}
+
+// limit evicts keys at random until the table is within its limit; their
+// readers get an invalidation, which is always safe.
+func (t *Table) limit() {
+	limit := t.maxKeys.Load()
+	for limit > 0 && t.nkeys.Load() > limit {
+		victim := ""
+		for i := range t.keys {
+			st := &t.keys[(int(t.nkeys.Load())+i)%stripes]
+			st.mu.Lock()
+			for k := range st.mu.readers {
+				victim = k
+				break
+			}
+			st.mu.Unlock()
+			if victim != "" {
+				break
+			}
+		}
+		t.invalidate(victim, 0)
+	}
+}
+
+// SetMaxKeys sets tracking-table-max-keys, 0 for no limit.
+func (t *Table) SetMaxKeys(n int64) {
+	t.maxKeys.Store(n)
+	t.limit()
+}
+
+// FlushAll tells every tracking client that all it holds is void.
+func (t *Table) FlushAll() {
+	if t.on.Load() == 0 {
+		return
+	}
+	for i := range t.keys {
+		st := &t.keys[i]
+		st.mu.Lock()
+		readers := st.mu.readers
+		st.mu.readers = map[string][]*client{}
+		for k, l := range readers {
+			for _, c := range l {
+				c.mu.Lock()
+				delete(c.mu.keys, k)
+				c.mu.Unlock()
+			}
+			t.nkeys.Add(-1)
+			t.bytes.Add(-int64(len(k)))
+			t.nitems.Add(-int64(len(l)))
+		}
+		st.mu.Unlock()
+	}
+	t.bcast.mu.Lock()
+	all := maps.Clone(t.bcast.mu.all)
+	t.bcast.mu.Unlock()
+	for c := range all {
+		if o := c.options.Load(); o != nil {
+			t.send(c, o)
+		}
+	}
+}
+
+// send queues one invalidation for keys, none meaning all, on whoever is to
+// hear of c's keys.
+func (t *Table) send(c *client, o *Options, keys ...string) {
+	target := c.s
+	if o.Redirect != 0 {
+		target = t.clients.Get(o.Redirect)
+		if target == nil {
+			c.broken.Store(true)
+			t.sendBroken(c, o)
+			return
+		}
+	}
+	var w resp.Writer
+	switch {
+	case target.Proto.Load() == 3:
+		w.SetProto(3)
+		w.Push(2)
+		w.BulkString("invalidate")
+	case o.Redirect != 0 && target.InPubSub():
+		w.Array(3)
+		w.BulkString("message")
+		w.BulkString("__redis__:invalidate")
+	default:
+		return // RESP2 without redirection hears nothing
+	}
+	if len(keys) == 0 {
+		w.Null()
+	} else {
+		w.Array(len(keys))
+		for _, k := range keys {
+			w.BulkString(k)
+		}
+	}
+	target.Push(w.Bytes())
+}
+
+func (t *Table) sendBroken(c *client, o *Options) {
+	if c.s.Proto.Load() != 3 {
+		return
+	}
+	var w resp.Writer
+	w.SetProto(3)
+	w.Push(2)
+	w.BulkString("tracking-redir-broken")
+	w.Int(int64(o.Redirect))
+	c.s.Push(w.Bytes())
+}
+
+// Stats are the figures of INFO.
+type Stats struct{ Clients, Keys, Items, Prefixes, Bytes int64 }
+
+// Stats returns the table's figures.
+func (t *Table) Stats() Stats {
+	t.bcast.mu.Lock()
+	prefixes := int64(len(t.bcast.mu.prefixes))
+	t.bcast.mu.Unlock()
+	s := Stats{Clients: t.on.Load(), Keys: t.nkeys.Load(), Items: t.nitems.Load(), Prefixes: prefixes}
+	s.Bytes = t.bytes.Load() + 96*s.Keys + 64*s.Items // map slots, headers and back references, estimated
+	return s
+}
