@@ -333,6 +333,8 @@ func (r *Reader) makeRoom() error {
 		r.buf, r.start, r.pos, r.scan = r.buf[:0], 0, 0, 0
 	case int64(used)+int64(len(r.argv)*argOverhead) >= r.lim.MaxQuery:
 		return ErrQueryLimit
+	case size > dropBuffer && need <= size/8: // a large command came before
+		size = max(2*need, pipeBuffer)
 	case used > size/2 && r.bulk < 0:
 		size *= 2
 	case used > size/2 && need > size:

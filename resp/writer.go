@@ -206,9 +206,10 @@ func (w *Writer) Verbatim(format, text string) {
 // Raw writes bytes that already are a reply in the client's protocol version.
 func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
 
-// AppendDouble appends f as Redis 8 prints a double: whole numbers without a
-// point or exponent, others with the fewest digits that read back as f, and an
-// exponent only far from one (1e-7, 1.5e+30); inf, -inf and nan in words.
+// AppendDouble appends f as Redis 8 prints a double: inf, -inf and nan in words,
+// whole numbers up to 2^62 in full, all others with the fewest digits that read
+// back as f. Whether those come with an exponent follows the rules of fpconv,
+// which Redis uses: 0.00001 and 12345.5, but 1.234e-5 and 1.2345678901234e+4.
 func AppendDouble(b []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -219,8 +220,57 @@ func AppendDouble(b []byte, f float64) []byte {
 		return append(b, "-inf"...)
 	case f == 0 && math.Signbit(f):
 		return append(b, "-0"...)
-	case f == math.Trunc(f) && math.Abs(f) < 1<<62:
+	case math.Abs(f) <= 1<<62 && f == math.Trunc(f):
 		return strconv.AppendInt(b, int64(f), 10)
 	}
-	return strconv.AppendFloat(b, f, 'g', -1, 64)
+	// d.ddde±xx, of which the digits and the exponent are wanted.
+	var text [32]byte
+	e := strconv.AppendFloat(text[:0], math.Abs(f), 'e', -1, 64)
+	digits := e[:1]
+	i := 1
+	if e[1] == '.' {
+		for i = 2; e[i] != 'e'; i++ {
+		}
+		copy(e[1:], e[2:i])
+		digits = e[:i-1]
+	}
+	exp := 0
+	for _, c := range e[i+2:] {
+		exp = exp*10 + int(c-'0')
+	}
+	if f < 0 {
+		b = append(b, '-')
+	}
+	n := len(digits)
+	k := exp - (n - 1) // f is digits times 10 to the k
+	if e[i+1] == '-' {
+		k = -exp - (n - 1)
+	}
+	switch {
+	case k >= 0 && exp < n+7:
+		b = append(b, digits...)
+		for range k {
+			b = append(b, '0')
+		}
+		return b
+	case k < 0 && (k > -7 || exp < 4):
+		point := n + k // digits before the point
+		if point > 0 {
+			b = append(b, digits[:point]...)
+			b = append(b, '.')
+			return append(b, digits[point:]...)
+		}
+		b = append(b, '0', '.')
+		for range -point {
+			b = append(b, '0')
+		}
+		return append(b, digits...)
+	}
+	b = append(b, digits[0])
+	if n > 1 {
+		b = append(b, '.')
+		b = append(b, digits[1:]...)
+	}
+	b = append(b, 'e', e[i+1])
+	return strconv.AppendInt(b, int64(exp), 10)
 }

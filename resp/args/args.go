@@ -1,6 +1,7 @@
 package args
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unsafe"
@@ -150,20 +151,48 @@ func EqualFold(b []byte, s string) bool {
 	return true
 }
 
-// ParseFloat reads a floating-point number and reports false for NaN, for a
-// number that is too large, for spaces, and for what only Go takes for a number.
+// ParseFloat reads a floating-point number as Redis does, which takes what
+// strtod of C takes, hexadecimal and infinity included, but neither NaN, nor
+// spaces around it, nor what is too large or too small for a float64.
 func ParseFloat(b []byte) (float64, bool) {
-	if len(b) == 0 {
+	if len(b) == 0 || bytes.IndexByte(b, '_') >= 0 { // Go takes 0x_1p0
 		return 0, false
 	}
-	for _, c := range b {
-		if c == '_' {
+	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
+	if err != nil {
+		if f, err = parseHex(b); err != nil {
 			return 0, false
 		}
 	}
-	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
-	if err != nil || math.IsNaN(f) {
+	if math.IsNaN(f) || f == 0 && underflows(b) {
 		return 0, false
 	}
 	return f, true
+}
+
+// parseHex reads a hexadecimal number without an exponent, which C takes and Go
+// does not.
+func parseHex(b []byte) (float64, error) {
+	digits := bytes.TrimLeft(b, "+-")
+	if len(b) > 64 || len(digits) < 3 || digits[0] != '0' || digits[1]|0x20 != 'x' {
+		return 0, strconv.ErrSyntax
+	}
+	var text [66]byte
+	t := append(append(text[:0], b...), "p0"...)
+	return strconv.ParseFloat(unsafe.String(&t[0], len(t)), 64)
+}
+
+// underflows reports whether b, which was read as zero, is the text of another
+// number, which C would have reported.
+func underflows(b []byte) bool {
+	hex := bytes.IndexByte(b, 'x') >= 0 || bytes.IndexByte(b, 'X') >= 0
+	for _, c := range b {
+		switch {
+		case '1' <= c && c <= '9', hex && 'a' <= c|0x20 && c|0x20 <= 'f':
+			return true
+		case !hex && c|0x20 == 'e', c|0x20 == 'p':
+			return false
+		}
+	}
+	return false
 }
