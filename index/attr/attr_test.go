@@ -1,0 +1,464 @@
+package attr
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nearcache/nearcache/index"
+)
+
+func ids(b *index.Bitmap) []uint32 {
+	out := []uint32{}
+	b.Each(func(l index.Label) bool { out = append(out, uint32(l)); return true })
+	return out
+}
+
+func equal[T comparable](t *testing.T, what string, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestSet(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var s Set
+	want := map[uint32]bool{}
+	for i := range 20_000 {
+		span := 20
+		if i/3000%2 == 1 {
+			span = 5000 // grows into a bitmap and shrinks back
+		}
+		id := uint32(r.IntN(span))
+		if r.IntN(5) < 2+i/3000%2 {
+			if s.Add(id) == want[id] {
+				t.Fatal("Add", id)
+			}
+			want[id] = true
+		} else {
+			if s.Remove(id) != want[id] {
+				t.Fatal("Remove", id)
+			}
+			delete(want, id)
+		}
+		if s.Len() != len(want) || s.Contains(id) != want[id] {
+			t.Fatal(i, s.Len(), len(want))
+		}
+	}
+	var b index.Bitmap
+	s.OrInto(&b)
+	equal(t, "set", ids(&b), slices.Sorted(maps.Keys(want)))
+}
+
+func TestNumericAgainstMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	n := NewNumeric()
+	want := map[uint32]float64{}
+	var b index.Bitmap
+	for i := range 30_000 {
+		id := uint32(r.IntN(4000))
+		switch r.IntN(4) {
+		case 0:
+			n.Remove(id)
+			delete(want, id)
+		default:
+			x := float64(r.IntN(500))
+			if r.IntN(50) == 0 {
+				x = math.Inf(1 - 2*r.IntN(2))
+			}
+			n.Put(id, x)
+			want[id] = x
+		}
+		if i%500 > 0 {
+			continue
+		}
+		lo, hi := float64(r.IntN(500)), float64(r.IntN(500))
+		var exp []uint32
+		for id, x := range want {
+			if x >= lo && x <= hi {
+				exp = append(exp, id)
+			}
+		}
+		slices.Sort(exp)
+		b.Reset()
+		n.Range(&b, lo, hi)
+		equal(t, "range", ids(&b), append([]uint32{}, exp...))
+		if est := n.Estimate(lo, hi); est < len(exp)/3-blockSize || est > 3*len(exp)+blockSize {
+			t.Fatalf("estimate %d of %d", est, len(exp))
+		}
+		if n.Len() != len(want) {
+			t.Fatal(n.Len(), len(want))
+		}
+	}
+	for id, x := range want {
+		if got, ok := n.Value(id); !ok || got != x {
+			t.Fatal(id, got, x)
+		}
+	}
+}
+
+func TestOrderedKeepsOrder(t *testing.T) {
+	for _, step := range []int{1, -1, 7919} { // ascending, descending, scattered
+		o := ordered[int]{cmp: func(a, b int) int { return a - b }}
+		const n = 20_011
+		for i := range n {
+			x := ((i*step)%n + n) % n
+			if !o.insert(x) || o.insert(x) {
+				t.Fatal("insert", x)
+			}
+		}
+		next := 0
+		o.from(-1, func(x int) bool {
+			if x != next {
+				t.Fatal(x, next)
+			}
+			next++
+			return true
+		})
+		if next != n || o.n != n {
+			t.Fatal(next, o.n)
+		}
+		for i := range n {
+			if x := (i * 3) % n; !o.remove(x) || o.remove(x) {
+				t.Fatal("remove", x)
+			}
+		}
+		if len(o.blocks) != 0 || o.n != 0 {
+			t.Fatal(len(o.blocks), o.n)
+		}
+	}
+}
+
+func TestTags(t *testing.T) {
+	f := func(tags *Tags, value string, want ...string) {
+		t.Helper()
+		tags.Put(7, []byte(value))
+		got := []string{}
+		tags.Each(func(tag string, s *Set) bool {
+			if !s.Contains(7) || s.Len() != 1 {
+				t.Error(tag)
+			}
+			got = append(got, tag)
+			return true
+		})
+		equal(t, value, got, append([]string{}, want...))
+		tags.Remove(7)
+		if tags.Len() != 0 || tags.Records() != 0 || tags.sorted.n != 0 {
+			t.Errorf("%q leaves something", value)
+		}
+	}
+	f(NewTags(',', false, false), " Hello World ,b,,B, ÄÖ", "b", "hello world", "äö")
+	f(NewTags(',', true, false), "B,b", "B", "b")
+	f(NewTags(',', false, true), "a,,", "", "a")
+	f(NewTags(',', false, false), "  ")
+	f(NewTags(0, false, false), "a,b", "a,b")
+	f(NewTags('|', false, false), "a|b,c", "a", "b,c")
+}
+
+func TestTagsAgainstMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	tags := NewTags(',', false, false)
+	want := map[uint32]map[string]bool{}
+	for range 5000 {
+		id := uint32(r.IntN(300))
+		if r.IntN(3) == 0 {
+			tags.Remove(id)
+			delete(want, id)
+			continue
+		}
+		m, vals := map[string]bool{}, []string{}
+		for range r.IntN(4) {
+			v := fmt.Sprintf("t%d", r.IntN(40))
+			m[v] = true
+			vals = append(vals, strings.ToUpper(v))
+		}
+		tags.Put(id, []byte(strings.Join(vals, ",")))
+		want[id] = m
+	}
+	records := 0
+	for tag := range 40 {
+		name := fmt.Sprintf("t%d", tag)
+		exp := []uint32{}
+		for id, m := range want {
+			if m[name] {
+				exp = append(exp, id)
+			}
+		}
+		slices.Sort(exp)
+		records += len(exp)
+		var b index.Bitmap
+		if s := tags.Find(name); s != nil {
+			s.OrInto(&b)
+		}
+		equal(t, name, ids(&b), exp)
+	}
+	if int(tags.Records()) != records {
+		t.Error(tags.Records(), records)
+	}
+	for id, m := range want {
+		least, ok := tags.First(id)
+		if sorted := slices.Sorted(maps.Keys(m)); ok != (len(sorted) > 0) || ok && least != sorted[0] {
+			t.Error(least, sorted)
+		}
+	}
+	var b, p index.Bitmap
+	tags.OrPrefix(&p, "t3")
+	tags.Each(func(tag string, s *Set) bool {
+		if strings.HasPrefix(tag, "t3") {
+			s.OrInto(&b)
+		}
+		return true
+	})
+	equal(t, "prefix", ids(&p), ids(&b))
+}
+
+func TestTokens(t *testing.T) {
+	f := func(in string, want ...string) {
+		t.Helper()
+		got := []string{}
+		Tokens([]byte(in), nil, func(w []byte) { got = append(got, string(w)) })
+		equal(t, in, got, append([]string{}, want...))
+	}
+	f("Hello, World!", "hello", "world")
+	f("foo_bar foo-bar", "foo_bar", "foo", "bar")
+	f(`foo\-bar c\+\+ back\slash end\`, "foo-bar", "c++", "back", "slash", "end")
+	f("ÄPFEL über\tß", "äpfel", "über", "ß")
+	f("a\x00b\xff", "a", "b\uFFFD")
+	f(strings.Repeat("x", maxToken+1)+" y", "y")
+	f(" ,.; ")
+}
+
+func words(s string) *TextDoc {
+	var d TextDoc
+	d.Add(0, []byte(s), nil)
+	return &d
+}
+
+func TestStemsAndRemoval(t *testing.T) {
+	stem, _ := NewStemmer("English")
+	x := NewText([]TextField{{Weight: 1}, {Weight: 1, NoStem: true}}, stem)
+	var d TextDoc
+	x.Put(1, words("running runs"))
+	x.Put(2, words("run"))
+	d.Add(1, []byte("running"), nil)
+	x.Put(3, &d)
+	x.Put(4, words("walk"))
+	find := func(word string, m Mask, want ...uint32) {
+		t.Helper()
+		var b index.Bitmap
+		for _, w := range x.Expand(nil, word) {
+			x.Or(&b, w, m)
+		}
+		equal(t, word, ids(&b), append([]uint32{}, want...))
+	}
+	find("run", AllFields, 1, 2)
+	find("runs", AllFields, 1, 2)
+	find("running", AllFields, 1, 2, 3)
+	find("running", Mask{2, 0}, 3)
+	find("walking", AllFields, 4)
+	if x.Terms() != 4 || x.Tokens() != 5 {
+		t.Error(x.Terms(), x.Tokens())
+	}
+	x.Remove(1)
+	find("runs", AllFields, 2)
+	find("running", AllFields, 2, 3)
+	for id := range uint32(5) {
+		x.Remove(id)
+	}
+	if len(x.dict) != 0 || len(x.stems) != 0 || x.sorted.n != 0 || x.records != 0 || x.total != 0 || x.docs != 0 || x.fwdBytes != 0 || x.dictBytes != 0 {
+		t.Errorf("left behind: %+v", x)
+	}
+}
+
+func TestTextAgainstScan(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	stem, _ := NewStemmer("english")
+	vocab := strings.Fields("run running runs runner quick quickly fox foxes jump jumps jumping lazy dog dogs happiness happy")
+	x := NewText([]TextField{{Weight: 1}, {Weight: 2, NoStem: true}}, stem)
+	docs := map[uint32][2][]string{}
+	for range 3000 {
+		id := uint32(r.IntN(200))
+		if r.IntN(4) == 0 {
+			x.Remove(id)
+			delete(docs, id)
+			continue
+		}
+		var doc [2][]string
+		var d TextDoc
+		for f := range doc {
+			for range r.IntN(6) {
+				doc[f] = append(doc[f], vocab[r.IntN(len(vocab))])
+			}
+			d.Add(f, []byte(strings.Join(doc[f], " ")), nil)
+		}
+		x.Put(id, &d)
+		docs[id] = doc
+	}
+	freqs := x.Freqs()
+	for _, word := range vocab {
+		for mask := uint64(1); mask < 4; mask++ {
+			var b index.Bitmap
+			for _, w := range x.Expand(nil, word) {
+				x.Or(&b, w, Mask{mask})
+			}
+			want := []uint32{}
+			for id, doc := range docs {
+				for f := range doc {
+					if mask>>f&1 == 1 && slices.ContainsFunc(doc[f], func(s string) bool {
+						return s == word || f == 0 && (stem(s) == stem(word) || s == stem(word))
+					}) {
+						want = append(want, id)
+						break
+					}
+				}
+			}
+			slices.Sort(want)
+			equal(t, word, ids(&b), want)
+		}
+		if id, ok := x.Term(word); ok {
+			slot, docsWith := freqs.Slot(id), 0
+			for id, doc := range docs {
+				freqs.Load(id, true)
+				want, any := 0.0, false
+				for f := range doc {
+					for _, s := range doc[f] {
+						if s == word {
+							want += float64(f + 1)
+							any = true
+						}
+					}
+				}
+				if any {
+					docsWith++
+				}
+				if got := freqs.Count(slot, AllFields, true); got != want {
+					t.Fatal(word, got, want)
+				}
+			}
+			if x.Docs(id) != docsWith {
+				t.Fatal(x.Docs(id), docsWith)
+			}
+		}
+	}
+	var s NearScratch
+	for range 500 {
+		var phrase []string
+		var groups [][]Match
+		for range 1 + r.IntN(3) {
+			w := vocab[r.IntN(len(vocab))]
+			phrase = append(phrase, w)
+			if id, ok := x.Term(w); ok {
+				groups = append(groups, []Match{{id, true}})
+			} else {
+				groups = append(groups, nil)
+			}
+		}
+		for id, doc := range docs {
+			want := false
+			for f := range doc {
+				want = want || strings.Contains(" "+strings.Join(doc[f], " ")+" ", " "+strings.Join(phrase, " ")+" ")
+			}
+			if got := x.Near(id, groups, AllFields, 0, true, &s); got != want {
+				t.Fatal(phrase, doc, got)
+			}
+		}
+	}
+}
+
+func TestNear(t *testing.T) {
+	f := func(slop int, ordered, want bool, pos ...[]int32) {
+		t.Helper()
+		if near(pos, slop, ordered) != want {
+			t.Error(slop, ordered, pos)
+		}
+	}
+	f(0, true, true, []int32{0, 5}, []int32{3, 6})
+	f(0, true, false, []int32{0, 5}, []int32{3, 7})
+	f(1, true, true, []int32{0, 5}, []int32{3, 7})
+	f(0, true, false, []int32{5}, []int32{4})
+	f(0, false, true, []int32{5}, []int32{4})
+	f(-1, true, true, []int32{1}, []int32{40}, []int32{400})
+	f(1, false, true, []int32{9, 30}, []int32{2, 33}, []int32{31, 50})
+	f(0, false, false, []int32{9, 30}, []int32{2, 33}, []int32{31, 50})
+	f(0, false, false, []int32{1}, nil)
+}
+
+func TestBM25STD(t *testing.T) {
+	x := NewText([]TextField{{Weight: 1}}, nil)
+	x.Put(0, words("hello world hello"))
+	x.Put(1, words("hello"))
+	x.Put(2, words("other words stand here in this one"))
+	f := x.Freqs()
+	id, _ := x.Term("hello")
+	slot := f.Slot(id)
+	f.Load(0, false)
+	got := f.Score(BM25STD, slot, f.Count(slot, AllFields, true), x.DocLen(0), 3)
+	// idf = ln(1 + (3-2+0.5)/(2+0.5)); tf 2, length 3 of an average 11/3
+	want := math.Log(1.6) * 2 * 2.2 / (2 + 1.2*(0.25+0.75*3/(11.0/3)))
+	if math.Abs(got-want) > 1e-12 {
+		t.Error(got, want)
+	}
+}
+
+func FuzzTextDoc(f *testing.F) {
+	f.Add([]byte("hello \\- world"), []byte("\x00\xff"))
+	f.Add([]byte("a a b"), []byte("running runs \\\x00run"))
+	stem, _ := NewStemmer("english")
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		x := NewText([]TextField{{Weight: 1}, {Weight: 1}}, stem)
+		tags := NewTags(',', false, true)
+		for id, v := range [][]byte{a, b, a} {
+			var d TextDoc
+			d.Add(0, v, nil)
+			d.Add(1, b, nil)
+			x.Put(uint32(id), &d)
+			tags.Put(uint32(id), v)
+		}
+		x.Put(1, words(string(a)))
+		for id := range uint32(3) {
+			x.Remove(id)
+			tags.Remove(id)
+		}
+		if len(x.dict)+len(x.stems)+x.sorted.n+int(x.records)+int(x.total)+x.docs+int(x.dictBytes)+int(x.fwdBytes) != 0 || tags.Len()+int(tags.Records())+tags.sorted.n != 0 {
+			t.Fatal("something is left behind")
+		}
+	})
+}
+
+func BenchmarkNumericPut(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	n := NewNumeric()
+	for i := range 1_000_000 {
+		n.Put(uint32(i), r.Float64())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		n.Put(uint32(r.IntN(1_000_000)), r.Float64())
+	}
+}
+
+func BenchmarkTextPut(b *testing.B) {
+	stem, _ := NewStemmer("english")
+	x := NewText([]TextField{{Weight: 1}}, stem)
+	r := rand.New(rand.NewPCG(1, 1))
+	z := rand.NewZipf(r, 1.1, 1, 50_000)
+	var docs [512]*TextDoc
+	for i := range docs {
+		var s strings.Builder
+		for range 50 {
+			fmt.Fprintf(&s, "word%d ", z.Uint64())
+		}
+		docs[i] = words(s.String())
+	}
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Put(uint32(i%100_000), docs[r.IntN(len(docs))])
+		i++
+	}
+}

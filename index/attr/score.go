@@ -1,0 +1,159 @@
+package attr
+
+import (
+	"math"
+	"strings"
+)
+
+// Scorer is a way to weigh how well a document's words match.
+type Scorer uint8
+
+// The scorers, by RediSearch's names.
+const (
+	BM25STD Scorer = iota // Okapi BM25, the default
+	BM25                  // RediSearch's older one, with the term's share in the document
+	TFIDF
+	TFIDFDocNorm
+	DISMAX   // plain frequencies; the best alternative counts
+	DOCSCORE // the document's own score
+)
+
+var scorers = map[string]Scorer{
+	"BM25STD": BM25STD, "BM25": BM25, "TFIDF": TFIDF, "TFIDF.DOCNORM": TFIDFDocNorm, "DISMAX": DISMAX, "DOCSCORE": DOCSCORE,
+}
+
+// ParseScorer finds a scorer by its name, in whatever case.
+func ParseScorer(name string) (Scorer, bool) {
+	s, ok := scorers[strings.ToUpper(name)]
+	return s, ok
+}
+
+const (
+	bm25K1 = 1.2
+	bm25B  = 0.75
+)
+
+// Freqs counts how often the terms of a query stand in a document. Make one a
+// query with [Text.Freqs]; it is not safe for concurrent use.
+type Freqs struct {
+	t     *Text
+	slots map[TermID]int
+	ids   []TermID
+	tf    []float64 // by slot and field
+	set   []int     // what to clear in tf
+	max   float64   // the most frequent of all the document's terms, TFIDF's divisor
+	seen  map[TermID]int
+}
+
+// Freqs returns an empty counter.
+func (t *Text) Freqs() *Freqs { return &Freqs{t: t, slots: map[TermID]int{}} }
+
+// Slot registers a term and returns its number.
+func (f *Freqs) Slot(id TermID) int {
+	s, ok := f.slots[id]
+	if !ok {
+		s = len(f.ids)
+		f.slots[id] = s
+		f.ids = append(f.ids, id)
+		f.tf = append(f.tf, make([]float64, len(f.t.weights))...)
+	}
+	return s
+}
+
+// Load counts in the document.
+func (f *Freqs) Load(id uint32, needMax bool) {
+	t := f.t
+	for _, i := range f.set {
+		f.tf[i] = 0
+	}
+	f.set, f.max = f.set[:0], 1
+	if int(id) >= len(t.forward) || t.forward[id] == nil {
+		return
+	}
+	if needMax {
+		if f.seen == nil {
+			f.seen = map[TermID]int{}
+		}
+		clear(f.seen)
+	}
+	for w := (fields{rest: t.forward[id]}); w.next(); {
+		stemmed := t.stemmed.Has(int(w.field))
+		for range w.n {
+			tid := w.term()
+			f.hit(tid, int(w.field))
+			if stemmed {
+				if s := t.terms[tid].stem; s != noTerm {
+					f.hit(s, int(w.field))
+				}
+			}
+			if needMax {
+				f.seen[tid]++
+				f.max = max(f.max, float64(f.seen[tid]))
+			}
+		}
+	}
+}
+
+func (f *Freqs) hit(id TermID, field int) {
+	slot := -1
+	if len(f.ids) <= 8 {
+		for i, x := range f.ids {
+			if x == id {
+				slot = i
+				break
+			}
+		}
+	} else if s, ok := f.slots[id]; ok {
+		slot = s
+	}
+	if slot >= 0 {
+		i := slot*len(f.t.weights) + field
+		if f.tf[i] == 0 {
+			f.set = append(f.set, i)
+		}
+		f.tf[i] += f.t.weights[field]
+	}
+}
+
+// Count is the term's frequency in the fields, weighted by the fields' weights.
+// exact is as in [Match].
+func (f *Freqs) Count(slot int, m Mask, exact bool) float64 {
+	if !exact {
+		m = m.And(f.t.stemmed)
+	}
+	n, row := 0.0, f.tf[slot*len(f.t.weights):][:len(f.t.weights)]
+	for i, x := range row {
+		if x != 0 && m.Has(i) {
+			n += x
+		}
+	}
+	return n
+}
+
+// Score is the weight of a term that stands tf times in the loaded document.
+// docs is the number of all documents.
+func (f *Freqs) Score(s Scorer, slot int, tf float64, docLen, docs int) float64 {
+	if tf == 0 {
+		return 0
+	}
+	n, all := float64(f.t.Docs(f.ids[slot])), float64(docs)
+	avg := 1.0
+	if f.t.docs > 0 {
+		avg = float64(f.t.total) / float64(f.t.docs)
+	}
+	switch s {
+	case BM25STD:
+		idf := math.Log(1 + (all-n+0.5)/(n+0.5))
+		return idf * tf * (bm25K1 + 1) / (tf + bm25K1*(1-bm25B+bm25B*float64(docLen)/avg))
+	case BM25:
+		idf := math.Log2(1 + (all+1)/n)
+		return idf * tf / (tf + bm25K1*(1-bm25B+bm25B*avg))
+	case TFIDF:
+		return tf * math.Log2(1+(all+1)/n) / f.max
+	case TFIDFDocNorm:
+		return tf * math.Log2(1+(all+1)/n) / max(1, float64(docLen))
+	case DISMAX:
+		return tf
+	}
+	return 0
+}

@@ -1,0 +1,462 @@
+package attr
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/nearcache/nearcache/index"
+)
+
+// MaxTextFields is how many fields a Text can tell apart, as in RediSearch.
+const MaxTextFields = 128
+
+// Mask is a set of text fields.
+type Mask [2]uint64
+
+// AllFields holds every field.
+var AllFields = Mask{^uint64(0), ^uint64(0)}
+
+// Add puts field i into the mask.
+func (m *Mask) Add(i int) { m[i>>6] |= 1 << (i & 63) }
+
+// Has reports whether field i is in the mask.
+func (m Mask) Has(i int) bool { return m[i>>6]&(1<<(i&63)) != 0 }
+
+// And is what both hold.
+func (m Mask) And(o Mask) Mask { return Mask{m[0] & o[0], m[1] & o[1]} }
+
+// Empty reports whether no field is in the mask.
+func (m Mask) Empty() bool { return m == Mask{} }
+
+// TermID names a term, or the stem that several terms share.
+type TermID uint32
+
+// Match is a term that a word of a query stands for. Exact says that it is
+// the word itself; other spellings count in stemmed fields only.
+type Match struct {
+	ID    TermID
+	Exact bool
+}
+
+type posting struct {
+	field uint8
+	set   Set
+}
+
+type term struct {
+	name     string
+	stem     TermID // the stem's entry; noTerm when the word has no other stem than itself
+	docs     uint32 // documents that hold it
+	refs     uint32 // of a stem: terms that have it; 0 for a word
+	mark     uint64 // the last operation that counted it
+	postings []posting
+}
+
+const noTerm = ^TermID(0)
+
+func (t *term) posting(field uint8) *Set {
+	for i := range t.postings {
+		if t.postings[i].field == field {
+			return &t.postings[i].set
+		}
+	}
+	t.postings = append(t.postings, posting{field: field})
+	return &t.postings[len(t.postings)-1].set
+}
+
+// Text holds the words of documents.
+type Text struct {
+	weights   []float64 // by field
+	stemmed   Mask      // fields that are stemmed
+	stem      Stemmer
+	dict      map[string]TermID // words
+	stems     map[string]TermID // stems that differ from their word
+	sorted    ordered[string]   // words, without stems
+	terms     []term
+	free      []TermID
+	forward   [][]byte // by document: {field, count, count x TermID}...
+	lengths   []uint32 // by document: words
+	total     uint64   // words of all documents
+	docs      int      // documents that hold a word
+	records   int64    // pairs of document and term
+	op        uint64
+	dead      []TermID
+	fwdBytes  int64
+	dictBytes int64
+}
+
+// TextField says how a field is indexed.
+type TextField struct {
+	Weight float64
+	NoStem bool
+}
+
+// NewText returns an empty index of words in the given fields.
+func NewText(fields []TextField, stem Stemmer) *Text {
+	t := &Text{stem: stem, dict: map[string]TermID{}, stems: map[string]TermID{}, sorted: ordered[string]{cmp: strings.Compare}}
+	for i, f := range fields {
+		t.weights = append(t.weights, f.Weight)
+		if !f.NoStem && stem != nil {
+			t.stemmed.Add(i)
+		}
+	}
+	return t
+}
+
+// TextDoc is the words of one document, cut before any lock is taken. It may be used again after Reset.
+type TextDoc struct {
+	words  []byte
+	ends   []uint32
+	fields []struct {
+		field uint8
+		n     int
+	}
+	buf []byte
+}
+
+// Reset empties the document.
+func (d *TextDoc) Reset() { d.words, d.ends, d.fields = d.words[:0], d.ends[:0], d.fields[:0] }
+
+// Add cuts the value of a field, leaving out stop words.
+func (d *TextDoc) Add(field int, value []byte, stop map[string]struct{}) {
+	n := len(d.ends)
+	d.buf = Tokens(value, d.buf, func(w []byte) {
+		if _, ok := stop[string(w)]; !ok {
+			d.words = append(d.words, w...)
+			d.ends = append(d.ends, uint32(len(d.words)))
+		}
+	})
+	if n = len(d.ends) - n; n > 0 {
+		d.fields = append(d.fields, struct {
+			field uint8
+			n     int
+		}{uint8(field), n})
+	}
+}
+
+func (t *Text) intern(word []byte) TermID {
+	if id, ok := t.dict[string(word)]; ok {
+		return id
+	}
+	name := string(word)
+	id := t.alloc(name)
+	t.dict[name] = id
+	t.sorted.insert(name)
+	if t.stem != nil {
+		if s := t.stem(name); s != name && s != "" {
+			sid, ok := t.stems[s]
+			if !ok {
+				sid = t.alloc(s)
+				t.stems[s] = sid
+			}
+			t.terms[sid].refs++
+			t.terms[id].stem = sid
+		}
+	}
+	return id
+}
+
+func (t *Text) alloc(name string) TermID {
+	id := TermID(len(t.terms))
+	if n := len(t.free); n > 0 {
+		id, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		t.terms = append(t.terms, term{})
+	}
+	t.terms[id] = term{name: name, stem: noTerm}
+	t.dictBytes += int64(len(name)) + 150
+	return id
+}
+
+func (t *Text) release(id TermID) {
+	t.dictBytes -= int64(len(t.terms[id].name)) + 150
+	t.terms[id] = term{}
+	t.free = append(t.free, id)
+}
+
+// Put sets the document's words.
+func (t *Text) Put(id uint32, d *TextDoc) {
+	t.Remove(id)
+	if len(d.ends) == 0 {
+		return
+	}
+	for int(id) >= len(t.forward) {
+		t.forward = append(t.forward, nil)
+		t.lengths = append(t.lengths, 0)
+	}
+	t.op++
+	fwd := make([]byte, 0, 2*len(d.ends)+2*len(d.fields)+8)
+	word, start := 0, uint32(0)
+	for _, f := range d.fields {
+		fwd = append(fwd, f.field)
+		fwd = binary.AppendUvarint(fwd, uint64(f.n))
+		for range f.n {
+			end := d.ends[word]
+			tid := t.intern(d.words[start:end])
+			word, start = word+1, end
+			fwd = binary.AppendUvarint(fwd, uint64(tid))
+			t.count(tid, id, f.field)
+			if s := t.terms[tid].stem; s != noTerm && t.stemmed.Has(int(f.field)) {
+				t.count(s, id, f.field)
+			}
+		}
+	}
+	t.forward[id] = fwd
+	t.fwdBytes += int64(cap(fwd)) + 24
+	t.lengths[id] = uint32(word)
+	t.total += uint64(word)
+	t.docs++
+}
+
+func (t *Text) count(tid TermID, id uint32, field uint8) {
+	e := &t.terms[tid]
+	e.posting(field).Add(id)
+	if e.mark != t.op {
+		e.mark = t.op
+		e.docs++
+		t.records++
+	}
+}
+
+// Remove forgets the document's words.
+func (t *Text) Remove(id uint32) {
+	if int(id) >= len(t.forward) || t.forward[id] == nil {
+		return
+	}
+	t.op++
+	t.dead = t.dead[:0]
+	fwd := t.forward[id]
+	for f := (fields{rest: fwd}); f.next(); {
+		for range f.n {
+			tid := f.term()
+			s := t.terms[tid].stem
+			t.uncount(tid, id, f.field)
+			if s != noTerm && t.stemmed.Has(int(f.field)) {
+				t.uncount(s, id, f.field)
+			}
+		}
+	}
+	for _, tid := range t.dead {
+		if s := t.terms[tid].stem; s != noTerm {
+			if t.terms[s].refs--; t.terms[s].refs == 0 {
+				delete(t.stems, t.terms[s].name)
+				t.release(s)
+			}
+		}
+		name := t.terms[tid].name
+		delete(t.dict, name)
+		t.sorted.remove(name)
+		t.release(tid)
+	}
+	t.total -= uint64(t.lengths[id])
+	t.fwdBytes -= int64(cap(fwd)) + 24
+	t.lengths[id], t.forward[id] = 0, nil
+	t.docs--
+}
+
+func (t *Text) uncount(tid TermID, id uint32, field uint8) {
+	e := &t.terms[tid]
+	e.posting(field).Remove(id)
+	if e.mark != t.op {
+		e.mark = t.op
+		e.docs--
+		t.records--
+		if e.docs == 0 && e.refs == 0 {
+			t.dead = append(t.dead, tid)
+		}
+	}
+}
+
+// fields walks a forward entry.
+type fields struct {
+	rest  []byte
+	field uint8
+	n     int
+}
+
+func (f *fields) next() bool {
+	if len(f.rest) == 0 {
+		return false
+	}
+	f.field = f.rest[0]
+	n, w := binary.Uvarint(f.rest[1:])
+	f.n, f.rest = int(n), f.rest[1+w:]
+	return true
+}
+
+func (f *fields) term() TermID {
+	if c := f.rest[0]; c < 0x80 {
+		f.rest = f.rest[1:]
+		return TermID(c)
+	}
+	x, w := binary.Uvarint(f.rest)
+	f.rest = f.rest[w:]
+	return TermID(x)
+}
+
+// Term is the id of a word; false if no document holds it.
+func (t *Text) Term(word string) (TermID, bool) {
+	id, ok := t.dict[word]
+	return id, ok
+}
+
+// Expand appends the word's own term, and what shares its stem: the stem's
+// entry, and the term that is spelled as the stem.
+func (t *Text) Expand(dst []Match, word string) []Match {
+	if id, ok := t.dict[word]; ok {
+		dst = append(dst, Match{id, true})
+	}
+	if t.stem == nil {
+		return dst
+	}
+	s := t.stem(word)
+	if id, ok := t.stems[s]; ok {
+		dst = append(dst, Match{id, false})
+	}
+	if id, ok := t.dict[s]; ok && s != word {
+		dst = append(dst, Match{id, false})
+	}
+	return dst
+}
+
+// Or adds the documents that match in one of the fields to b.
+func (t *Text) Or(b *index.Bitmap, w Match, m Mask) {
+	if !w.Exact {
+		m = m.And(t.stemmed)
+	}
+	e := &t.terms[w.ID]
+	for i := range e.postings {
+		if m.Has(int(e.postings[i].field)) {
+			e.postings[i].set.OrInto(b)
+		}
+	}
+}
+
+// Prefix calls f with each word that begins so, in their order, until f returns false.
+func (t *Text) Prefix(prefix string, f func(word string, id TermID) bool) {
+	t.sorted.from(prefix, func(name string) bool {
+		return strings.HasPrefix(name, prefix) && f(name, t.dict[name])
+	})
+}
+
+// Docs is the number of documents that hold the term in whatever field.
+func (t *Text) Docs(id TermID) int { return int(t.terms[id].docs) }
+
+// DocLen is the number of words of a document.
+func (t *Text) DocLen(id uint32) int {
+	if int(id) >= len(t.lengths) {
+		return 0
+	}
+	return int(t.lengths[id])
+}
+
+// Terms is the number of different words.
+func (t *Text) Terms() int { return t.sorted.n }
+
+// Tokens is the number of words of all documents.
+func (t *Text) Tokens() int64 { return int64(t.total) }
+
+// Records is the number of pairs of document and term, stems included.
+func (t *Text) Records() int64 { return t.records }
+
+// Bytes is the memory held, about: postings with the dictionary, and the documents' words.
+func (t *Text) Bytes() (inverted, forward int64) {
+	return t.dictBytes + 4*t.records, t.fwdBytes
+}
+
+// Near reports whether the document holds a word of each group, in one of the
+// fields, with at most slop other words between them (any number if slop < 0),
+// in the groups' order if ordered. pos is scratch memory.
+func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool, s *NearScratch) bool {
+	if int(id) >= len(t.forward) || t.forward[id] == nil {
+		return false
+	}
+	for f := (fields{rest: t.forward[id]}); f.next(); {
+		if !m.Has(int(f.field)) {
+			for range f.n {
+				f.term()
+			}
+			continue
+		}
+		for len(s.pos) < len(groups) {
+			s.pos = append(s.pos, nil)
+		}
+		for g := range groups {
+			s.pos[g] = s.pos[g][:0]
+		}
+		stemmed := t.stemmed.Has(int(f.field))
+		for p := range f.n {
+			tid := f.term()
+			stem := noTerm
+			if stemmed {
+				stem = t.terms[tid].stem
+			}
+			for g, ids := range groups {
+				for _, w := range ids {
+					if w.ID == tid && (w.Exact || stemmed) || w.ID == stem {
+						s.pos[g] = append(s.pos[g], int32(p))
+						break
+					}
+				}
+			}
+		}
+		if near(s.pos[:len(groups)], slop, ordered) {
+			return true
+		}
+	}
+	return false
+}
+
+// NearScratch is memory of [Text.Near].
+type NearScratch struct{ pos [][]int32 }
+
+func near(pos [][]int32, slop int, ordered bool) bool {
+	for _, p := range pos {
+		if len(p) == 0 {
+			return false
+		}
+	}
+	fits := func(first, last int32) bool { return slop < 0 || int(last-first)-(len(pos)-1) <= slop }
+	if ordered {
+		// For each start the nearest end; the positions only move forward.
+		var at [64]int
+		next := at[:]
+		if len(pos) > len(at) {
+			next = make([]int, len(pos))
+		}
+		for _, first := range pos[0] {
+			last := first
+			for g := 1; g < len(pos); g++ {
+				for next[g] < len(pos[g]) && pos[g][next[g]] <= last {
+					next[g]++
+				}
+				if next[g] == len(pos[g]) {
+					return false
+				}
+				last = pos[g][next[g]]
+			}
+			if fits(first, last) {
+				return true
+			}
+		}
+		return false
+	}
+	// The smallest window that holds one of each: move the lowest up.
+	heads := make([]int, len(pos))
+	for {
+		low, first, last := 0, pos[0][heads[0]], pos[0][heads[0]]
+		for g := 1; g < len(pos); g++ {
+			if p := pos[g][heads[g]]; p < first {
+				low, first = g, p
+			} else if p > last {
+				last = p
+			}
+		}
+		if fits(first, last) {
+			return true
+		}
+		if heads[low]++; heads[low] == len(pos[low]) {
+			return false
+		}
+	}
+}
