@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Label is the caller's name of a vector. Labels are expected to be small and
@@ -85,8 +86,28 @@ const (
 	MaxM   = 512
 )
 
+// Validate reports the first parameter that no index can have.
+func (p Params) Validate() error {
+	switch {
+	case p.Dim < 1 || p.Dim > MaxDim:
+		return fmt.Errorf("%w: dimension %d", ErrParams, p.Dim)
+	case p.Element > Float64:
+		return fmt.Errorf("%w: element type %d", ErrParams, p.Element)
+	case p.Metric > Cosine:
+		return fmt.Errorf("%w: metric %d", ErrParams, p.Metric)
+	case p.M < 0 || p.M == 1 || p.M > MaxM:
+		return fmt.Errorf("%w: M %d", ErrParams, p.M)
+	case p.EFConstruction < 0 || p.EFRuntime < 0:
+		return fmt.Errorf("%w: ef below 0", ErrParams)
+	case !(p.Epsilon >= 0 && p.Epsilon <= math.MaxFloat64):
+		return fmt.Errorf("%w: epsilon %v", ErrParams, p.Epsilon)
+	}
+	return nil
+}
+
 // Errors of this package and of every index type. Test with errors.Is.
 var (
+	ErrParams  = errors.New("index: bad parameter")
 	ErrDim     = errors.New("index: vector has the wrong length")
 	ErrNotFin  = errors.New("index: vector holds NaN or infinity")
 	ErrCorrupt = errors.New("index: corrupt data")

@@ -1,0 +1,2 @@
+// Package kinds is the one list of vector index types.
+package kinds

@@ -1,0 +1,115 @@
+package slot
+
+import (
+	"errors"
+	"sync/atomic"
+	"unsafe"
+)
+
+// ErrFull says that an arena cannot grow: its address space or the machine's
+// memory is used up.
+var ErrFull = errors.New("slot: out of memory for vectors")
+
+const (
+	hugePage = 2 << 20
+	// smallArena is what an arena may hold before huge pages are asked for: a
+	// small index shall not cost 2 MB an array.
+	smallArena = 1 << 20
+)
+
+// HeapArenas, if above 0, makes Reserve take that many bytes from the Go heap
+// instead of the operating system. The race detector sees only the heap, so
+// tests of concurrency set it. Not to be changed while indexes are in use.
+var HeapArenas int
+
+// Arena is a growing array of bytes that never moves. It is zero where nothing
+// was written. Growing is for one goroutine at a time; reading within what was
+// grown before is free.
+type Arena struct {
+	base      unsafe.Pointer
+	reserved  uintptr
+	committed atomic.Uintptr
+	heap      []byte // what base points to if HeapArenas
+}
+
+// Reserve makes an arena that can grow to max bytes, or to as much as the
+// operating system lets us reserve. Reserving costs no memory.
+func Reserve(max uintptr) (*Arena, error) {
+	if HeapArenas > 0 {
+		// Aligned to a cache line, as rows are.
+		b := make([]byte, HeapArenas+64)
+		off := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63
+		return &Arena{base: unsafe.Pointer(&b[off]), reserved: uintptr(HeapArenas), heap: b}, nil
+	}
+	for max = roundUp(max, hugePage); ; max = roundUp(max/2, hugePage) {
+		base, err := reserve(max)
+		if err == nil {
+			return &Arena{base: base, reserved: max}, nil
+		}
+		if max <= 64<<20 {
+			return nil, errors.Join(ErrFull, err)
+		}
+	}
+}
+
+// Base is where the array begins, at the beginning of a huge page.
+func (a *Arena) Base() unsafe.Pointer { return a.base }
+
+// Max is how far the arena can grow.
+func (a *Arena) Max() uintptr { return a.reserved }
+
+// Committed is how many bytes may be used now.
+func (a *Arena) Committed() uintptr { return a.committed.Load() }
+
+// Grow makes at least the first n bytes usable.
+func (a *Arena) Grow(n uintptr) error {
+	c := a.committed.Load()
+	if n <= c {
+		return nil
+	}
+	if n > a.reserved {
+		return ErrFull
+	}
+	// In steps of an eighth, whole huge pages once it is large.
+	want := max(n, c+c/8)
+	if want > smallArena {
+		want = roundUp(want, hugePage)
+	} else {
+		want = roundUp(max(want, 2*c), 64<<10)
+	}
+	want = min(want, a.reserved)
+	if a.heap == nil {
+		// Huge pages are advised for the part that is new, and a small beginning keeps small pages.
+		if err := commit(a.base, c, want, want > smallArena); err != nil {
+			return errors.Join(ErrFull, err)
+		}
+	}
+	a.committed.Store(want)
+	return nil
+}
+
+// Zero gives the memory back and leaves the arena empty. Nobody may be using it.
+func (a *Arena) Zero() {
+	c := a.committed.Load()
+	if a.heap != nil {
+		clear(unsafe.Slice((*byte)(a.base), c))
+		return
+	}
+	discard(a.base, c)
+}
+
+// Close returns everything. Nobody may be using the arena, or use it after.
+func (a *Arena) Close() error {
+	if a.base == nil {
+		return nil
+	}
+	base, heap := a.base, a.heap
+	a.base, a.heap = nil, nil
+	a.committed.Store(0)
+	if heap != nil {
+		return nil
+	}
+	return release(base, a.reserved)
+}
+
+func roundUp(n, to uintptr) uintptr { return (n + to - 1) / to * to }

@@ -1,0 +1,22 @@
+package slot
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// adviseHuge asks for huge pages. A kernel without them refuses, which is as well.
+func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
+
+// zeroByDiscard drops the pages; on Linux they read as zero afterwards.
+func zeroByDiscard(b []byte) bool { return unix.Madvise(b, unix.MADV_DONTNEED) == nil }
+
+// memory is the machine's.
+func memory() uint64 {
+	var si syscall.Sysinfo_t
+	if syscall.Sysinfo(&si) != nil {
+		return 0
+	}
+	return uint64(si.Totalram) * uint64(si.Unit)
+}
