@@ -47,9 +47,8 @@ func (m *Moves) Search(dst []index.Neighbor, k int, search func(dst []index.Neig
 	now := m.seq.Load() / 2
 	first := since / 2 // a replacement that was at it when the search began counts
 	if now-first > movesKept {
-		// Too many to remember: once more, while replacements wait.
 		defer m.mu.Unlock()
-		return search(dst[:n])
+		return search(dst[:n]) // too many to remember: once more, while replacements wait
 	}
 	moved := make([]index.Label, 0, now-first)
 	for i := first; i < now; i++ {
@@ -72,6 +71,11 @@ func (m *Moves) Search(dst []index.Neighbor, k int, search func(dst []index.Neig
 		if d, ok := distance(l); ok && (!full || d <= worst) {
 			r = append(r, index.Neighbor{Label: l, Distance: d})
 		}
+	}
+	if full && len(r) < k { // a label that came twice has displaced another
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return search(dst[:n])
 	}
 	Sort(r)
 	if k >= 0 && len(r) > k {
