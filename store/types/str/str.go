@@ -2,7 +2,11 @@
 package str
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/nearcache/nearcache/store/object"
 )
@@ -33,6 +37,24 @@ func (v *Value) SetCopy(b []byte) {
 
 // MarkRaw notes that the bytes were changed in place (APPEND, SETRANGE).
 func (v *Value) MarkRaw() { v.raw = true }
+
+// Grow makes the string at least n bytes long, with zeros at its end, and
+// returns its bytes, which the caller changes in place.
+func (v *Value) Grow(n int) []byte {
+	if n > len(v.B) {
+		v.B = append(v.B, make([]byte, n-len(v.B))...)
+	}
+	v.raw = true
+	return v.B
+}
+
+// Digest is the string's XXH3 hash as DIGEST prints it.
+func (v *Value) Digest() (text [16]byte) {
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], xxh3.Hash(v.B))
+	hex.Encode(text[:], sum[:])
+	return text
+}
 
 // Type implements object.Object.
 func (v *Value) Type() *object.Type { return Type }

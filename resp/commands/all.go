@@ -1,0 +1,12 @@
+package commands
+
+import "github.com/nearcache/nearcache/resp/command"
+
+// All is the one list of command families: a row that is here exists for
+// clients, COMMAND, locking, logging and fuzzing alike.
+func All() [][]*command.Spec {
+	return [][]*command.Spec{
+		stringCommands,
+		keyCommands,
+	}
+}

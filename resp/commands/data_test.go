@@ -1,0 +1,89 @@
+package commands
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+)
+
+// dataTable holds the rows of the data commands, which need no server.
+var dataTable = command.NewTable(stringCommands, keyCommands)
+
+// client runs data commands on a keyspace of its own, without a server.
+type client struct {
+	*command.Ctx
+	now int64 // Unix ms, the keyspace's clock
+}
+
+func newClient(tb testing.TB, proto int) *client {
+	tb.Helper()
+	a, b := net.Pipe()
+	tb.Cleanup(func() { a.Close(); b.Close() })
+	c := &client{now: 1_800_000_000_000}
+	ks := store.New(store.Options{Clock: func() int64 { return c.now }})
+	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
+	c.S.SetProto(proto)
+	return c
+}
+
+// run executes a command and returns the reply's bytes; they are valid until
+// the next run.
+func (c *client) run(argv [][]byte) []byte {
+	c.W.Reset()
+	spec := dataTable.Find(argv[0])
+	err := error(resp.UnknownCommand(argv))
+	if spec != nil && len(spec.Sub) > 0 && len(argv) > 1 {
+		if sub := spec.Match(argv[1]); sub != nil {
+			spec = sub
+		} else {
+			spec, err = nil, resp.UnknownSubcommand(argv)
+		}
+	}
+	switch {
+	case spec == nil:
+	case !spec.ArityOK(len(argv)):
+		err = resp.WrongArgs(spec.FullName())
+	default:
+		err = c.Run(spec, argv)
+	}
+	if err != nil {
+		c.W.Error(resp.ErrorText(err))
+	}
+	return c.W.Bytes()
+}
+
+// do runs a command whose arguments are separated by spaces.
+func (c *client) do(line string) string {
+	var argv [][]byte
+	for _, word := range strings.Fields(line) {
+		argv = append(argv, []byte(word))
+	}
+	return string(c.run(argv))
+}
+
+func TestSetGetExpireDelete(t *testing.T) {
+	c := newClient(t, 2)
+	f := func(line, want string) {
+		t.Helper()
+		if got := c.do(line); got != want {
+			t.Fatalf("%s: %q, want %q", line, got, want)
+		}
+	}
+	f("SET k v", "+OK\r\n")
+	f("GET k", "$1\r\nv\r\n")
+	f("EXPIRE k 10", ":1\r\n")
+	f("TTL k", ":10\r\n")
+	c.now += 10_000
+	f("GET k", "$-1\r\n")
+	f("SET k v EX 5", "+OK\r\n")
+	f("DBSIZE", ":1\r\n")
+	f("DEL k missing", ":1\r\n")
+	f("EXISTS k", ":0\r\n")
+	f("FLUSHALL", "+OK\r\n")
+}
