@@ -64,7 +64,10 @@ type Observer interface{ Committed(*Commit) }
 
 // DoAll does deferred work, several pieces in parallel, and waits for it.
 func DoAll(l []Deferred) {
-	if len(l) == 1 {
+	switch len(l) {
+	case 0:
+		return
+	case 1:
 		l[0].Do()
 		return
 	}

@@ -172,7 +172,7 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 					tx.expire(sh, x.h[0])
 				}
 			}
-			tx.End()
+			DoAll(tx.End())
 			n += k
 			if k == 0 {
 				break
@@ -230,7 +230,7 @@ func (ks *Keyspace) evictOne(tx *Tx, p *evict.Policy) bool {
 			tx.drop(sh, best, ClassEvicted, "evicted")
 			ks.evicted.Add(1)
 		}
-		tx.End()
+		DoAll(tx.End())
 		if best != nil {
 			return true
 		}

@@ -23,8 +23,8 @@ type Env struct {
 type Server interface {
 	// ConfigGet calls f with each parameter that matches a glob pattern.
 	ConfigGet(pattern string, f func(name, value string))
-	// ConfigSet sets all pairs or none.
-	ConfigSet(pairs [][2]string) error
+	// ConfigSet sets all pairs or none, on behalf of a client.
+	ConfigSet(c *Ctx, pairs [][2]string) error
 	// ConfigResetStat zeroes the counters of INFO.
 	ConfigResetStat()
 	// Info renders the sections asked for, the default ones for none.
@@ -35,6 +35,8 @@ type Server interface {
 	NeedsAuth() bool
 	// Authenticated tells the session's reader that its limits may rise.
 	Authenticated(*Ctx)
+	// DebugAllowed reports whether the client may use DEBUG.
+	DebugAllowed(*Ctx) bool
 	// Pause holds back commands for a time: all, or writes only.
 	Pause(until int64, all bool)
 	Unpause()
@@ -140,6 +142,9 @@ func (c *Ctx) FinishCommand() {
 
 // After takes over work that observers have deferred.
 func (c *Ctx) After(d []store.Deferred) { c.pending = append(c.pending, d...) }
+
+// Deferred is how many pieces of work Settle would do.
+func (c *Ctx) Deferred() int { return len(c.pending) }
 
 // Settle does the deferred work of all commands so far, so that the client
 // sees its own writes: before a search, and before replies leave.

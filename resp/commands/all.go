@@ -8,5 +8,6 @@ func All() [][]*command.Spec {
 	return [][]*command.Spec{
 		stringCommands,
 		keyCommands,
+		transactionCommands,
 	}
 }

@@ -1,0 +1,358 @@
+package server
+
+import (
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/evict"
+)
+
+// Setting is a row of the table of settings. Names, defaults and ranges are
+// those of Redis, unless Help says otherwise.
+type Setting struct {
+	Name      string
+	Alias     string // another name that Redis knows it by
+	Kind      Kind
+	Default   string
+	Min, Max  int64    // of a number
+	Words     []string // of an enumeration
+	Immutable bool     // only at start
+	Protected bool     // at run time only with enable-protected-configs
+	Multi     bool     // takes several words, CONFIG GET joins them with spaces
+	Secret    bool     // is not shown in logs
+	Help      string
+
+	Field func(*Config) *Value
+	// Parse replaces the parsing by Kind: it returns the value as a number, where
+	// that has a meaning, and as canonical text, for the words given and the
+	// text before.
+	Parse func(words []string, old string) (int64, string, error)
+	// Apply makes a new value work once the server runs. Settings without it
+	// are read from the Config where they matter.
+	Apply func(*Server, *Config) error
+}
+
+// Settings lists all settings, in the order that --help and the documentation
+// show them.
+var Settings = []*Setting{
+	{
+		Name: "bind", Kind: String, Default: "127.0.0.1 -::1", Multi: true, Immutable: true, Parse: parseBind,
+		Help:  "addresses to listen on; * is every one; one with - in front may be missing. Redis without a file listens on all: here that must be asked for",
+		Field: func(c *Config) *Value { return &c.bindAddrs },
+	},
+	{
+		Name: "port", Kind: Int, Default: "6379", Min: -1, Max: 65535, Immutable: true,
+		Help:  "TCP port; 0 for one that the system chooses, -1 for none",
+		Field: func(c *Config) *Value { return &c.port },
+	},
+	{
+		Name: "unixsocket", Kind: String, Immutable: true,
+		Help:  "path of a unix socket to listen on as well",
+		Field: func(c *Config) *Value { return &c.unixSocket },
+	},
+	{
+		Name: "unixsocketperm", Kind: Octal, Default: "0", Max: 0o777, Immutable: true,
+		Help:  "its permissions in octal; 0 leaves them to the umask",
+		Field: func(c *Config) *Value { return &c.unixSocketPerm },
+	},
+	{
+		Name: "protected-mode", Kind: Bool, Default: "yes",
+		Help:  "refuse clients from other machines while there is no password",
+		Field: func(c *Config) *Value { return &c.protectedMode },
+	},
+	{
+		Name: "requirepass", Kind: String, Secret: true,
+		Help:  "password that clients must give with AUTH or HELLO",
+		Field: func(c *Config) *Value { return &c.requirePass },
+	},
+	{
+		Name: "maxclients", Kind: Int, Default: "10000", Min: 1, Max: 1<<32 - 1,
+		Help:  "how many clients may be connected",
+		Field: func(c *Config) *Value { return &c.maxClients },
+	},
+	{
+		Name: "timeout", Kind: Int, Default: "0", Max: maxInt32,
+		Help:  "seconds after which an idle client is closed; 0 for never",
+		Field: func(c *Config) *Value { return &c.timeout },
+	},
+	{
+		Name: "tcp-keepalive", Kind: Int, Default: "300", Max: maxInt32,
+		Help:  "seconds between probes of idle TCP connections; 0 for none",
+		Field: func(c *Config) *Value { return &c.keepAlive },
+	},
+	{
+		Name: "tcp-backlog", Kind: Int, Default: "511", Max: maxInt32, Immutable: true,
+		Help:  "accepted for Redis' sake: the system's own limit (somaxconn) is used",
+		Field: func(c *Config) *Value { return &c.backlog },
+	},
+	{
+		Name: "databases", Kind: Int, Default: "16", Min: store.Databases, Max: store.Databases, Immutable: true,
+		Help:  "number of databases; it is fixed",
+		Field: func(c *Config) *Value { return &c.databases },
+	},
+
+	{
+		Name: "dir", Kind: String, Default: "nearcache-data", Immutable: true, Protected: true, Parse: parseDir,
+		Help:  "folder of all data files; it is made where it is missing",
+		Field: func(c *Config) *Value { return &c.dir },
+	},
+	{
+		Name: "dbfilename", Kind: String, Default: "dump.rdb", Immutable: true, Protected: true,
+		Help:  "accepted for Redis' sake: no file of that kind is written",
+		Field: func(c *Config) *Value { return &c.dbFilename },
+	},
+	{
+		Name: "appendonly", Kind: Bool, Default: "yes", Immutable: true,
+		Help:  "keep a log of all changes in dir, and load it at start. Redis' default is no",
+		Field: func(c *Config) *Value { return &c.appendOnly },
+	},
+	{
+		Name: "appendfsync", Kind: Enum, Default: "everysec", Words: []string{"everysec", "always", "no"},
+		Help:  "when the log is forced to the disk: before each reply, every second, or when the system likes",
+		Field: func(c *Config) *Value { return &c.appendFsync },
+		Apply: func(s *Server, c *Config) error { s.setFsync(); return nil },
+	},
+	{
+		Name: "save", Kind: String, Multi: true, Parse: parseSave,
+		Help:  "accepted for Redis' sake: the log holds every change, so no snapshot is taken in intervals",
+		Field: func(c *Config) *Value { return &c.save },
+	},
+
+	{
+		Name: "maxmemory", Kind: Memory, Default: "0", Max: maxInt64,
+		Help:  "bytes that data may take, as in 512mb; 0 for no limit",
+		Field: func(c *Config) *Value { return &c.maxMemory },
+		Apply: func(s *Server, c *Config) error { s.ks.SetMaxMemory(c.maxMemory.Int()); return nil },
+	},
+	{
+		Name: "maxmemory-policy", Kind: Enum, Default: "noeviction", Words: policyWords(),
+		Help:  "which keys go when maxmemory is reached",
+		Field: func(c *Config) *Value { return &c.policy },
+		Apply: func(s *Server, c *Config) error { s.ks.SetPolicy(evict.Find(c.policy.String())); return nil },
+	},
+	{
+		Name: "maxmemory-samples", Kind: Int, Default: "5", Min: 1, Max: 64,
+		Help:  "how many keys an eviction chooses from",
+		Field: func(c *Config) *Value { return &c.samples },
+		Apply: func(s *Server, c *Config) error { s.ks.SetSamples(int(c.samples.Int())); return nil },
+	},
+
+	{
+		Name: "proto-max-bulk-len", Kind: Memory, Default: "512mb", Min: 1 << 20, Max: maxInt64,
+		Help:  "largest single argument of a command, in bytes",
+		Field: func(c *Config) *Value { return &c.maxBulk },
+	},
+	{
+		Name: "client-query-buffer-limit", Kind: Memory, Default: "1gb", Min: 1 << 20, Max: maxInt64,
+		Help:  "largest command, or MULTI, of a client in bytes",
+		Field: func(c *Config) *Value { return &c.queryLimit },
+	},
+	{
+		Name: "client-output-buffer-limit", Kind: String, Multi: true,
+		Default: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Parse: parseOutputLimits,
+		Help:  "class, hard limit, soft limit and seconds; a client that lets more pushes and messages wait than the hard limit of pubsub is closed",
+		Field: func(c *Config) *Value { return &c.outputLimit },
+	},
+	{
+		Name: "tracking-table-max-keys", Kind: Int, Default: "1000000", Max: maxInt64,
+		Help:  "keys that CLIENT TRACKING remembers; 0 for no limit",
+		Field: func(c *Config) *Value { return &c.trackingKeys },
+		Apply: func(s *Server, c *Config) error { s.env.Tracking.SetMaxKeys(c.trackingKeys.Int()); return nil },
+	},
+	{
+		Name: "notify-keyspace-events", Kind: String, Parse: parseNotify,
+		Help:  "which changes are published: K and E for the two kinds of channel, then letters for the events, A for most",
+		Field: func(c *Config) *Value { return &c.notify },
+		Apply: func(_ *Server, c *Config) error { c.notifier.flags.Store(uint32(c.notify.Int())); return nil },
+	},
+
+	{
+		Name: "enable-debug-command", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
+		Help:  "allow DEBUG: to nobody, to all, or to clients on this machine",
+		Field: func(c *Config) *Value { return &c.enableDebug },
+	},
+	{
+		Name: "enable-protected-configs", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
+		Help:  "allow CONFIG SET of protected settings likewise",
+		Field: func(c *Config) *Value { return &c.enableProtected },
+	},
+	{
+		Name: "loglevel", Kind: Enum, Default: "notice", Words: []string{"debug", "verbose", "notice", "warning", "nothing"},
+		Help:  "how much is logged",
+		Field: func(c *Config) *Value { return &c.logLevel },
+		Apply: func(_ *Server, c *Config) error { c.applyLogLevel(); return nil },
+	},
+	{
+		Name: "logfile", Kind: String, Immutable: true,
+		Help:  "file to append the log to; standard error where it is empty",
+		Field: func(c *Config) *Value { return &c.logFile },
+	},
+	{
+		Name: "hz", Kind: Int, Default: "10", Max: maxInt32,
+		Help:  "how often a second keys are looked through for expired ones, 1 to 500",
+		Field: func(c *Config) *Value { return &c.hz },
+	},
+}
+
+const (
+	maxInt32 = 1<<31 - 1
+	maxInt64 = 1<<63 - 1
+)
+
+var protectedWords = []string{"no", "yes", "local"}
+
+func policyWords() []string {
+	var l []string
+	for _, p := range evict.All {
+		l = append(l, p.Name)
+	}
+	return l
+}
+
+// Config holds the value of every setting. All methods may be called from any
+// goroutine.
+type Config struct {
+	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass Value
+	maxClients, timeout, keepAlive, backlog, databases                      Value
+	dir, dbFilename, appendOnly, appendFsync, save                          Value
+	maxMemory, policy, samples                                              Value
+	maxBulk, queryLimit, outputLimit, trackingKeys, notify                  Value
+	enableDebug, enableProtected, logLevel, logFile, hz                     Value
+
+	// File is the configuration file that was read, as an absolute path.
+	File string
+	// Ignored lists what the file sets that Redis knows and that means nothing
+	// here.
+	Ignored []string
+	// Args are the arguments that LoadConfig has read.
+	Args []string
+
+	// Clock is what the keyspace goes by; nil for the system's.
+	Clock store.Clock
+
+	notifier Notifier
+	level    slog.LevelVar
+	logger   atomic.Pointer[slog.Logger]
+
+	mu struct {
+		sync.Mutex
+		server *Server // set by bind
+	}
+}
+
+// bind applies every setting to the server. From then on changes are applied as
+// they are made.
+func (c *Config) bind(s *Server) {
+	c.notifier.broker = s.env.PubSub
+	s.ks.Observe(&c.notifier)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.server = s
+	for _, x := range Settings {
+		if x.Apply == nil {
+			continue
+		}
+		if err := x.Apply(s, c); err != nil {
+			c.Logger().Error("setting does not apply", "name", x.Name, "error", err)
+		}
+	}
+}
+
+// Value is the value of a setting. Reading it takes no lock.
+type Value struct {
+	n atomic.Int64
+	s atomic.Pointer[string]
+}
+
+// Int is a number, or an enumeration's place in its list of words.
+func (v *Value) Int() int64 { return v.n.Load() }
+
+// Bool is a yes or no.
+func (v *Value) Bool() bool { return v.n.Load() != 0 }
+
+// String is the value as CONFIG GET shows it.
+func (v *Value) String() string {
+	if p := v.s.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+func (v *Value) store(n int64, s string) {
+	v.n.Store(n)
+	v.s.Store(&s)
+}
+
+// Bind lists the addresses to listen on; one with - in front is optional.
+func (c *Config) Bind() []string { return strings.Fields(c.bindAddrs.String()) }
+
+// Port is the TCP port, 0 for none.
+func (c *Config) Port() int { return int(c.port.Int()) }
+
+// SetPort tells which port was taken where 0 let the system choose.
+func (c *Config) SetPort(n int) { c.port.store(int64(n), strconv.Itoa(n)) }
+
+// UnixSocket is the path of the unix socket, empty for none.
+func (c *Config) UnixSocket() string { return c.unixSocket.String() }
+
+// UnixSocketPerm is the mode of the unix socket, 0 to leave it to the umask.
+func (c *Config) UnixSocketPerm() os.FileMode { return os.FileMode(c.unixSocketPerm.Int()) }
+
+// ProtectedMode reports whether strangers from other machines are refused
+// while there is no password.
+func (c *Config) ProtectedMode() bool { return c.protectedMode.Bool() && c.requirePass.String() == "" }
+
+// RequirePass is the password, empty for none.
+func (c *Config) RequirePass() string { return c.requirePass.String() }
+
+// MaxClients is how many clients may be connected.
+func (c *Config) MaxClients() int { return int(c.maxClients.Int()) }
+
+// Timeout is after how long an idle client is closed, 0 for never.
+func (c *Config) Timeout() time.Duration { return time.Duration(c.timeout.Int()) * time.Second }
+
+// KeepAlive is the time between TCP probes, 0 for none.
+func (c *Config) KeepAlive() time.Duration { return time.Duration(c.keepAlive.Int()) * time.Second }
+
+// Dir is the folder of the data files, an absolute path.
+func (c *Config) Dir() string { return c.dir.String() }
+
+// AppendOnly reports whether there is a log.
+func (c *Config) AppendOnly() bool { return c.appendOnly.Bool() }
+
+// AppendFsync is always, everysec or no.
+func (c *Config) AppendFsync() string { return c.appendFsync.String() }
+
+// FsyncAlways reports whether replies wait for the disk.
+func (c *Config) FsyncAlways() bool { return c.appendFsync.Int() == 1 }
+
+// MaxBulk is the size of the largest argument in bytes.
+func (c *Config) MaxBulk() int64 { return c.maxBulk.Int() }
+
+// QueryBufferLimit is the size of the largest command in bytes.
+func (c *Config) QueryBufferLimit() int64 { return c.queryLimit.Int() }
+
+// PushLimit is how many bytes of pushes may wait for a client.
+func (c *Config) PushLimit() int {
+	if hard := outputLimits(c.outputLimit.String())["pubsub"][0]; hard > 0 {
+		return int(min(hard, maxInt64))
+	}
+	return maxInt64
+}
+
+// Hz is how often a second background work is done.
+func (c *Config) Hz() int { return int(min(max(c.hz.Int(), 1), 500)) }
+
+// DebugAllowed reports whether a client may use DEBUG; local says that it is
+// on this machine.
+func (c *Config) DebugAllowed(local bool) bool { return protectedAllowed(&c.enableDebug, local) }
+
+func protectedAllowed(v *Value, local bool) bool {
+	return v.String() == "yes" || local && v.String() == "local"
+}

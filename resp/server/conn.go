@@ -1,0 +1,167 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/session"
+)
+
+// flushAt is how many bytes of replies a pipeline collects before they are sent.
+const flushAt = 64 << 10
+
+// serve is the life of one client. It is the only place with a recover: a
+// panic ends this client and leaves the others alone.
+func (s *Server) serve(conn net.Conn) {
+	ses := session.New(s.nextID.Add(1), conn, s.cfg.PushLimit(), &s.wg)
+	c := command.NewCtx(&s.env, ses, resp.NewReader(&meter{conn, ses, s}, s.limits(false)))
+	s.env.Clients.Add(ses)
+	s.stats.Connections.Add(1)
+	defer s.hangUp(c)
+	if !s.NeedsAuth() {
+		s.Authenticated(c)
+	} else {
+		_ = conn.SetDeadline(time.Now().Add(handshakeTime))
+	}
+	for s.runBuffered(c) {
+		if s.awaitDurable(c) != nil || ses.Idle() != nil {
+			return
+		}
+		s.setIdleDeadline(c)
+		err := c.Reader.Fill()
+		ses.Busy()
+		if err != nil {
+			if errors.Is(err, resp.ErrQueryLimit) {
+				s.cfg.Logger().Warn("closing a client that reached the query buffer limit", "client", ses.Addr)
+			}
+			return
+		}
+	}
+}
+
+// handshakeTime is how long a client may take until it has authenticated.
+const handshakeTime = 60 * time.Second
+
+// runBuffered runs every command that has arrived whole, and reports whether
+// the connection goes on.
+func (s *Server) runBuffered(c *command.Ctx) bool {
+	ses := c.S
+	ses.LastUse.Store(s.ks.Now())
+	for {
+		argv, err := c.Reader.Next()
+		if err != nil {
+			var pe resp.ProtocolError
+			if errors.As(err, &pe) {
+				c.W.Error("ERR " + pe.Error())
+			}
+			ses.CloseAfter = true
+		}
+		if argv == nil && err == nil {
+			break
+		}
+		if err == nil {
+			s.dispatch(c, argv)
+		}
+		if ses.CloseAfter {
+			if s.awaitDurable(c) == nil {
+				_ = ses.Flush()
+			}
+			return false
+		}
+		if ses.Out.Len() >= flushAt {
+			if s.awaitDurable(c) != nil || ses.Flush() != nil {
+				return false
+			}
+		}
+	}
+	ses.Queried.Store(int32(c.Reader.Buffered()))
+	return !ses.Killed() && !s.stopping()
+}
+
+// awaitDurable is called before replies leave: own writes are in the indexes,
+// and under appendfsync always on the disk, and so is all that was observed.
+func (s *Server) awaitDurable(c *command.Ctx) error {
+	c.Settle()
+	if s.log == nil || c.S.Out.Len() == 0 {
+		return nil
+	}
+	return s.awaitLog()
+}
+
+func (s *Server) setIdleDeadline(c *command.Ctx) {
+	t := s.cfg.Timeout()
+	if t <= 0 || !c.S.Authenticated {
+		return
+	}
+	if c.S.InPubSub() {
+		_ = c.S.Conn.SetReadDeadline(time.Time{})
+		return
+	}
+	_ = c.S.Conn.SetReadDeadline(time.Now().Add(t))
+}
+
+// Authenticated implements command.Server: the client may use the full limits.
+func (s *Server) Authenticated(c *command.Ctx) {
+	if !c.S.Authenticated {
+		c.S.Authenticated = true
+		_ = c.S.Conn.SetDeadline(time.Time{})
+	}
+	c.Reader.SetLimits(s.limits(true))
+}
+
+func (s *Server) limits(authenticated bool) resp.Limits {
+	return resp.Limits{
+		MaxBulk:         s.cfg.MaxBulk(),
+		MaxQuery:        s.cfg.QueryBufferLimit(),
+		Unauthenticated: !authenticated,
+	}
+}
+
+// hangUp takes a session out of every table.
+func (s *Server) hangUp(c *command.Ctx) {
+	if r := recover(); r != nil {
+		s.cfg.Logger().Error("a command has panicked; its client is closed", "client", c.S.Addr,
+			"command", specName(c.Spec), "panic", r, "stack", string(debug.Stack()))
+		c.InExec = false
+		c.Tx.Abandon()
+	}
+	c.S.Close()
+	c.Settle()
+	c.Begin()
+	c.Discard()
+	c.Tx.End()
+	s.env.Tracking.Close(c.S)
+	s.env.PubSub.Drop(c.S)
+	s.env.Clients.Remove(c.S)
+}
+
+func specName(s *command.Spec) string {
+	if s == nil {
+		return ""
+	}
+	return s.FullName()
+}
+
+// meter counts the bytes read from a connection.
+type meter struct {
+	net.Conn
+	ses *session.Session
+	s   *Server
+}
+
+// Read implements io.Reader.
+func (m *meter) Read(b []byte) (int, error) {
+	n, err := m.Conn.Read(b)
+	m.ses.NetIn.Add(int64(n))
+	m.s.stats.NetIn.Add(int64(n))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
+	}
+	return n, err
+}

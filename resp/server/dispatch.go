@@ -1,0 +1,163 @@
+package server
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+)
+
+const (
+	errMulti = resp.Error("ERR Command not allowed inside a transaction")
+)
+
+// dispatch runs one command, or queues or refuses it, in the order of Redis'
+// processCommand.
+func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
+	ses := c.S
+	ses.BeginReply()
+	spec, err := s.check(c, argv)
+	switch {
+	case err != nil:
+		if c.Queue.Open {
+			c.Queue.Abort = true
+		}
+		if spec != nil && spec.Name == "exec" && c.Queue.Open { // refused as a whole
+			c.Begin()
+			c.Discard()
+			c.Tx.End()
+			err = resp.Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(resp.ErrorText(err), "-"))
+		}
+	case c.Queue.Open && queued(spec):
+		err = s.enqueue(c, spec, argv)
+	default:
+		s.waitWhilePaused(c, spec)
+		err = c.Run(spec, argv)
+	}
+	if err != nil {
+		text := resp.ErrorText(err)
+		c.W.Error(text)
+		s.stats.countError(text)
+	}
+	ses.EndReply()
+	s.stats.Commands.Add(1)
+	ses.Commands.Add(1)
+	if spec != nil {
+		name := spec.FullName()
+		if p := ses.LastCmd.Load(); p == nil || *p != name {
+			ses.LastCmd.Store(&name)
+		}
+	}
+	if ses.Tracked.Load() && !c.Queue.Open && (spec == nil || spec.FullName() != "client|caching") {
+		s.env.Tracking.EndCaching(ses)
+	}
+	if hits, misses := c.Tx.TakeHits(); hits|misses != 0 {
+		s.stats.Hits.Add(int64(hits))
+		s.stats.Misses.Add(int64(misses))
+	}
+}
+
+// check finds the row of a command and says whether it may run now.
+func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
+	name := argv[0]
+	spec := s.env.Table.Find(name)
+	if spec == nil {
+		if isHTTP(name) {
+			s.cfg.Logger().Warn("possible cross-protocol attack: closing a connection that speaks HTTP", "client", c.S.Addr)
+			c.S.CloseAfter = true
+		}
+		if s.env.Server.NeedsAuth() && !c.S.Authenticated { // tell a stranger nothing
+			return nil, resp.ErrNoAuth
+		}
+		return nil, resp.UnknownCommand(argv)
+	}
+	if len(spec.Sub) > 0 && len(argv) > 1 {
+		sub := spec.Match(argv[1])
+		if sub == nil {
+			return nil, resp.UnknownSubcommand(argv)
+		}
+		spec = sub
+	}
+	if !spec.ArityOK(len(argv)) {
+		return nil, resp.WrongArgs(spec.FullName())
+	}
+	if !c.S.Authenticated && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
+		return nil, resp.ErrNoAuth
+	}
+	if c.Queue.Open && spec.Flags&command.NoMulti != 0 && spec.Name != "multi" && spec.Name != "watch" {
+		return spec, errMulti
+	}
+	if s.ks.MaxMemory() > 0 {
+		if err := s.ks.FreeMemory(); err != nil && deniedWhenFull(c, spec) {
+			return spec, resp.ErrOOM
+		}
+	}
+	if spec.Flags&command.Write != 0 {
+		if err := s.logFailure(); err != nil {
+			return spec, err
+		}
+	}
+	if c.S.InPubSub() && c.S.Proto.Load() == 2 && !allowedInPubSub(spec) {
+		return spec, resp.InSubscribeMode(spec.FullName())
+	}
+	return spec, nil
+}
+
+func isHTTP(name []byte) bool {
+	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+}
+
+func deniedWhenFull(c *command.Ctx, spec *command.Spec) bool {
+	if spec.Flags&command.DenyOOM != 0 {
+		return true
+	}
+	if spec.Name != "exec" {
+		return false
+	}
+	for _, q := range c.Queue.Cmds {
+		if q.Spec.Flags&command.DenyOOM != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func allowedInPubSub(spec *command.Spec) bool {
+	switch spec.Name {
+	case "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "ping", "quit", "reset":
+		return true
+	}
+	return false
+}
+
+// queued reports whether MULTI collects the command rather than running it.
+func queued(spec *command.Spec) bool {
+	switch spec.FullName() {
+	case "exec", "discard", "multi", "watch", "quit", "reset":
+		return false
+	}
+	return true
+}
+
+// enqueue copies a command into the session's MULTI.
+func (s *Server) enqueue(c *command.Ctx, spec *command.Spec, argv [][]byte) error {
+	n := 0
+	for _, a := range argv {
+		n += len(a)
+	}
+	if c.Queue.Bytes += n; int64(c.Queue.Bytes) > s.cfg.QueryBufferLimit() {
+		c.S.CloseAfter = true
+		return resp.Error("ERR the transaction is larger than client-query-buffer-limit")
+	}
+	all := make([]byte, 0, n)
+	cp := make([][]byte, len(argv))
+	for i, a := range argv {
+		all = append(all, a...)
+		cp[i] = all[len(all)-len(a) : len(all) : len(all)]
+	}
+	c.Queue.Cmds = append(c.Queue.Cmds, command.Queued{Spec: spec, Args: cp})
+	c.S.Multi.Store(int32(len(c.Queue.Cmds)))
+	c.W.Status("QUEUED")
+	return nil
+}

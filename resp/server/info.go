@@ -1,0 +1,433 @@
+package server
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+)
+
+// Stats are the counters that INFO shows and CONFIG RESETSTAT zeroes. The zero
+// value is ready.
+type Stats struct {
+	Connections atomic.Int64 // clients accepted
+	Rejected    atomic.Int64 // clients refused over maxclients
+	Commands    atomic.Int64 // commands run
+	NetIn       atomic.Int64 // bytes read
+	NetOut      atomic.Int64 // bytes sent to clients that are gone
+	Hits        atomic.Int64 // look-ups that found their key
+	Misses      atomic.Int64
+	Errors      atomic.Int64 // error replies
+	Slow        atomic.Int64 // clients closed over client-output-buffer-limit
+	LongQueries atomic.Int64 // clients closed over client-query-buffer-limit
+
+	peak  atomic.Int64                // most memory seen
+	probe func() (used, netOut int64) // memory now and bytes sent by now
+
+	mu struct {
+		sync.Mutex
+		errors  map[string]int64 // code → replies
+		samples [rateSamples]rateSample
+		next    int
+		last    rateSample
+		at      time.Time
+	}
+}
+
+// maxErrorCodes bounds what errorstats remembers, as Redis does.
+const maxErrorCodes = 128
+
+const rateSamples = 16
+
+// rateSample holds counts, or rates a second.
+type rateSample struct{ commands, in, out float64 }
+
+// countError counts an error reply by its code, the first word.
+func (s *Stats) countError(text string) {
+	s.Errors.Add(1)
+	code, _, _ := strings.Cut(text, " ")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.errors == nil {
+		s.mu.errors = map[string]int64{}
+	}
+	if _, known := s.mu.errors[code]; known || len(s.mu.errors) < maxErrorCodes {
+		s.mu.errors[strings.Clone(code)]++
+	}
+}
+
+// reset zeroes the counters.
+func (s *Stats) reset() {
+	for _, n := range []*atomic.Int64{
+		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Errors, &s.Slow, &s.LongQueries, &s.peak,
+	} {
+		n.Store(0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.errors = nil
+	s.mu.samples = [rateSamples]rateSample{}
+	s.mu.last = rateSample{}
+}
+
+// tick takes a sample for the figures that are rates. The server calls it
+// about ten times a second.
+func (s *Stats) tick() {
+	now := time.Now()
+	cur := rateSample{commands: float64(s.Commands.Load()), in: float64(s.NetIn.Load())}
+	if s.probe != nil {
+		used, out := s.probe()
+		s.sawMemory(used)
+		cur.out = float64(out)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dt := now.Sub(s.mu.at).Seconds()
+	if l := s.mu.last; !s.mu.at.IsZero() && dt > 0 {
+		s.mu.samples[s.mu.next] = rateSample{max(0, cur.commands-l.commands) / dt, max(0, cur.in-l.in) / dt, max(0, cur.out-l.out) / dt}
+		s.mu.next = (s.mu.next + 1) % rateSamples
+	}
+	s.mu.at, s.mu.last = now, cur
+}
+
+func (s *Stats) sawMemory(used int64) {
+	for p := s.peak.Load(); used > p && !s.peak.CompareAndSwap(p, used); p = s.peak.Load() {
+	}
+}
+
+func (s *Stats) rates() rateSample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sum rateSample
+	for _, x := range s.mu.samples {
+		sum.commands += x.commands / rateSamples
+		sum.in += x.in / rateSamples
+		sum.out += x.out / rateSamples
+	}
+	return sum
+}
+
+// ConfigGet implements command.Server.
+func (s *Server) ConfigGet(pattern string, f func(name, value string)) { s.cfg.Get(pattern, f) }
+
+// ConfigSet implements command.Server.
+func (s *Server) ConfigSet(c *command.Ctx, pairs [][2]string) error {
+	return s.cfg.Set(pairs, isLocal(c.S))
+}
+
+// isLocal reports whether the client is on this machine.
+func isLocal(s *session.Session) bool {
+	switch a := s.Conn.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return false
+}
+
+// ConfigResetStat implements command.Server.
+func (s *Server) ConfigResetStat() {
+	s.stats.reset()
+	s.ks.ResetStats()
+}
+
+// DebugAllowed implements command.Server.
+func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(isLocal(c.S)) }
+
+// NeedsAuth implements command.Server.
+func (s *Server) NeedsAuth() bool { return s.cfg.RequirePass() != "" }
+
+// Authenticate implements command.Server. There is one user, called default.
+func (s *Server) Authenticate(user, password []byte) error {
+	want := sha256.Sum256([]byte(s.cfg.RequirePass()))
+	got := sha256.Sum256(password)
+	same := subtle.ConstantTimeCompare(want[:], got[:]) == 1
+	if string(user) != "default" || s.NeedsAuth() && !same {
+		return resp.ErrWrongPass
+	}
+	return nil
+}
+
+// netOut is how many bytes were sent to clients.
+func (s *Server) netOut() int64 {
+	n := s.stats.NetOut.Load()
+	for _, c := range s.env.Clients.All() {
+		n += c.NetOut.Load()
+	}
+	return n
+}
+
+// started is when the process began; runID names this one run of it.
+var (
+	started = time.Now()
+	runID   = sync.OnceValue(func() string {
+		var b [20]byte
+		_, _ = rand.Read(b[:])
+		return hex.EncodeToString(b[:])
+	})
+)
+
+// infoSections are the sections of INFO in their order. Those that are not
+// extra make the default.
+var infoSections = []struct {
+	name  string
+	extra bool
+	write func(*Server, *infoText)
+}{
+	{"server", false, (*Server).infoServer},
+	{"nearcache", false, (*Server).infoNearcache},
+	{"clients", false, (*Server).infoClients},
+	{"memory", false, (*Server).infoMemory},
+	{"persistence", false, (*Server).infoPersistence},
+	{"stats", false, (*Server).infoStats},
+	{"replication", false, (*Server).infoReplication},
+	{"cpu", false, (*Server).infoCPU},
+	{"modules", false, (*Server).infoModules},
+	{"errorstats", false, (*Server).infoErrors},
+	{"cluster", false, (*Server).infoCluster},
+	{"keyspace", false, (*Server).infoKeyspace},
+}
+
+// infoText collects the lines of INFO.
+type infoText struct{ b []byte }
+
+func (t *infoText) field(name string, v any) { t.b = fmt.Appendf(t.b, "%s:%v\r\n", name, v) }
+
+func (t *infoText) bytes(name string, n int64) {
+	t.field(name, n)
+	t.field(name+"_human", human(n))
+}
+
+// human writes a number of bytes as Redis does.
+func human(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%dB", n)
+	}
+	f, unit := float64(n)/1024, 0
+	for f >= 1024 && unit < 4 {
+		f /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.2f%c", f, "KMGTP"[unit])
+}
+
+// Info implements command.Server.
+func (s *Server) Info(sections []string) string {
+	want := map[string]bool{}
+	all := false
+	for _, name := range sections {
+		name = strings.ToLower(name)
+		if name == "all" || name == "everything" {
+			all = true
+		}
+		want[name] = true
+	}
+	var t infoText
+	for _, x := range infoSections {
+		if all || want[x.name] || !x.extra && (len(sections) == 0 || want["default"]) {
+			if len(t.b) > 0 {
+				t.b = append(t.b, "\r\n"...)
+			}
+			title := strings.ToUpper(x.name[:1]) + x.name[1:]
+			if x.name == "cpu" {
+				title = "CPU"
+			}
+			t.b = append(append(append(t.b, "# "...), title...), "\r\n"...)
+			x.write(s, &t)
+		}
+	}
+	return string(t.b)
+}
+
+func (s *Server) infoServer(t *infoText) {
+	now := time.Now()
+	up := int64(now.Sub(started).Seconds())
+	exe, _ := os.Executable()
+	t.field("redis_version", command.RedisVersion)
+	t.field("redis_git_sha1", "00000000")
+	t.field("redis_git_dirty", 0)
+	t.field("redis_mode", "standalone")
+	t.field("nearcache_version", command.Version)
+	t.field("os", osName())
+	t.field("arch_bits", 32<<(^uint(0)>>63))
+	t.field("multiplexing_api", "go")
+	t.field("process_id", os.Getpid())
+	t.field("run_id", runID())
+	t.field("tcp_port", s.cfg.Port())
+	t.field("server_time_usec", now.UnixMicro())
+	t.field("uptime_in_seconds", up)
+	t.field("uptime_in_days", up/86400)
+	t.field("hz", s.cfg.Hz())
+	t.field("configured_hz", s.cfg.hz.String())
+	t.field("executable", exe)
+	t.field("config_file", s.cfg.File)
+}
+
+func (s *Server) infoNearcache(t *infoText) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	t.field("nearcache_version", command.Version)
+	t.field("go_version", runtime.Version())
+	t.field("go_maxprocs", runtime.GOMAXPROCS(0))
+	t.field("go_goroutines", runtime.NumGoroutine())
+	t.field("go_heap_bytes", m.HeapAlloc)
+	t.field("go_gc_cycles", m.NumGC)
+	t.field("go_gc_pause_total_usec", m.PauseTotalNs/1000)
+	t.field("commits", s.ks.Seq())
+}
+
+func (s *Server) infoClients(t *infoText) {
+	clients := s.env.Clients.All()
+	var pubsubClients, watching, watched, pending int64
+	for _, c := range clients {
+		if c.InPubSub() {
+			pubsubClients++
+		}
+		if n := c.Watching.Load(); n > 0 {
+			watching++
+			watched += int64(n)
+		}
+		pending = max(pending, int64(c.PendingLen()))
+	}
+	t.field("connected_clients", len(clients))
+	t.field("cluster_connections", 0)
+	t.field("maxclients", s.cfg.MaxClients())
+	t.field("client_recent_max_output_buffer", pending)
+	t.field("blocked_clients", 0)
+	t.field("tracking_clients", s.env.Tracking.Stats().Clients)
+	t.field("pubsub_clients", pubsubClients)
+	t.field("watching_clients", watching)
+	t.field("total_watched_keys", watched)
+}
+
+func (s *Server) infoMemory(t *infoText) {
+	used, rss := s.ks.Used(), residentBytes()
+	s.stats.sawMemory(used)
+	limit := s.ks.MaxMemory()
+	t.bytes("used_memory", used)
+	t.bytes("used_memory_rss", rss)
+	t.bytes("used_memory_peak", s.stats.peak.Load())
+	t.field("used_memory_dataset", used)
+	t.bytes("total_system_memory", systemMemory())
+	t.bytes("maxmemory", limit)
+	t.field("maxmemory_policy", s.ks.Policy().Name)
+	t.field("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
+	t.field("mem_fragmentation_bytes", max(0, rss-used))
+	t.field("mem_tracking_table", s.env.Tracking.Stats().Bytes)
+	t.field("mem_allocator", "go")
+}
+
+func (s *Server) infoPersistence(t *infoText) {
+	status := "ok"
+	if s.logFailure() != nil {
+		status = "err"
+	}
+	enabled := 0
+	if s.cfg.AppendOnly() {
+		enabled = 1
+	}
+	t.field("loading", 0)
+	t.field("async_loading", 0)
+	t.field("rdb_changes_since_last_save", s.ks.Seq())
+	t.field("rdb_bgsave_in_progress", 0)
+	t.field("rdb_last_save_time", started.Unix())
+	t.field("rdb_last_bgsave_status", "ok")
+	t.field("aof_enabled", enabled)
+	t.field("aof_rewrite_in_progress", 0)
+	t.field("aof_rewrite_scheduled", 0)
+	t.field("aof_last_bgrewrite_status", "ok")
+	t.field("aof_last_write_status", status)
+	t.field("appendfsync", s.cfg.AppendFsync())
+}
+
+func (s *Server) infoStats(t *infoText) {
+	st := &s.stats
+	r := st.rates()
+	tr := s.env.Tracking.Stats()
+	t.field("total_connections_received", st.Connections.Load())
+	t.field("total_commands_processed", st.Commands.Load())
+	t.field("instantaneous_ops_per_sec", int64(r.commands))
+	t.field("total_net_input_bytes", st.NetIn.Load())
+	t.field("total_net_output_bytes", s.netOut())
+	t.field("instantaneous_input_kbps", fmt.Sprintf("%.2f", r.in/1024))
+	t.field("instantaneous_output_kbps", fmt.Sprintf("%.2f", r.out/1024))
+	t.field("rejected_connections", st.Rejected.Load())
+	t.field("expired_keys", s.ks.Expired())
+	t.field("evicted_keys", s.ks.Evicted())
+	t.field("evicted_clients", 0)
+	t.field("keyspace_hits", st.Hits.Load())
+	t.field("keyspace_misses", st.Misses.Load())
+	t.field("pubsub_channels", s.env.PubSub.Len(pubsub.Channel))
+	t.field("pubsub_patterns", s.env.PubSub.Len(pubsub.Pattern))
+	t.field("pubsubshard_channels", s.env.PubSub.Len(pubsub.Shard))
+	t.field("tracking_total_keys", tr.Keys)
+	t.field("tracking_total_items", tr.Items)
+	t.field("tracking_total_prefixes", tr.Prefixes)
+	t.field("total_error_replies", st.Errors.Load())
+	t.field("client_query_buffer_limit_disconnections", st.LongQueries.Load())
+	t.field("client_output_buffer_limit_disconnections", st.Slow.Load())
+}
+
+func (s *Server) infoReplication(t *infoText) {
+	t.field("role", "master")
+	t.field("connected_slaves", 0)
+	t.field("master_failover_state", "no-failover")
+	t.field("master_replid", runID())
+	t.field("master_repl_offset", 0)
+	t.field("second_repl_offset", -1)
+	t.field("repl_backlog_active", 0)
+}
+
+func (s *Server) infoCPU(t *infoText) {
+	user, sys := cpuSeconds()
+	t.field("used_cpu_sys", fmt.Sprintf("%.6f", sys))
+	t.field("used_cpu_user", fmt.Sprintf("%.6f", user))
+}
+
+func (s *Server) infoModules(t *infoText) {
+	for _, m := range command.Modules {
+		t.field("module", fmt.Sprintf("name=%s,ver=%d,api=1,filters=0,usedby=[],using=[],options=[]", m.Name, m.Version))
+	}
+}
+
+func (s *Server) infoErrors(t *infoText) {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	var codes []string
+	for code := range s.stats.mu.errors {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	for _, code := range codes {
+		t.field("errorstat_"+code, fmt.Sprintf("count=%d", s.stats.mu.errors[code]))
+	}
+}
+
+func (s *Server) infoCluster(t *infoText) { t.field("cluster_enabled", 0) }
+
+func (s *Server) infoKeyspace(t *infoText) {
+	var tx store.Tx
+	tx.Begin(s.ks, 0, 0)
+	defer tx.End()
+	for db := range store.Databases {
+		if keys, volatile := tx.Len(db); keys > 0 {
+			t.field(fmt.Sprintf("db%d", db), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=0,subexpiry=0", keys, volatile))
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+// logObserver writes the effects of every commit to the log.
+type logObserver struct{ s *Server }
+
+var records = sync.Pool{New: func() any { return new(persist.Record) }}
+
+// Committed implements store.Observer: it encodes under the shard locks, so
+// the log has each key's changes in their order.
+func (o logObserver) Committed(c *store.Commit) {
+	if o.s.log == nil || len(c.Effects) == 0 {
+		return
+	}
+	r := records.Get().(*persist.Record)
+	r.Seq, r.At = c.Seq, c.At
+	for _, e := range c.Effects {
+		r.Commands = append(r.Commands, persist.Command{DB: e.DB, Args: e.Args})
+	}
+	o.s.log.Append(r)
+	clear(r.Commands)
+	r.Commands = r.Commands[:0]
+	records.Put(r)
+}
+
+// openLog opens the data folder and replays its log.
+func (s *Server) openLog() error {
+	if !s.cfg.AppendOnly() {
+		return nil
+	}
+	c, done := s.replayCtx()
+	defer done()
+	dir, last := s.cfg.Dir(), time.Now()
+	o := persist.Options{
+		Fsync:  s.fsyncPolicy(),
+		Logger: s.cfg.Logger(),
+		Progress: func(read, total int64) {
+			if time.Since(last) > time.Second || read == total && read > 1<<20 {
+				last = time.Now()
+				s.cfg.Logger().Info("loading", "dir", dir, "percent", 100*read/max(1, total))
+			}
+		},
+	}
+	log, report, err := persist.Open(vfs.OS, dir, o, func(r persist.Record) error {
+		s.replayAt.Store(r.At)
+		for _, cmd := range r.Commands {
+			if err := s.replay(c, cmd); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.Settle()
+	s.replayAt.Store(0)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", dir, err)
+	}
+	s.ks.SetSeq(report.LastSeq)
+	s.log = log
+	s.cfg.Logger().Info("loaded", "dir", dir, "records", report.Records, "bytes", report.Bytes, "took", report.Took.Round(time.Millisecond))
+	if t := report.Torn; t != nil {
+		s.cfg.Logger().Warn("the log ended in an incomplete record, as after a power cut; it was cut off and kept beside",
+			"file", t.File, "offset", t.Offset, "bytes", t.Size, "kept", t.Kept, "reason", t.Reason)
+	}
+	return nil
+}
+
+func (s *Server) fsyncPolicy() persist.Policy {
+	p, err := persist.ParsePolicy(s.cfg.AppendFsync())
+	if err != nil {
+		return persist.Everysec // the setting's own check admits no other word
+	}
+	return p
+}
+
+// setFsync applies appendfsync at run time.
+func (s *Server) setFsync() {
+	if s.log != nil {
+		s.log.SetFsync(s.fsyncPolicy())
+	}
+}
+
+func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
+	spec := s.env.Table.Find(cmd.Args[0])
+	argv := cmd.Args
+	if spec == nil || !spec.ArityOK(len(argv)) {
+		return fmt.Errorf("record holds the command %q with %d arguments, which this version does not know", argv[0], len(argv)-1)
+	}
+	if c.S.DB != cmd.DB {
+		c.S.Select(cmd.DB)
+	}
+	if err := c.Run(spec, argv); err != nil {
+		return fmt.Errorf("replay %q: %s", argv[0], resp.ErrorText(err))
+	}
+	if c.Deferred() >= replayBatch {
+		c.Settle()
+	}
+	c.S.Out.Reset()
+	return nil
+}
+
+// replayBatch is how many documents are indexed together while loading, on all
+// cores.
+const replayBatch = 512
+
+
+// replayCtx makes a session that nobody is connected to.
+func (s *Server) replayCtx() (*command.Ctx, func()) {
+	here, there := net.Pipe()
+	ses := session.New(0, here, 0, &s.wg)
+	ses.Authenticated = true
+	return command.NewCtx(&s.env, ses, nil), func() {
+		_ = here.Close()
+		_ = there.Close()
+	}
+}
+
+// awaitLog waits until all that was logged so far is durable, where
+// appendfsync always asks for that.
+func (s *Server) awaitLog() error {
+	if !s.cfg.FsyncAlways() {
+		return nil
+	}
+	return s.log.Wait(s.log.Appended())
+}
+
+// logFailure is the error of writes while the log cannot be written.
+func (s *Server) logFailure() error {
+	if s.log == nil {
+		return nil
+	}
+	if err := s.log.Err(); err != nil {
+		return resp.Error("MISCONF Errors writing to the AOF file: " + err.Error())
+	}
+	s.log.Throttle()
+	return nil
+}
+
+func (s *Server) closeLog() error {
+	if s.log == nil {
+		return nil
+	}
+	return s.log.Close()
+}

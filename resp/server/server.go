@@ -1,0 +1,244 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/commands"
+	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/resp/tracking"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/persist"
+)
+
+// Server is one nearcache process. Make it with New, then Run it once.
+type Server struct {
+	cfg      *Config
+	env      command.Env
+	ks       *store.Keyspace
+	log      *persist.Log // nil without appendonly
+	replayAt atomic.Int64 // the clock while the log is loaded, Unix ms; 0 = the real one
+	stats    Stats
+	pause    pause
+	nextID   atomic.Uint64
+	wg       sync.WaitGroup
+	stop     context.CancelFunc
+	stopped  atomic.Bool
+	started  time.Time
+	ready    chan struct{} // closed when Addr is known
+	mu       struct {
+		sync.Mutex
+		listeners []net.Listener
+	}
+}
+
+// New builds the server from its settings. Nothing is opened yet.
+func New(cfg *Config) *Server {
+	s := &Server{cfg: cfg, ready: make(chan struct{}), started: time.Now()}
+	clock := cfg.Clock
+	if clock == nil {
+		clock = store.SystemClock
+	}
+	s.ks = store.New(store.Options{Clock: func() int64 {
+		if at := s.replayAt.Load(); at != 0 {
+			return at
+		}
+		return clock()
+	}})
+	clients := &session.Registry{}
+	s.env = command.Env{
+		Keyspace: s.ks,
+		Table:    command.NewTable(commands.All()...),
+		Clients:  clients,
+		Tracking: tracking.New(clients),
+		PubSub:   &pubsub.Broker{},
+		Server:   s,
+	}
+	s.ks.Observe(logObserver{s})
+	s.ks.Observe(s.env.Tracking)
+	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
+	cfg.bind(s)
+	return s
+}
+
+// Run opens the data folder, loads it, and serves until ctx ends or SHUTDOWN.
+// When it returns, every goroutine it has started is gone and the log is closed.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, s.stop = context.WithCancel(ctx)
+	defer s.stop()
+	if err := s.openLog(); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return errors.Join(err, s.closeLog())
+	}
+	close(s.ready)
+	s.wg.Go(func() { s.expireLoop(ctx) })
+	for _, l := range s.mu.listeners {
+		s.wg.Go(func() { s.accept(ctx, l) })
+	}
+	<-ctx.Done()
+	s.stopped.Store(true)
+	s.Unpause()
+	for _, l := range s.mu.listeners {
+		_ = l.Close()
+	}
+	for _, c := range s.env.Clients.All() {
+		c.Kill()
+	}
+	s.wg.Wait()
+	return s.closeLog()
+}
+
+// Ready is closed once the server accepts connections.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Addr is the TCP address the server listens on, empty if it does not. It is
+// known once Ready is closed.
+func (s *Server) Addr() string {
+	for _, l := range s.mu.listeners {
+		if l.Addr().Network() == "tcp" {
+			return l.Addr().String()
+		}
+	}
+	return ""
+}
+
+// Keyspace is the server's data, for embedding and tests.
+func (s *Server) Keyspace() *store.Keyspace { return s.ks }
+
+func (s *Server) stopping() bool { return s.stopped.Load() }
+
+// Shutdown implements command.Server.
+func (s *Server) Shutdown(bool) error {
+	s.stop()
+	return nil
+}
+
+// listen opens the addresses of bind and the unix socket. As in Redis, an
+// address that begins with - may be missing on this machine. With port 0 the
+// system chooses one (a port of 0 in Redis means no TCP: --port -1 does that
+// here).
+func (s *Server) listen() error {
+	port := s.cfg.Port()
+	for _, host := range s.cfg.Bind() {
+		if port < 0 {
+			break
+		}
+		name := strings.TrimPrefix(host, "-")
+		if name == "*" {
+			name = ""
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(name, strconv.Itoa(port)))
+		if err != nil {
+			if name != host && !errors.Is(err, syscall.EADDRINUSE) {
+				continue
+			}
+			return fmt.Errorf("listen on %s port %d: %w", name, port, err)
+		}
+		s.mu.listeners = append(s.mu.listeners, l)
+		if port == 0 { // the other addresses share the port that was chosen
+			port = l.Addr().(*net.TCPAddr).Port
+		}
+	}
+	if path := s.cfg.UnixSocket(); path != "" {
+		l, err := listenUnix(path, s.cfg.UnixSocketPerm())
+		if err != nil {
+			return err
+		}
+		s.mu.listeners = append(s.mu.listeners, l)
+	}
+	if len(s.mu.listeners) == 0 {
+		return errors.New("nothing to listen on: set port or unixsocket")
+	}
+	return nil
+}
+
+func listenUnix(path string, perm os.FileMode) (net.Listener, error) {
+	if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSocket != 0 {
+		if c, err := net.Dial("unix", path); err == nil {
+			_ = c.Close()
+			return nil, fmt.Errorf("listen on %s: another server answers there", path)
+		}
+		_ = os.Remove(path) // left behind by a server that died
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if perm != 0 {
+		if err := os.Chmod(path, perm); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, nil
+}
+
+// acceptPause is how long the listener rests after an error such as running
+// out of file descriptors.
+const acceptPause = 50 * time.Millisecond
+
+func (s *Server) accept(ctx context.Context, l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = conn.Close()
+			}
+			return
+		}
+		if err != nil {
+			s.cfg.Logger().Warn("accept failed", "error", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		if s.env.Clients.Len() >= s.cfg.MaxClients() {
+			s.stats.Rejected.Add(1)
+			_ = conn.SetWriteDeadline(time.Now().Add(acceptPause))
+			_, _ = conn.Write([]byte("-ERR max number of clients reached\r\n"))
+			_ = conn.Close()
+			continue
+		}
+		if t, ok := conn.(*net.TCPConn); ok && s.cfg.KeepAlive() > 0 {
+			_ = t.SetKeepAlivePeriod(s.cfg.KeepAlive())
+		}
+		s.wg.Go(func() { s.serve(conn) })
+	}
+}
+
+// expirePeriod and expireBatch are the rhythm of active expiry: due keys go
+// within a period, and a crowd of them leaves room for commands in between.
+const (
+	expirePeriod = 100 * time.Millisecond
+	expireBatch  = 20000
+)
+
+func (s *Server) expireLoop(ctx context.Context) {
+	t := time.NewTicker(expirePeriod)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		for ctx.Err() == nil && s.ks.ExpireDue(expireBatch) >= expireBatch {
+		}
+		s.stats.tick()
+	}
+}
