@@ -158,39 +158,26 @@ func ParseFloat(b []byte) (float64, bool) {
 	if len(b) == 0 || bytes.IndexByte(b, '_') >= 0 { // Go takes 0x_1p0
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
-	if err != nil {
-		if f, err = parseHex(b); err != nil {
-			return 0, false
-		}
+	hex := bytes.IndexByte(b, 'x') >= 0 || bytes.IndexByte(b, 'X') >= 0
+	var text [64]byte
+	if hex && len(b) < len(text)-2 && bytes.IndexByte(b, 'p') < 0 && bytes.IndexByte(b, 'P') < 0 {
+		b = append(append(text[:0], b...), "p0"...) // which C lets out and Go wants
 	}
-	if math.IsNaN(f) || f == 0 && underflows(b) {
+	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
+	if err != nil || math.IsNaN(f) || f == 0 && underflows(b, hex) {
 		return 0, false
 	}
 	return f, true
 }
 
-// parseHex reads a hexadecimal number without an exponent, which C takes and Go
-// does not.
-func parseHex(b []byte) (float64, error) {
-	digits := bytes.TrimLeft(b, "+-")
-	if len(b) > 64 || len(digits) < 3 || digits[0] != '0' || digits[1]|0x20 != 'x' {
-		return 0, strconv.ErrSyntax
-	}
-	var text [66]byte
-	t := append(append(text[:0], b...), "p0"...)
-	return strconv.ParseFloat(unsafe.String(&t[0], len(t)), 64)
-}
-
 // underflows reports whether b, which was read as zero, is the text of another
-// number, which C would have reported.
-func underflows(b []byte) bool {
-	hex := bytes.IndexByte(b, 'x') >= 0 || bytes.IndexByte(b, 'X') >= 0
+// number.
+func underflows(b []byte, hex bool) bool {
 	for _, c := range b {
 		switch {
 		case '1' <= c && c <= '9', hex && 'a' <= c|0x20 && c|0x20 <= 'f':
 			return true
-		case !hex && c|0x20 == 'e', c|0x20 == 'p':
+		case c|0x20 == 'e', c|0x20 == 'p':
 			return false
 		}
 	}

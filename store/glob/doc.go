@@ -1,9 +1,9 @@
 // Package glob matches the patterns of KEYS, SCAN, PSUBSCRIBE and CONFIG GET:
 //
-//	*       any number of any bytes, none included
-//	?       any one byte
-//	[abc]   one of these bytes; [a-z] a range, [^abc] any other byte
-//	\c      the byte c itself, in a class too
+//	a*c     any number of any bytes between a and c, none included
+//	a?c     any one byte
+//	a[xy]c  one of these bytes; [x-z] a range, [^xy] any other byte
+//	a\?c    the byte itself, in a class too
 //
 // The rules are those of Redis, corner cases included: a class that is never
 // closed ends with the pattern, [] matches nothing, a reversed range is turned

@@ -40,7 +40,9 @@ func match(p, s string, fold bool) bool {
 			return false
 		}
 		if i < len(p) {
-			if p[i] == '*' {
+			n, ok := 1, false
+			switch p[i] {
+			case '*':
 				for i < len(p) && p[i] == '*' {
 					i++
 				}
@@ -53,8 +55,11 @@ func match(p, s string, fold bool) bool {
 				}
 				j = from
 				continue
+			case '?', '[', '\\':
+				n, ok = one(p[i:], s[j], fold)
+			default:
+				ok = p[i] == s[j] || fold && lower(p[i]) == lower(s[j])
 			}
-			n, ok := one(p[i:], s[j], fold)
 			steps -= n // a class costs its length
 			if ok {
 				i += n
@@ -95,8 +100,8 @@ func candidate(p, s string, j int, fold bool) int {
 	return j + n
 }
 
-// one reports whether the first element of p, which is no star, matches c, and
-// the length of that element.
+// one returns the length of the first element of p, which is no star, and whether
+// it matches c.
 func one(p string, c byte, fold bool) (int, bool) {
 	switch p[0] {
 	case '?':
@@ -111,7 +116,7 @@ func one(p string, c byte, fold bool) (int, bool) {
 	return 1, same(p[0], c, fold)
 }
 
-// class matches c against the class at the start of p.
+// class returns the length of the class at the start of p, and whether it holds c.
 func class(p string, c byte, fold bool) (int, bool) {
 	i := 1
 	not := i < len(p) && p[i] == '^'

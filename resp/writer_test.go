@@ -1,0 +1,184 @@
+package resp
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// replies holds every type in both protocols.
+var replies = []struct {
+	name         string
+	write        func(w *Writer)
+	resp2, resp3 string
+}{
+	{"status", func(w *Writer) { w.Status("OK") }, "+OK\r\n", "+OK\r\n"},
+	{"status of two lines", func(w *Writer) { w.Status("a\r\nb\n") }, "+a  b \r\n", "+a  b \r\n"},
+	{"error", func(w *Writer) { w.Error("ERR syntax error") }, "-ERR syntax error\r\n", "-ERR syntax error\r\n"},
+	{"error with a reply inside", func(w *Writer) { w.Error("ERR x\r\n+OK\r\n") }, "-ERR x  +OK  \r\n", "-ERR x  +OK  \r\n"},
+	{"integer", func(w *Writer) { w.Int(7); w.Int(-1); w.Int(math.MinInt64) }, ":7\r\n:-1\r\n:-9223372036854775808\r\n", ":7\r\n:-1\r\n:-9223372036854775808\r\n"},
+	{"bulk", func(w *Writer) { w.Bulk([]byte("a\r\nb")); w.Bulk(nil) }, "$4\r\na\r\nb\r\n$0\r\n\r\n", "$4\r\na\r\nb\r\n$0\r\n\r\n"},
+	{"bulk string", func(w *Writer) { w.BulkString("twelve bytes"); w.BulkString("") }, "$12\r\ntwelve bytes\r\n$0\r\n\r\n", "$12\r\ntwelve bytes\r\n$0\r\n\r\n"},
+	{"bulk integer", func(w *Writer) { w.BulkInt(-42) }, "$3\r\n-42\r\n", "$3\r\n-42\r\n"},
+	{"null", func(w *Writer) { w.Null() }, "$-1\r\n", "_\r\n"},
+	{"null array", func(w *Writer) { w.NullArray() }, "*-1\r\n", "_\r\n"},
+	{"array", func(w *Writer) { w.Array(0); w.Array(12) }, "*0\r\n*12\r\n", "*0\r\n*12\r\n"},
+	{"map", func(w *Writer) { w.Map(0); w.Map(7) }, "*0\r\n*14\r\n", "%0\r\n%7\r\n"},
+	{"set", func(w *Writer) { w.Set(3) }, "*3\r\n", "~3\r\n"},
+	{"push", func(w *Writer) { w.Push(2) }, "*2\r\n", ">2\r\n"},
+	{"attribute", func(w *Writer) {
+		if w.Attr(1) {
+			w.BulkString("ttl")
+			w.Int(5)
+		}
+		w.Int(1)
+	}, ":1\r\n", "|1\r\n$3\r\nttl\r\n:5\r\n:1\r\n"},
+	{"double", func(w *Writer) { w.Double(3.14); w.Double(10) }, "$4\r\n3.14\r\n$2\r\n10\r\n", ",3.14\r\n,10\r\n"},
+	{"infinity", func(w *Writer) { w.Double(math.Inf(1)); w.Double(math.Inf(-1)) }, "$3\r\ninf\r\n$4\r\n-inf\r\n", ",inf\r\n,-inf\r\n"},
+	{"not a number", func(w *Writer) { w.Double(math.NaN()) }, "$3\r\nnan\r\n", ",nan\r\n"},
+	{"bool", func(w *Writer) { w.Bool(true); w.Bool(false) }, ":1\r\n:0\r\n", "#t\r\n#f\r\n"},
+	{"big number", func(w *Writer) { w.BigNumber("-12345678901234567890") }, "$21\r\n-12345678901234567890\r\n", "(-12345678901234567890\r\n"},
+	{"verbatim", func(w *Writer) { w.Verbatim("txt", "a\r\nb") }, "$4\r\na\r\nb\r\n", "=8\r\ntxt:a\r\nb\r\n"},
+	{"verbatim of a short format", func(w *Writer) { w.Verbatim("md", "x") }, "$1\r\nx\r\n", "=5\r\nmd :x\r\n"},
+	{"raw", func(w *Writer) { w.Raw([]byte("+PONG\r\n")) }, "+PONG\r\n", "+PONG\r\n"},
+}
+
+func TestEveryTypeInBothProtocols(t *testing.T) {
+	for _, r := range replies {
+		var w Writer
+		if r.write(&w); string(w.Bytes()) != r.resp2 {
+			t.Errorf("%s in RESP2: %q, want %q", r.name, w.Bytes(), r.resp2)
+		}
+		w.Reset()
+		w.SetProto(3)
+		if r.write(&w); string(w.Bytes()) != r.resp3 {
+			t.Errorf("%s in RESP3: %q, want %q", r.name, w.Bytes(), r.resp3)
+		}
+	}
+}
+
+func TestWritingAllocatesNothing(t *testing.T) {
+	for proto := 2; proto <= 3; proto++ {
+		var w Writer
+		w.SetProto(proto)
+		if w.Proto() != proto {
+			t.Errorf("Proto is %d, want %d", w.Proto(), proto)
+		}
+		w.Raw(make([]byte, 4096))
+		for _, r := range replies {
+			if strings.Contains(r.name, "two lines") || strings.Contains(r.name, "reply inside") || r.name == "raw" {
+				continue // removing line ends allocates
+			}
+			if n := testing.AllocsPerRun(100, func() { w.Reset(); r.write(&w) }); n != 0 {
+				t.Errorf("%s in RESP%d: %v allocations", r.name, proto, n)
+			}
+		}
+	}
+}
+
+func TestTruncateTakesAReplyBack(t *testing.T) {
+	var w Writer
+	w.Status("OK")
+	n := w.Len()
+	w.Array(2)
+	w.Int(1)
+	w.Truncate(n)
+	w.Error("ERR no")
+	if string(w.Bytes()) != "+OK\r\n-ERR no\r\n" {
+		t.Errorf("%q", w.Bytes())
+	}
+}
+
+func TestResetGivesALargeBufferBack(t *testing.T) {
+	var w Writer
+	w.Bulk(make([]byte, 1<<20))
+	if w.Reset(); w.Len() != 0 || cap(w.buf) != 0 {
+		t.Errorf("%d bytes, room for %d", w.Len(), cap(w.buf))
+	}
+	w.Bulk(make([]byte, 1000))
+	if w.Reset(); w.Len() != 0 || cap(w.buf) < 1000 {
+		t.Errorf("%d bytes, room for %d", w.Len(), cap(w.buf))
+	}
+}
+
+// The right column is what Redis 8.10.2 answers to ZADD and ZSCORE, and fpconv
+// in it to the others.
+func TestDoublesLookAsInRedis(t *testing.T) {
+	f := func(in float64, want string) {
+		t.Helper()
+		if got := string(AppendDouble(nil, in)); got != want {
+			t.Errorf("%v is %q, want %q", in, got, want)
+		}
+	}
+	f(0, "0")
+	f(math.Copysign(0, -1), "-0")
+	f(1, "1")
+	f(-17, "-17")
+	f(1.5, "1.5")
+	f(100.25, "100.25")
+	f(0.1, "0.1")
+	f(0.30000000000000004, "0.30000000000000004")
+	f(-0.5, "-0.5")
+	f(0.00001, "0.00001")
+	f(1e-7, "1e-7")
+	f(0.00001234, "1.234e-5")
+	f(12345.678901234, "1.2345678901234e+4")
+	f(-12345.678901234, "-1.2345678901234e+4")
+	f(1<<53, "9007199254740992")
+	f(1<<62, "4611686018427387904")
+	f(-(1 << 62), "-4611686018427387904")
+	f(123456789012345680000, "123456789012345680000")
+	f(4.9e18, "4.9e+18")
+	f(1e21, "1e+21")
+	f(1e22, "1e+22")
+	f(1.5e300, "1.5e+300")
+	f(1e100, "1e+100")
+	f(5e-324, "5e-324")
+	f(math.MaxFloat64, "1.7976931348623157e+308")
+}
+
+func TestDoublesReadBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		f := math.Float64frombits(r.Uint64())
+		if r.IntN(2) == 0 {
+			f = r.NormFloat64() * math.Pow10(r.IntN(40)-20)
+		}
+		if math.IsNaN(f) {
+			continue
+		}
+		text := string(AppendDouble(nil, f))
+		if back, err := strconv.ParseFloat(text, 64); err != nil || back != f {
+			t.Fatalf("%v is printed %q, which reads %v, %v", f, text, back, err)
+		}
+	}
+}
+
+func BenchmarkWriter(b *testing.B) {
+	value := make([]byte, 64)
+	for _, c := range []struct {
+		name  string
+		write func(w *Writer)
+	}{
+		{"Status", func(w *Writer) { w.Status("OK") }},
+		{"Bulk", func(w *Writer) { w.Bulk(value) }},
+		{"Int", func(w *Writer) { w.Int(1234567) }},
+		{"Null", func(w *Writer) { w.Null() }},
+		{"Map", func(w *Writer) { w.Map(12) }},
+		{"Double", func(w *Writer) { w.Double(0.123456789) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var w Writer
+			w.SetProto(3)
+			b.ReportAllocs()
+			for b.Loop() {
+				if w.Len() > 8<<10 {
+					w.Reset()
+				}
+				c.write(&w)
+			}
+		})
+	}
+}
