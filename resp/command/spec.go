@@ -159,6 +159,10 @@ type Spec struct {
 // FullName is "get", or "client|id" for a subcommand.
 func (s *Spec) FullName() string { return s.full }
 
+// FullNamePtr is where FullName is kept, so that it can be published without
+// an allocation. It must not be written to.
+func (s *Spec) FullNamePtr() *string { return &s.full }
+
 // Match finds the subcommand of that name in any case; nil where there is none.
 func (s *Spec) Match(word []byte) *Spec { return find(s.sub, word) }
 

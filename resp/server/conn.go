@@ -53,6 +53,8 @@ const handshakeTime = 60 * time.Second
 func (s *Server) runBuffered(c *command.Ctx) bool {
 	ses := c.S
 	ses.LastUse.Store(s.ks.Now())
+	n := ses.Commands.Load()
+	defer func() { s.stats.Commands.Add(ses.Commands.Load() - n) }()
 	for {
 		argv, err := c.Reader.Next()
 		if err != nil {

@@ -41,12 +41,10 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 		s.stats.countError(text)
 	}
 	ses.EndReply()
-	s.stats.Commands.Add(1)
 	ses.Commands.Add(1)
 	if spec != nil {
-		name := spec.FullName()
-		if p := ses.LastCmd.Load(); p == nil || *p != name {
-			ses.LastCmd.Store(&name)
+		if p := spec.FullNamePtr(); ses.LastCmd.Load() != p {
+			ses.LastCmd.Store(p)
 		}
 	}
 	if ses.Tracked.Load() && !c.Queue.Open && (spec == nil || spec.FullName() != "client|caching") {

@@ -116,7 +116,6 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 // cores.
 const replayBatch = 512
 
-
 // replayCtx makes a session that nobody is connected to.
 func (s *Server) replayCtx() (*command.Ctx, func()) {
 	here, there := net.Pipe()
