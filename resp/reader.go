@@ -2,8 +2,8 @@ package resp
 
 import (
 	"bytes"
-	"fmt"
 	"io"
+	"math"
 )
 
 // Limits bounds what a Reader accepts. Each is checked against the declared
@@ -37,6 +37,7 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxBulk <= 0 {
 		l.MaxBulk = DefaultMaxBulk
 	}
+	l.MaxBulk = min(l.MaxBulk, math.MaxInt/4) // an offset plus a length never wraps
 	if l.MaxArgs <= 0 {
 		l.MaxArgs = DefaultMaxArgs
 	}
@@ -196,8 +197,8 @@ func (r *Reader) bulks() (bool, error) {
 			if r.pos == len(r.buf) {
 				return false, nil
 			}
-			if c := r.buf[r.pos]; c != '$' {
-				return false, ProtocolError(fmt.Sprintf("expected '$', got '%c'", c))
+			if b := r.buf[r.pos : r.pos+1]; b[0] != '$' {
+				return false, ProtocolError("expected '$', got '" + string(b) + "'")
 			}
 			n, ok, err := r.length("too big bulk count string", "invalid bulk length")
 			switch {

@@ -7,8 +7,8 @@
 //
 // The rules are those of Redis, corner cases included: a class that is never
 // closed ends with the pattern, [] matches nothing, a reversed range is turned
-// around, a lone backslash at the end is a backslash, and a range ignores case
-// where its class does not.
+// around, a lone backslash at the end is a backslash, and an escaped letter in a
+// class keeps its case where case is ignored.
 //
 // It departs from Redis in three points. A pattern of stars alone matches the
 // empty string, as KEYS * does everywhere. Bytes above 127 sort above the

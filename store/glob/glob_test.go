@@ -132,7 +132,7 @@ func TestNoPatternStalls(t *testing.T) {
 		if MatchString(c.pattern, c.text) {
 			t.Errorf("%s: matches", name)
 		}
-		if d := time.Since(start); d > 500*time.Millisecond { // a few, on a quiet machine
+		if d := time.Since(start); d > 2*time.Second { // some milliseconds, on a quiet machine
 			t.Errorf("%s: %v", name, d)
 		}
 	}
