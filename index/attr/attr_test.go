@@ -462,3 +462,22 @@ func BenchmarkTextPut(b *testing.B) {
 		i++
 	}
 }
+
+func TestGeo(t *testing.T) {
+	var g Geo
+	g.Put(0, 13.361389, 38.115556) // Palermo
+	g.Put(1, 15.087269, 37.502669) // Catania
+	g.Put(2, 0, 0)
+	g.Remove(2)
+	if d := distance(g.points[0], g.points[1]); math.Abs(d-166274.1516) > 0.2 { // GEODIST of Redis' documentation, without its rounding
+		t.Error(d)
+	}
+	for radius, want := range map[float64][]uint32{100_000: {1}, 200_000: {0, 1}, 1: {}} {
+		var b index.Bitmap
+		g.Within(&b, 15, 37, radius)
+		equal(t, "within", ids(&b), want)
+	}
+	if g.Len() != 2 || g.Near(2, 0, 0, 1) || !g.Near(1, 15, 37, 100_000) {
+		t.Error(g)
+	}
+}

@@ -1,0 +1,44 @@
+// Package search answers FT.SEARCH: a [Schema], documents in, ranked names out.
+// It knows no wire, and of the keyspace only what [Index.Put] is given.
+//
+//	Put → prepare (cut words, parse numbers; no lock)
+//	    → vectors into their indexes (document's stripe locked; parallel)
+//	    → postings and the document's record (mu locked, briefly): visible now
+//	Search → filter over postings (mu read-locked) → vector search (no lock) → rows (mu read-locked)
+//
+// # Labels
+//
+// A document has a dense label, which all postings and vector indexes share.
+// A document whose vectors stay the same keeps its label when it is replaced:
+// its postings change in one step. If a vector changes, the new content is
+// built under a new label and one step makes the new one visible and the old
+// one dead, so a search sees all of the old content or all of the new.
+//
+// # Concurrency
+//
+// All methods may be called at once. Locks, taken in this order:
+//
+//   - stripe.mu: a document's versions; held while its vectors are inserted,
+//     so writes of one document are in order and others go on.
+//   - Index.mu: postings and records. Never held during a vector insert, a
+//     vector search, or a callback.
+//
+// A dead label may still be in the hands of a search that began before. It is
+// taken out of the vector indexes and used again only when all of those have
+// ended: each search enters an epoch, and a label retired in epoch e is free in
+// epoch e+2, which cannot begin while a search of e runs.
+//
+// A vector search runs unlocked and may therefore meet labels that are not
+// visible yet, or not any more. Each result is checked against the moment at
+// which the search began; a KNN that lost results by that is asked again with
+// the set of visible documents.
+//
+// # Differences from RediSearch
+//
+//   - A replaced document whose vectors are the same keeps its place; in
+//     results of equal rank the order is that of the last write either way.
+//   - Scores of what is not text are constant: 1 if the query holds no text,
+//     otherwise 0 with BM25 and 1 with TFIDF.
+//   - PHONETIC, WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
+//     change nothing.
+package search

@@ -1,0 +1,373 @@
+package search
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/attr"
+)
+
+// Limits of a schema, RediSearch's.
+const (
+	MaxFields     = 1024
+	MaxTextFields = attr.MaxTextFields
+)
+
+// maxInitialBytes bounds INITIAL_CAP, which is a hint and never allocated: a
+// number beyond it is a mistake.
+const maxInitialBytes = 1 << 40
+
+// Error is a mistake in a schema or a request; its text goes on the wire as it is.
+type Error struct{ Msg string }
+
+func (e *Error) Error() string { return e.Msg }
+
+func errorf(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+
+// FieldType is the type of a field.
+type FieldType uint8
+
+// The types of fields.
+const (
+	TypeText FieldType = iota
+	TypeTag
+	TypeNumeric
+	TypeGeo
+	TypeVector
+)
+
+var typeNames = [...]string{"TEXT", "TAG", "NUMERIC", "GEO", "VECTOR"}
+
+// String is the type's name in FT.CREATE.
+func (t FieldType) String() string { return typeNames[t] }
+
+// Field is one field of a schema.
+type Field struct {
+	Identifier string // the hash field
+	Name       string // what queries call it: AS, or the identifier
+	Type       FieldType
+
+	Sortable, UNF, NoIndex   bool
+	IndexMissing, IndexEmpty bool
+	NoStem, SuffixTrie       bool    // TEXT; TAG: SuffixTrie
+	Weight                   float64 // TEXT
+	Phonetic                 string  // TEXT: kept, not used
+	Separator                byte    // TAG
+	CaseSensitive            bool    // TAG
+
+	Algorithm string       // VECTOR: an [index.Kind]'s name
+	Vector    index.Params // VECTOR
+}
+
+// Schema says what is indexed of a document, and how.
+type Schema struct {
+	Fields       []Field
+	StopWords    []string // used if HasStopWords; otherwise the default list
+	HasStopWords bool
+	Language     string  // of the stemmer; "" is english
+	Score        float64 // of every document; 0 is 1
+
+	// Kept for FT.INFO. Leaving things out of the postings is not imitated.
+	NoOffsets, NoHL, NoFields, NoFreqs, MaxTextFields bool
+}
+
+// Field finds a field by its name; nil if there is none.
+func (s *Schema) Field(name string) *Field {
+	for i := range s.Fields {
+		if s.Fields[i].Name == name {
+			return &s.Fields[i]
+		}
+	}
+	return nil
+}
+
+// StopWord reports whether queries and documents leave the word out.
+func (s *Schema) StopWord(word string) bool {
+	if s.HasStopWords {
+		return slices.Contains(s.StopWords, word)
+	}
+	return slices.Contains(attr.DefaultStopWords, word)
+}
+
+// Append returns a schema with the fields of add behind its own (FT.ALTER).
+func (s *Schema) Append(add *Schema) (*Schema, error) {
+	n := *s
+	n.Fields = slices.Concat(s.Fields, add.Fields)
+	return &n, n.check()
+}
+
+func (s *Schema) check() error {
+	texts := 0
+	seen := make(map[string]struct{}, len(s.Fields))
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if _, ok := seen[f.Name]; ok {
+			return errorf("Duplicate field in schema - %s", f.Name)
+		}
+		seen[f.Name] = struct{}{}
+		if f.Type == TypeText {
+			texts++
+		}
+	}
+	if len(s.Fields) > MaxFields {
+		return errorf("Schema is limited to %d fields", MaxFields)
+	}
+	if texts > MaxTextFields {
+		return errorf("Schema is limited to %d TEXT fields", MaxTextFields)
+	}
+	return nil
+}
+
+// ParseSchema reads what stands behind SCHEMA in FT.CREATE. The error's text is RediSearch's.
+func ParseSchema(args [][]byte) (*Schema, error) {
+	p := schemaParser{args: args}
+	if len(args) == 0 {
+		return nil, errorf("Fields arguments are missing")
+	}
+	s := &Schema{}
+	for p.more() {
+		if len(s.Fields) > MaxFields {
+			break
+		}
+		f, err := p.field()
+		if err != nil {
+			return nil, err
+		}
+		s.Fields = append(s.Fields, f)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+type schemaParser struct {
+	args [][]byte
+	i    int
+}
+
+func (p *schemaParser) more() bool { return p.i < len(p.args) }
+
+func (p *schemaParser) take() string {
+	p.i++
+	return string(p.args[p.i-1])
+}
+
+func (p *schemaParser) accept(word string) bool {
+	if p.more() && len(p.args[p.i]) == len(word) && strings.EqualFold(string(p.args[p.i]), word) {
+		p.i++
+		return true
+	}
+	return false
+}
+
+func (p *schemaParser) field() (Field, error) {
+	f := Field{Identifier: p.take(), Weight: 1, Separator: ','}
+	f.Name = f.Identifier
+	if p.accept("AS") {
+		if !p.more() {
+			return f, errorf("AS requires an argument")
+		}
+		f.Name = p.take()
+	}
+	if !p.more() {
+		return f, errorf("Field `%s` does not have a type", f.Name)
+	}
+	kind := strings.ToUpper(p.take())
+	t := slices.Index(typeNames[:], kind)
+	if t < 0 {
+		return f, errorf("Invalid field type for field `%s`", f.Name)
+	}
+	f.Type = FieldType(t)
+	if f.Type == TypeVector {
+		if err := p.vector(&f); err != nil {
+			return f, err
+		}
+	}
+	for p.more() {
+		switch text, tag := f.Type == TypeText, f.Type == TypeTag; {
+		case p.accept("SORTABLE"):
+			if f.Type == TypeVector {
+				return f, errorf("Vector field cannot be sortable")
+			}
+			f.Sortable = true
+			f.UNF = p.accept("UNF") || f.Type == TypeNumeric || f.Type == TypeGeo
+		case p.accept("NOINDEX"):
+			f.NoIndex = true
+		case p.accept("INDEXMISSING"):
+			f.IndexMissing = true
+		case (text || tag) && p.accept("INDEXEMPTY"):
+			f.IndexEmpty = true
+		case (text || tag) && p.accept("WITHSUFFIXTRIE"):
+			f.SuffixTrie = true
+		case text && p.accept("NOSTEM"):
+			f.NoStem = true
+		case text && p.accept("WEIGHT"):
+			w, err := p.float()
+			if err != nil || !(w >= 0) || math.IsInf(w, 0) {
+				return f, errorf("Bad arguments for weight: %s", reason(err))
+			}
+			f.Weight = w
+		case text && p.accept("PHONETIC"):
+			if !p.more() {
+				return f, errorf("PHONETIC requires an argument")
+			}
+			f.Phonetic = strings.ToLower(p.take())
+			if len(f.Phonetic) != 5 || f.Phonetic[:3] != "dm:" {
+				return f, errorf("Matcher Format: <2 chars algorithm>:<2 chars language>. Support algorithms: double metaphone (dm). Supported languages: English (en), French (fr), Portuguese (pt) and Spanish (es)")
+			}
+		case tag && p.accept("SEPARATOR"):
+			if !p.more() {
+				return f, errorf("SEPARATOR requires an argument")
+			}
+			sep := p.take()
+			if len(sep) != 1 {
+				return f, errorf("Tag separator must be a single character. Got `%s`", sep)
+			}
+			f.Separator = sep[0]
+		case tag && p.accept("CASESENSITIVE"):
+			f.CaseSensitive = true
+		default:
+			return f, nil
+		}
+	}
+	return f, nil
+}
+
+// The reasons of RediSearch's argument reader.
+const (
+	errNoArg  = "Expected an argument, but none provided"
+	errParse  = "Could not convert argument to expected type"
+	errBounds = "Value is outside acceptable bounds"
+)
+
+func reason(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return errBounds
+}
+
+func (p *schemaParser) float() (float64, error) {
+	if !p.more() {
+		return 0, errorf(errNoArg)
+	}
+	x, err := strconv.ParseFloat(p.take(), 64)
+	if err != nil {
+		return 0, errorf(errParse)
+	}
+	return x, nil
+}
+
+// integer reads a number from min to max.
+func (p *schemaParser) integer(minimum, maximum int) (int, error) {
+	if !p.more() {
+		return 0, errorf(errNoArg)
+	}
+	x, err := strconv.Atoi(p.take())
+	if err != nil {
+		return 0, errorf(errParse)
+	}
+	if x < minimum || x > maximum {
+		return 0, errorf(errBounds)
+	}
+	return x, nil
+}
+
+// vector reads ALGORITHM count {name value}.
+func (p *schemaParser) vector(f *Field) error {
+	if !p.more() {
+		return errorf("Bad arguments for vector similarity algorithm: %s", errNoArg)
+	}
+	f.Algorithm = strings.ToUpper(p.take())
+	hnsw := f.Algorithm == "HNSW"
+	if !hnsw && f.Algorithm != "FLAT" {
+		return errorf("Bad arguments for vector similarity algorithm: %s", errParse)
+	}
+	n, err := p.integer(0, math.MaxInt32)
+	if err != nil {
+		return errorf("Bad arguments for vector similarity number of parameters: %s", err)
+	}
+	if n%2 != 0 {
+		return errorf("Bad number of arguments for vector similarity index: got %d but expected even number (as algorithm parameters should be submitted as named arguments)", n)
+	}
+	if n > len(p.args)-p.i {
+		return errorf("Bad arguments for vector similarity number of parameters: %s", errNoArg)
+	}
+	end := p.i + n
+	rest := p.args
+	p.args = p.args[:end]
+	defer func() { p.args = rest }()
+	v := &f.Vector
+	if hnsw {
+		v.M, v.EFConstruction, v.EFRuntime, v.Epsilon = 16, 200, 10, 0.01
+	}
+	seen := map[string]bool{}
+	for p.more() {
+		name := strings.ToUpper(p.take())
+		bad := func(err error) error {
+			return errorf("Bad arguments for vector similarity %s index %s: %s", f.Algorithm, strings.ToLower(name), reason(err))
+		}
+		if seen[name] {
+			return errorf("Bad arguments for algorithm %s: %s was given twice", f.Algorithm, name)
+		}
+		seen[name] = true
+		switch {
+		case name == "TYPE":
+			switch t := strings.ToUpper(p.take()); t {
+			case "FLOAT32":
+				v.Element = index.Float32
+			case "FLOAT64":
+				v.Element = index.Float64
+			default:
+				return bad(errorf(errParse))
+			}
+		case name == "DIM":
+			v.Dim, err = p.integer(1, index.MaxDim)
+		case name == "DISTANCE_METRIC":
+			switch strings.ToUpper(p.take()) {
+			case "L2":
+				v.Metric = index.L2
+			case "IP":
+				v.Metric = index.IP
+			case "COSINE":
+				v.Metric = index.Cosine
+			default:
+				return errorf("Bad arguments for vector similarity %s index metric: %s", f.Algorithm, errParse)
+			}
+		case name == "INITIAL_CAP":
+			v.InitialCap, err = p.integer(0, math.MaxInt)
+		case hnsw && name == "M":
+			v.M, err = p.integer(2, index.MaxM)
+		case hnsw && name == "EF_CONSTRUCTION":
+			v.EFConstruction, err = p.integer(1, 1<<20)
+		case hnsw && name == "EF_RUNTIME":
+			v.EFRuntime, err = p.integer(1, 1<<20)
+		case hnsw && name == "EPSILON":
+			v.Epsilon, err = p.float()
+			if err == nil && !(v.Epsilon > 0 && v.Epsilon < math.Inf(1)) {
+				err = errorf(errBounds)
+			}
+		case !hnsw && name == "BLOCK_SIZE":
+			v.BlockSize, err = p.integer(1, math.MaxInt32)
+		default:
+			return errorf("Bad arguments for algorithm %s: %s", f.Algorithm, name)
+		}
+		if err != nil {
+			return bad(err)
+		}
+	}
+	for _, must := range []string{"TYPE", "DIM", "DISTANCE_METRIC"} {
+		if !seen[must] {
+			return errorf("Missing mandatory parameter: cannot create %s index without specifying %s argument", f.Algorithm, must)
+		}
+	}
+	if limit := maxInitialBytes / (v.Dim * v.Element.Size()); v.InitialCap > limit {
+		return errorf("Vector index initial capacity %d exceeded server limit (%d with the given parameters)", v.InitialCap, limit)
+	}
+	return nil
+}
