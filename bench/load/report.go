@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// report is one run: what was measured, where, how, and what came out.
+type report struct {
+	Name     string            `json:"name"`
+	Date     string            `json:"date"`
+	Commit   string            `json:"commit"`
+	Command  string            `json:"command"`
+	Machine  machine           `json:"machine"`
+	Settings map[string]string `json:"settings"`
+	Peers    []reportPeer      `json:"peers"`
+	Cases    []caseResult      `json:"cases"`
+}
+
+type reportPeer struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Started string `json:"started,omitempty"`
+}
+
+func (o *options) settings() map[string]string {
+	m := map[string]string{
+		"rounds":   fmt.Sprint(o.rounds),
+		"duration": o.duration.String(),
+		"warmup":   o.warmup.String(),
+		"keys":     fmt.Sprint(o.keys),
+		"dist":     o.dist,
+		"threads":  fmt.Sprint(o.threads),
+		"seed":     fmt.Sprint(o.seed),
+	}
+	if o.dist == "zipf" {
+		m["dist"] += fmt.Sprintf(" %g", o.zipf)
+	}
+	if o.plainNet {
+		m["engine"] = "goroutines"
+	}
+	return m
+}
+
+// failed is an error when a server answered with errors: figures of such a run
+// are not worth anything.
+func (r *report) failed() error {
+	for _, c := range r.Cases {
+		for _, p := range c.Peers {
+			if p.Median.Errors > 0 {
+				return fmt.Errorf("%s: %s answered %d times with an error: %s", c.title(), p.Peer, p.Median.Errors, p.Median.FirstError)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n", r.Name)
+	fmt.Fprintf(&b, "%s, %d cores, %s, kernel %s, %s. %s, commit %s.\n\n", r.Machine.CPU, r.Machine.Cores, r.Machine.OS, r.Machine.Kernel, r.Machine.Go, r.Date, r.Commit)
+	fmt.Fprintf(&b, "    %s\n\n", r.Command)
+	for _, p := range r.Peers {
+		fmt.Fprintf(&b, "- %s: version %s", p.Name, p.Version)
+		if p.Started != "" {
+			fmt.Fprintf(&b, ", `%s`", p.Started)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "\n%s keys (%s), %s rounds of %s each; medians of the rounds, lowest and highest round in brackets.\n"+
+		"Latency is of one reply in microseconds, from the hand-over of its batch; cores is processor time per second, of the server and of the load generator; us/op is the server's processor time per command, which neighbours on the machine disturb least. How: bench/METHOD.md.\n\n",
+		r.Settings["keys"], r.Settings["dist"], r.Settings["rounds"], r.Settings["duration"])
+	b.WriteString("| test | pipeline | connections | value | server | ops/s | ratio | p50 | p99 | p99.9 | server cores | us/op | load cores | memory MB |\n")
+	b.WriteString("|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, c := range r.Cases {
+		for _, p := range c.Peers {
+			value := "-"
+			if c.ValueSize > 0 {
+				value = fmt.Sprint(c.ValueSize)
+			}
+			fmt.Fprintf(&b, "| %s | %d | %d | %s | %s | ", c.Test, c.Pipeline, c.Connections, value, p.Peer)
+			if p.Skipped != "" {
+				fmt.Fprintf(&b, "left out: %s ||||||||||\n", strings.ReplaceAll(p.Skipped, "|", "/"))
+				continue
+			}
+			rat := ""
+			if p.Ratio != nil {
+				rat = fmt.Sprintf("%.2f (%.2f-%.2f)", p.Ratio.Median, p.Ratio.Low, p.Ratio.High)
+			}
+			s := p.Median
+			fmt.Fprintf(&b, "%s (%s-%s) | %s | %.0f | %.0f | %.0f | %s | %s | %s | %.0f |\n",
+				thousands(s.OpsPerSecond), thousands(p.Low), thousands(p.High), rat, s.P50, s.P99, s.P999, cores(s.ServerCores), cores(s.ServerMicros), cores(s.LoadCores), float64(p.RSS)/1e6)
+		}
+	}
+	var notes []string
+	for _, c := range r.Cases {
+		for _, p := range c.Peers {
+			if p.Median.Errors > 0 {
+				notes = append(notes, fmt.Sprintf("%s: %s answered %d of %d with an error: %s", c.title(), p.Peer, p.Median.Errors, p.Median.Ops, p.Median.FirstError))
+			}
+			if p.Median.Misses > 0 {
+				notes = append(notes, fmt.Sprintf("%s: %s found nothing for %.2f%%", c.title(), p.Peer, 100*float64(p.Median.Misses)/float64(p.Median.Ops)))
+			}
+		}
+	}
+	if len(notes) > 0 {
+		b.WriteString("\n- " + strings.Join(notes, "\n- ") + "\n")
+	}
+	fmt.Fprintf(&b, "\n![operations per second](%s.svg)\n", r.Name)
+	return b.String()
+}
+
+func cores(c float64) string {
+	if c < 0 {
+		return "?"
+	}
+	return fmt.Sprintf("%.2f", c)
+}
+
+func thousands(f float64) string {
+	s := fmt.Sprintf("%.0f", f)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
