@@ -246,17 +246,15 @@ func (r *Reader) length(long, bad ProtocolError) (int64, bool, error) {
 	}
 
 	from := max(r.scan, r.pos)
-	i = bytes.IndexByte(r.buf[from:], '\r')
-	if i < 0 {
-		if len(b) > r.lim.MaxInline {
-			return 0, false, long
-		}
-		r.scan = len(r.buf)
-		return 0, false, nil
+	cr := len(r.buf)
+	if i = bytes.IndexByte(r.buf[from:], '\r'); i >= 0 {
+		cr = from + i
 	}
-	cr := from + i
+	if cr-r.pos > r.lim.MaxInline {
+		return 0, false, long
+	}
 	r.scan = cr
-	if cr+1 == len(r.buf) {
+	if cr+1 >= len(r.buf) {
 		return 0, false, nil
 	}
 	n, ok := ParseInt(r.buf[r.pos+1 : cr])
@@ -272,12 +270,11 @@ func (r *Reader) length(long, bad ProtocolError) (int64, bool, error) {
 // or with an error.
 func (r *Reader) line() ([]byte, bool, error) {
 	from := max(r.scan, r.pos)
-	i := bytes.IndexByte(r.buf[from:], '\n')
-	if i < 0 {
-		r.scan = len(r.buf)
-		i = r.scan - from
+	lf := len(r.buf)
+	if i := bytes.IndexByte(r.buf[from:], '\n'); i >= 0 {
+		lf = from + i
 	}
-	lf := from + i
+	r.scan = lf
 	if lf-r.pos > r.lim.MaxInline {
 		return nil, false, ProtocolError("too big inline request")
 	}

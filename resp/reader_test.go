@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -76,6 +77,47 @@ func TestReaderReadsAPipelineInAnyPieces(t *testing.T) {
 	}
 }
 
+// Commands of all sizes in reads of all sizes, so that the buffer moves, grows
+// and shrinks at every point of a command.
+func TestALongPipelineSurvivesEveryMove(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var in []byte
+	var want [][]string
+	for range 3000 {
+		words := make([]string, 1+r.IntN(4)*r.IntN(4))
+		for i := range words {
+			n := r.IntN(20)
+			switch r.IntN(200) {
+			case 0:
+				n = r.IntN(300_000)
+			case 1, 2, 3, 4, 5:
+				n = r.IntN(5000)
+			}
+			words[i] = strings.Repeat(string(rune('a'+r.IntN(26))), n)
+		}
+		want = append(want, words)
+		in = append(in, command(words...)...)
+	}
+	for _, size := range []int{100, 1000, 5000, 70_000, 3_000_000} {
+		left := in
+		reader := NewReader(readerFunc(func(b []byte) (int, error) {
+			p := pieces{b: left, size: 1 + r.IntN(size)}
+			n, err := p.Read(b)
+			left = p.b
+			return n, err
+		}), Limits{})
+		for i, w := range want {
+			got := next(t, reader)
+			if !slices.EqualFunc(got, w, func(a []byte, b string) bool { return string(a) == b }) {
+				t.Fatalf("reads up to %d: command %d differs", size, i)
+			}
+		}
+		if n := reader.Buffered(); n != 0 || len(left) != 0 {
+			t.Errorf("reads up to %d: %d and %d bytes left", size, n, len(left))
+		}
+	}
+}
+
 // badInput holds what breaks parsers, and how it ends: the commands before the
 // error, and the error. No error means that more is awaited.
 var badInput = []struct {
@@ -114,6 +156,7 @@ var badInput = []struct {
 	{"inline with a late end", strings.Repeat("A", 70000) + "\r\n", Limits{}, nil, "too big inline request"},
 	{"count line without end", "*" + strings.Repeat("1", 70000), Limits{}, nil, "too big mbulk count string"},
 	{"length line without end", "*1\r\n$" + strings.Repeat("1", 70000), Limits{}, nil, "too big bulk count string"},
+	{"count line with a late end", "*" + strings.Repeat("1", 70000) + "\r\n", Limits{}, nil, "too big mbulk count string"},
 	{"open quote", "SET x \"abc\r\n", Limits{}, nil, "unbalanced quotes in request"},
 	{"text behind a quote", "SET x 'abc'd\r\n", Limits{}, nil, "unbalanced quotes in request"},
 	{"TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Limits{}, nil, ""},
