@@ -13,12 +13,13 @@ import (
 )
 
 // dataTable holds the rows of the data commands, which need no server.
-var dataTable = command.NewTable(stringCommands, keyCommands)
+var dataTable = command.NewTable(stringCommands, bitCommands, keyCommands, hashCommands)
 
 // client runs data commands on a keyspace of its own, without a server.
 type client struct {
 	*command.Ctx
-	now int64 // Unix ms, the keyspace's clock
+	now    int64 // Unix ms, the keyspace's clock
+	system bool  // the machine's clock instead
 }
 
 func newClient(tb testing.TB, proto int) *client {
@@ -26,7 +27,12 @@ func newClient(tb testing.TB, proto int) *client {
 	a, b := net.Pipe()
 	tb.Cleanup(func() { a.Close(); b.Close() })
 	c := &client{now: 1_800_000_000_000}
-	ks := store.New(store.Options{Clock: func() int64 { return c.now }})
+	ks := store.New(store.Options{Clock: func() int64 {
+		if c.system {
+			return store.SystemClock()
+		}
+		return c.now
+	}})
 	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
 	c.S.SetProto(proto)
 	return c

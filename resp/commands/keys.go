@@ -544,12 +544,21 @@ var objectCommand = &command.Spec{
 	},
 }
 
+// maxEmbedded is how many bytes of key and string together Redis 8 keeps in one
+// piece of 64 bytes.
+const maxEmbedded = 41
+
 func runObjectEncoding(c *command.Ctx, key []byte) error {
-	if e := look(c, key); e != nil {
-		c.W.BulkString(e.Value().Encoding())
-	} else {
+	e := look(c, key)
+	if e == nil {
 		c.W.Null()
+		return nil
 	}
+	encoding := e.Value().Encoding()
+	if v, ok := e.Value().(*str.Value); ok && encoding == "embstr" && len(key)+len(v.B) > maxEmbedded {
+		encoding = "raw"
+	}
+	c.W.BulkString(encoding)
 	return nil
 }
 
@@ -579,25 +588,12 @@ func runObjectIdleTime(c *command.Ctx, key []byte) error {
 	return nil
 }
 
-// sharedRefCount is what Redis answers for the small integers it shares.
-const (
-	sharedRefCount = math.MaxInt32
-	sharedIntegers = 10000
-)
-
 func runObjectRefCount(c *command.Ctx, key []byte) error {
-	e := look(c, key)
-	if e == nil {
+	if look(c, key) != nil {
+		c.W.Int(1) // Redis 8 shares no values any more, and neither does this
+	} else {
 		c.W.Null()
-		return nil
 	}
-	n := int64(1)
-	if v, ok := e.Value().(*str.Value); ok && v.Encoding() == "int" && c.Keyspace.MaxMemory() == 0 {
-		if i, ok := resp.ParseInt(v.B); ok && i >= 0 && i < sharedIntegers {
-			n = sharedRefCount
-		}
-	}
-	c.W.Int(n)
 	return nil
 }
 

@@ -32,13 +32,18 @@ type scanArgs struct {
 	count    int
 	typ      string
 	noValues bool
+	err      error // of the options
 }
 
 // maxScanCount bounds COUNT: beyond, one call would hold a shard for too long.
 const maxScanCount = 1 << 30
 
 func parseScan(p *args.Parser) scanArgs {
-	a := scanArgs{cursor: parseCursor(p)}
+	cursor, ok := parseCursor(p.Bytes())
+	if !ok {
+		p.Fail(resp.ErrCursor)
+	}
+	a := scanArgs{cursor: cursor}
 	a.options(p, true)
 	return a
 }
@@ -75,20 +80,13 @@ const errNoValues resp.Error = "ERR NOVALUES option can only be used in HSCAN"
 
 // parseCursor reads a cursor as loosely as Redis does, which takes what strtoul
 // of C takes.
-func parseCursor(p *args.Parser) uint64 {
-	b := p.Bytes()
+func parseCursor(b []byte) (uint64, bool) {
 	if n, ok := resp.ParseInt(b); ok {
-		if n < 0 {
-			p.Fail(resp.ErrCursor)
-		}
-		return uint64(n)
+		return uint64(n), n >= 0
 	}
 	text := strings.TrimPrefix(strings.TrimLeft(string(b), " \t\n\v\f\r"), "+")
 	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		p.Fail(resp.ErrCursor)
-	}
-	return n
+	return n, err == nil
 }
 
 func (a *scanArgs) matches(name string) bool { return a.all || glob.MatchString(a.pattern, name) }

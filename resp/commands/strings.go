@@ -570,6 +570,7 @@ func runIncrByFloat(c *command.Ctx, a pair) error {
 		return err
 	}
 	e = putString(c, e, a.a, text, true)
+	e.Value().(*str.Value).MarkPrinted()
 	c.Tx.Changed(e, store.ClassString, "incrbyfloat")
 	c.Tx.Effect(wordSet, a.a, text, wordKeepTTL)
 	c.W.Bulk(text)

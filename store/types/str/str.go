@@ -16,9 +16,19 @@ var Type = &object.Type{Name: "string"}
 
 // Value is a string: any bytes up to proto-max-bulk-len.
 type Value struct {
-	B   []byte // owned by the value
-	raw bool   // changed in place: OBJECT ENCODING says raw, as Redis does
+	B    []byte // owned by the value
+	form form
 }
+
+// form is what is known of how the string came to be: Redis looks for integers
+// only in strings that were set whole, and OBJECT ENCODING shows it.
+type form uint8
+
+const (
+	whole   form = iota // set as it is
+	printed             // result of a sum: never an integer
+	edited              // changed in place: always raw
+)
 
 // New makes a value that owns b.
 func New(b []byte) *Value { return &Value{B: b} }
@@ -32,11 +42,14 @@ func (v *Value) SetCopy(b []byte) {
 	if cap(v.B) < len(b) || cap(v.B) > 2*len(b)+64 {
 		v.B = make([]byte, 0, len(b))
 	}
-	v.B, v.raw = append(v.B[:0], b...), false
+	v.B, v.form = append(v.B[:0], b...), whole
 }
 
 // MarkRaw notes that the bytes were changed in place (APPEND, SETRANGE).
-func (v *Value) MarkRaw() { v.raw = true }
+func (v *Value) MarkRaw() { v.form = edited }
+
+// MarkPrinted notes that the bytes are a printed number (INCRBYFLOAT).
+func (v *Value) MarkPrinted() { v.form = printed }
 
 // Grow makes the string at least n bytes long, with zeros at its end, and
 // returns its bytes, which the caller changes in place.
@@ -44,7 +57,7 @@ func (v *Value) Grow(n int) []byte {
 	if n > len(v.B) {
 		v.B = append(v.B, make([]byte, n-len(v.B))...)
 	}
-	v.raw = true
+	v.form = edited
 	return v.B
 }
 
@@ -65,9 +78,9 @@ const maxEmbedded = 44
 // Encoding implements object.Object.
 func (v *Value) Encoding() string {
 	switch {
-	case v.raw:
+	case v.form == edited:
 		return "raw"
-	case isInt(v.B):
+	case v.form == whole && isInt(v.B):
 		return "int"
 	case len(v.B) <= maxEmbedded:
 		return "embstr"
@@ -92,7 +105,7 @@ func (v *Value) Size() int { return 48 + cap(v.B) }
 
 // Clone implements object.Object.
 func (v *Value) Clone() object.Object {
-	return &Value{B: append([]byte(nil), v.B...), raw: v.raw}
+	return &Value{B: append(make([]byte, 0, len(v.B)), v.B...), form: v.form}
 }
 
 // Rebuild implements object.Object.

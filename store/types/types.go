@@ -1,0 +1,14 @@
+// Package types is the list of data types.
+package types
+
+import (
+	"github.com/nearcache/nearcache/store/object"
+	"github.com/nearcache/nearcache/store/types/hash"
+	"github.com/nearcache/nearcache/store/types/str"
+)
+
+// All lists the data types, with the names that TYPE answers.
+var All = []*object.Type{
+	str.Type,
+	hash.Type,
+}
