@@ -7,11 +7,13 @@ import (
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 )
 
 // Env is what commands may reach beside the keyspace's Tx: the server's parts.
 type Env struct {
 	Keyspace *store.Keyspace
+	Catalog  *catalog.Catalog
 	Table    *Table
 	Clients  *session.Registry
 	Tracking *tracking.Table
@@ -25,6 +27,8 @@ type Server interface {
 	ConfigGet(pattern string, f func(name, value string))
 	// ConfigSet sets all pairs or none, on behalf of a client.
 	ConfigSet(c *Ctx, pairs [][2]string) error
+	// ConfigRewrite writes the settings to the configuration file.
+	ConfigRewrite() error
 	// ConfigResetStat zeroes the counters of INFO.
 	ConfigResetStat()
 	// Info renders the sections asked for, the default ones for none.

@@ -1,5 +1,7 @@
 package command
 
+import "time"
+
 // Version is nearcache's own, in INFO's field nearcache_version.
 const Version = "0.1.0"
 
@@ -19,3 +21,6 @@ var Modules = []Module{
 	{Name: "search", Version: 80204},
 	{Name: "ReJSON", Version: 80204},
 }
+
+// Started is when the process began.
+var Started = time.Now()

@@ -122,6 +122,9 @@ func (s *Stats) rates() rateSample {
 	return sum
 }
 
+// ConfigRewrite implements command.Server.
+func (s *Server) ConfigRewrite() error { return s.cfg.Rewrite() }
+
 // ConfigGet implements command.Server.
 func (s *Server) ConfigGet(pattern string, f func(name, value string)) { s.cfg.Get(pattern, f) }
 
@@ -173,15 +176,12 @@ func (s *Server) netOut() int64 {
 	return n
 }
 
-// started is when the process began; runID names this one run of it.
-var (
-	started = time.Now()
-	runID   = sync.OnceValue(func() string {
-		var b [20]byte
-		_, _ = rand.Read(b[:])
-		return hex.EncodeToString(b[:])
-	})
-)
+// runID names this one run of the process.
+var runID = sync.OnceValue(func() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+})
 
 // infoSections are the sections of INFO in their order. Those that are not
 // extra make the default.
@@ -257,7 +257,7 @@ func (s *Server) Info(sections []string) string {
 
 func (s *Server) infoServer(t *infoText) {
 	now := time.Now()
-	up := int64(now.Sub(started).Seconds())
+	up := int64(now.Sub(command.Started).Seconds())
 	exe, _ := os.Executable()
 	t.field("redis_version", command.RedisVersion)
 	t.field("redis_git_sha1", "00000000")
@@ -346,7 +346,7 @@ func (s *Server) infoPersistence(t *infoText) {
 	t.field("async_loading", 0)
 	t.field("rdb_changes_since_last_save", s.ks.Seq())
 	t.field("rdb_bgsave_in_progress", 0)
-	t.field("rdb_last_save_time", started.Unix())
+	t.field("rdb_last_save_time", command.Started.Unix())
 	t.field("rdb_last_bgsave_status", "ok")
 	t.field("aof_enabled", enabled)
 	t.field("aof_rewrite_in_progress", 0)

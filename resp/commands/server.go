@@ -1,0 +1,300 @@
+package commands
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/command"
+)
+
+const (
+	adminFlags    = command.Admin | command.NoScript | command.Loading | command.Stale | command.Keyless
+	anytimeFlags  = command.Loading | command.Stale | command.Keyless
+	anytimeFast   = anytimeFlags | command.Fast
+	containerFlag = command.Keyless
+)
+
+var serverCommands = []*command.Spec{
+	{
+		Name: "acl", Arity: -2, Flags: containerFlag,
+		Group: command.GroupServer, Since: "6.0.0", Summary: "A container for Access List Control commands.",
+		Sub: []*command.Spec{
+			{
+				Name: "whoami", Arity: 2, Flags: clientFlags,
+				Group: command.GroupServer, Since: "6.0.0", Summary: "Returns the authenticated username of the current connection.",
+				Bind: command.Bind(command.None, runACLWhoAmI),
+			},
+			helpCommand(command.GroupServer, "6.0.0", "ACL", []string{
+				"WHOAMI",
+				"    Return the current connection username.",
+			}),
+		},
+	},
+	{
+		Name: "config", Arity: -2, Flags: containerFlag,
+		Group: command.GroupServer, Since: "2.0.0", Summary: "A container for server configuration commands.",
+		Sub: []*command.Spec{
+			{
+				Name: "get", Arity: -3, Flags: adminFlags,
+				Group: command.GroupServer, Since: "2.0.0", Summary: "Returns the effective values of configuration parameters.",
+				Args: []command.Arg{{Name: "parameter", Type: "string", Multiple: true}},
+				Bind: command.Bind((*args.Parser).Rest, runConfigGet),
+			},
+			helpCommand(command.GroupServer, "5.0.0", "CONFIG", []string{
+				"GET <pattern>",
+				"    Return parameters matching the glob-like <pattern> and their values.",
+				"SET <directive> <value>",
+				"    Set the configuration <directive> to <value>.",
+				"RESETSTAT",
+				"    Reset statistics reported by the INFO command.",
+				"REWRITE",
+				"    Rewrite the configuration file.",
+			}),
+			{
+				Name: "resetstat", Arity: 2, Flags: adminFlags,
+				Group: command.GroupServer, Since: "2.0.0", Summary: "Resets the server's statistics.",
+				Bind: command.Bind(command.None, runConfigResetStat),
+			},
+			{
+				Name: "rewrite", Arity: 2, Flags: adminFlags,
+				Group: command.GroupServer, Since: "2.8.0", Summary: "Persists the effective configuration to file.",
+				Bind: command.Bind(command.None, runConfigRewrite),
+			},
+			{
+				Name: "set", Arity: -4, Flags: adminFlags,
+				Group: command.GroupServer, Since: "2.0.0", Summary: "Sets configuration parameters in-flight.",
+				Args: []command.Arg{{Name: "data", Type: "block", Multiple: true, Args: []command.Arg{
+					{Name: "parameter", Type: "string"},
+					{Name: "value", Type: "string"},
+				}}},
+				Bind: command.Bind(parseConfigSet, runConfigSet),
+			},
+		},
+	},
+	{
+		Name: "info", Arity: -1, Flags: anytimeFlags,
+		Group: command.GroupServer, Since: "1.0.0", Summary: "Returns information and statistics about the server.",
+		Args: []command.Arg{{Name: "section", Type: "string", Optional: true, Multiple: true}},
+		Bind: command.Bind((*args.Parser).Rest, runInfo),
+	},
+	{
+		Name: "lastsave", Arity: 1, Flags: anytimeFast,
+		Group: command.GroupServer, Since: "1.0.0", Summary: "Returns the Unix timestamp of the last successful save to disk.",
+		Bind: command.Bind(command.None, runLastSave),
+	},
+	{
+		Name: "module", Arity: -2, Flags: containerFlag,
+		Group: command.GroupServer, Since: "4.0.0", Summary: "A container for module commands.",
+		Sub: []*command.Spec{
+			helpCommand(command.GroupServer, "5.0.0", "MODULE", []string{
+				"LIST",
+				"    Return a list of loaded modules.",
+			}),
+			{
+				Name: "list", Arity: 2, Flags: command.Admin | command.NoScript | command.Keyless,
+				Group: command.GroupServer, Since: "4.0.0", Summary: "Returns all loaded modules.",
+				Bind: command.Bind(command.None, runModuleList),
+			},
+		},
+	},
+	{
+		Name: "shutdown", Arity: -1, Flags: adminFlags | command.NoMulti | command.AllowBusy,
+		Group: command.GroupServer, Since: "1.0.0", Summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
+		Args: []command.Arg{
+			{Name: "save-selector", Type: "oneof", Optional: true, Args: []command.Arg{
+				{Name: "nosave", Type: "pure-token", Token: "NOSAVE"},
+				{Name: "save", Type: "pure-token", Token: "SAVE"},
+			}},
+			{Name: "now", Type: "pure-token", Token: "NOW", Since: "7.0.0", Optional: true},
+			{Name: "force", Type: "pure-token", Token: "FORCE", Since: "7.0.0", Optional: true},
+			{Name: "abort", Type: "pure-token", Token: "ABORT", Since: "7.0.0", Optional: true},
+		},
+		Bind: command.Bind(parseShutdown, runShutdown),
+	},
+	{
+		Name: "time", Arity: 1, Flags: anytimeFast,
+		Group: command.GroupServer, Since: "2.6.0", Summary: "Returns the server time.",
+		Bind: command.Bind(command.None, runTime),
+	},
+	{
+		Name: "wait", Arity: 3, Flags: command.Blocking | command.Keyless,
+		Group: command.GroupGeneric, Since: "3.0.0", Summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.",
+		Args: []command.Arg{{Name: "numreplicas", Type: "integer"}, {Name: "timeout", Type: "integer"}},
+		Bind: command.Bind(parseWait, runWait),
+	},
+}
+
+// helpCommand is the HELP subcommand of a container.
+func helpCommand(g command.Group, since, container string, lines []string) *command.Spec {
+	return &command.Spec{
+		Name: "help", Arity: 2, Flags: anytimeFlags,
+		Group: g, Since: since, Summary: "Returns helpful text about the different subcommands.",
+		Bind: command.Bind(command.None, func(c *command.Ctx, _ struct{}) error { return writeHelp(c, container, lines) }),
+	}
+}
+
+func writeHelp(c *command.Ctx, container string, lines []string) error {
+	c.W.Array(len(lines) + 3)
+	c.W.Status(container + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
+	for _, l := range lines {
+		c.W.Status(l)
+	}
+	c.W.Status("HELP")
+	c.W.Status("    Print this help.")
+	return nil
+}
+
+// badSubcommand is the error of a subcommand that exists but was given too
+// much, where its arity cannot say so.
+func badSubcommand(c *command.Ctx) error {
+	word := c.Args[1]
+	return resp.Error("ERR unknown subcommand or wrong number of arguments for '" + string(word[:min(len(word), 128)]) +
+		"'. Try " + strings.ToUpper(string(c.Args[0])) + " HELP.")
+}
+
+func runACLWhoAmI(c *command.Ctx, _ struct{}) error {
+	c.W.BulkString(c.S.User())
+	return nil
+}
+
+func runConfigGet(c *command.Ctx, patterns [][]byte) error {
+	seen := map[string]bool{}
+	var names, values []string
+	for _, p := range patterns {
+		c.Server.ConfigGet(string(p), func(name, value string) {
+			if !seen[name] {
+				seen[name] = true
+				names, values = append(names, name), append(values, value)
+			}
+		})
+	}
+	c.W.Map(len(names))
+	for i := range names {
+		c.W.BulkString(names[i])
+		c.W.BulkString(values[i])
+	}
+	return nil
+}
+
+func runConfigResetStat(c *command.Ctx, _ struct{}) error {
+	c.Server.ConfigResetStat()
+	c.W.Status("OK")
+	return nil
+}
+
+func runConfigRewrite(c *command.Ctx, _ struct{}) error {
+	if err := c.Server.ConfigRewrite(); err != nil {
+		return err
+	}
+	c.W.Status("OK")
+	return nil
+}
+
+func parseConfigSet(a *args.Parser) [][2]string {
+	if a.Len()%2 != 0 {
+		a.Fail(resp.ErrSyntax)
+	}
+	var pairs [][2]string
+	for a.More() {
+		pairs = append(pairs, [2]string{a.String(), a.String()})
+	}
+	return pairs
+}
+
+func runConfigSet(c *command.Ctx, pairs [][2]string) error {
+	if err := c.Server.ConfigSet(c, pairs); err != nil {
+		return err
+	}
+	c.W.Status("OK")
+	return nil
+}
+
+func runInfo(c *command.Ctx, sections [][]byte) error {
+	var names []string
+	for _, s := range sections {
+		names = append(names, string(s))
+	}
+	c.W.Verbatim("txt", c.Server.Info(names))
+	return nil
+}
+
+// runLastSave answers when the server was started, as Redis does before its
+// first snapshot: what is saved is the log, at every moment.
+func runLastSave(c *command.Ctx, _ struct{}) error {
+	c.W.Int(command.Started.Unix())
+	return nil
+}
+
+func runModuleList(c *command.Ctx, _ struct{}) error {
+	writeModules(c)
+	return nil
+}
+
+type shutdown struct{ save, nosave, now, force, abort bool }
+
+func parseShutdown(a *args.Parser) shutdown {
+	var s shutdown
+	for a.More() {
+		switch {
+		case a.Accept("nosave"):
+			s.nosave = true
+		case a.Accept("save"):
+			s.save = true
+		case a.Accept("now"):
+			s.now = true
+		case a.Accept("force"):
+			s.force = true
+		case a.Accept("abort"):
+			s.abort = true
+		default:
+			a.Fail(resp.ErrSyntax)
+		}
+	}
+	if s.save && s.nosave || s.abort && (s.save || s.nosave || s.now || s.force) {
+		a.Fail(resp.ErrSyntax)
+	}
+	return s
+}
+
+func runShutdown(c *command.Ctx, s shutdown) error {
+	if s.abort {
+		return resp.Error("ERR No shutdown in progress.")
+	}
+	if err := c.Server.Shutdown(s.save); err != nil {
+		return err
+	}
+	c.S.CloseAfter = true // and no reply
+	return nil
+}
+
+func runTime(c *command.Ctx, _ struct{}) error {
+	us := c.Tx.Now * 1000
+	if now := time.Now().UnixMicro(); now/1000 == c.Tx.Now { // the keyspace's clock is the real one
+		us = now
+	}
+	c.W.Array(2)
+	c.W.BulkString(strconv.FormatInt(us/1e6, 10))
+	c.W.BulkString(strconv.FormatInt(us%1e6, 10))
+	return nil
+}
+
+func parseWait(a *args.Parser) struct{} {
+	a.Int()
+	ms, ok := resp.ParseInt(a.Bytes())
+	switch {
+	case !ok:
+		a.Fail(resp.Error("ERR timeout is not an integer or out of range"))
+	case ms < 0:
+		a.Fail(resp.ErrTimeoutNeg)
+	}
+	return struct{}{}
+}
+
+// runWait answers at once: there are no replicas that could be waited for.
+func runWait(c *command.Ctx, _ struct{}) error {
+	c.W.Int(0)
+	return nil
+}
