@@ -1,6 +1,7 @@
 // Command nearcache is the server, and what belongs to it.
 //
 //	nearcache [config-file] [--setting value ...]   serve (the default)
+//	nearcache demo [-flags]                         a semantic cache on real questions
 package main
 
 import (
@@ -25,6 +26,9 @@ func main() {
 func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(args) > 0 && args[0] == "demo" {
+		return runDemo(ctx, args[1:], os.Stdout, os.Stderr)
+	}
 	cfg, err := server.LoadConfig(args, os.Getenv)
 	if err != nil {
 		return err
