@@ -79,9 +79,10 @@ func (p *valueParser) value(top bool) (Value, error) {
 	format, isVerbatim := strings.CutPrefix(name, "verbatim ")
 	if isVerbatim {
 		v, err := p.quoted(Verbatim)
-		if v.pattern == nil {
-			v.Text = format + ":" + v.Text
+		if len(format) != 3 {
+			return Value{}, p.fail(fmt.Sprintf("verbatim format %q", format))
 		}
+		v.Text = format + ":" + v.Text
 		return v, err
 	}
 	kind := Kind(0)
@@ -91,7 +92,7 @@ func (p *valueParser) value(top bool) (Value, error) {
 		}
 	}
 	switch kind {
-	case Null, NullArray, NullBulk, Closed, TimedOut, Any:
+	case Null, NullArray, NullBulk, Closed, TimedOut, Any, Missing:
 		return Value{Kind: kind}, nil
 	case Status, BlobError:
 		return p.quoted(kind)

@@ -39,13 +39,14 @@ const (
 	Closed    Kind = 'c' // the server closed the connection
 	TimedOut  Kind = 't' // no reply within [Timeout]
 	Any       Kind = 'a' // in transcripts: matches every value
+	Missing   Kind = 'm' // in transcripts: not filled in yet, matches none
 )
 
 var names = map[Kind]string{
 	Error: "error", Int: "int", Array: "array", Null: "null", Double: "double",
 	Bool: "bool", BigNumber: "big", BlobError: "bloberror", Map: "map", Set: "set",
 	Push: "push", Attr: "attr", NullArray: "null array", NullBulk: "null bulk",
-	Closed: "closed", TimedOut: "timeout", Any: "any", Verbatim: "verbatim", Status: "status",
+	Closed: "closed", TimedOut: "timeout", Any: "any", Missing: "missing", Verbatim: "verbatim", Status: "status",
 }
 
 // Value is one reply, or the pattern of one as it stands in a transcript.
@@ -216,6 +217,9 @@ func (v Value) Match(got Value) bool {
 	case v.pattern != nil:
 		text := got.Text
 		if v.Kind == Verbatim {
+			if text[:4] != v.Text[:4] {
+				return false
+			}
 			text = text[4:]
 		}
 		return v.pattern.MatchString(text)
@@ -280,9 +284,7 @@ func (v Value) String() string { return v.format("", true) }
 
 func (v Value) format(indent string, top bool) string {
 	switch v.Kind {
-	case Any:
-		return "(any)"
-	case Null, NullArray, NullBulk, Closed, TimedOut:
+	case Null, NullArray, NullBulk, Closed, TimedOut, Any, Missing:
 		return "(" + names[v.Kind] + ")"
 	case Bulk:
 		return v.quoted()

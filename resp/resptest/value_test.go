@@ -120,6 +120,7 @@ func TestPatternMatches(t *testing.T) {
 	f("(status) ~`a|b`", "b", true)
 	f("(error) ~`ERR .*`", "(error) ERR x", true)
 	f("(verbatim txt) ~`h.`", `(verbatim txt) "hi"`, true)
+	f("(verbatim txt) ~`h.`", `(verbatim mkd) "hi"`, false)
 	f("(array) [~, (double) ~]", `(array) ["x", (double) 1]`, true)
 	f("(array) [~, (double) ~]", `(array) ["x", "1"]`, false)
 	f("(map) {\"a\": (int) ~}", `(map) {"a": (int) 2}`, true)
