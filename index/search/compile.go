@@ -1,0 +1,239 @@
+package search
+
+import (
+	"math"
+	"strings"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/query"
+)
+
+// maxPattern bounds a wildcard pattern, whose cost is its length times the words'.
+const maxPattern = 256
+
+// keys is the kind of the node that INKEYS adds.
+const keys = query.Range + 1
+
+// plan is a node of the query bound to the schema.
+type plan struct {
+	kind   query.Kind
+	n      *query.Node
+	kids   []*plan
+	a      *attribute
+	mask   attr.Mask
+	top    bool    // the whole query: SLOP and INORDER apply
+	vector bool    // a vector range stands in it
+	lo, hi float64 // Numeric, inclusive
+	col    int     // Range: its column of distances, -1 for none
+
+	bits   *index.Bitmap // the documents, where they are known: keys, or what filter found
+	terms  []attr.Match
+	slots  []int
+	leaves *index.Bitmap // what scoring found for a leaf that is not text
+}
+
+func unknown(offset int, name string) error {
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	return errorf("Unknown field at offset %d near %s", offset, name)
+}
+
+// compile binds a node to the schema.
+func (e *exec) compile(n *query.Node) (*plan, error) {
+	x := &plan{kind: n.Kind, n: n, col: -1}
+	ix := e.ix
+	switch n.Kind {
+	case query.And, query.Or, query.Not, query.Optional:
+		for _, c := range n.Children {
+			k, err := e.compile(c)
+			if err != nil {
+				return nil, err
+			}
+			x.kids = append(x.kids, k)
+			x.vector = x.vector || k.vector
+		}
+	case query.All:
+	case query.Tag, query.Numeric, query.Geo, query.Range:
+		a := ix.byName[n.Field]
+		if a == nil {
+			return nil, unknown(n.Offset, n.Field)
+		}
+		want := map[query.Kind]FieldType{query.Tag: TypeTag, query.Numeric: TypeNumeric, query.Geo: TypeGeo, query.Range: TypeVector}[n.Kind]
+		if a.Type != want {
+			return nil, errorf("Field `%s` at offset %d is not a %s field", a.Name, n.Offset, want)
+		}
+		x.a = a
+		switch n.Kind {
+		case query.Tag:
+			for _, v := range n.Values {
+				if v.Kind == query.Wildcard && len(v.Text) > maxPattern {
+					return nil, errorf("Wildcard pattern is too long")
+				}
+			}
+		case query.Numeric:
+			x.lo, x.hi = n.Min, n.Max
+			if n.MinExcl {
+				if x.lo = math.Nextafter(n.Min, math.Inf(1)); math.IsInf(n.Min, 1) {
+					x.hi = math.Inf(-1)
+				}
+			}
+			if n.MaxExcl {
+				if x.hi = math.Nextafter(n.Max, math.Inf(-1)); math.IsInf(n.Max, -1) {
+					x.lo = math.Inf(1)
+				}
+			}
+		case query.Range:
+			x.vector = true
+			if err := a.checkBlob(n.Blob); err != nil {
+				return nil, err
+			}
+			if n.Attrs != nil && n.Attrs.YieldDistanceAs != "" {
+				x.col = e.column(n.Attrs.YieldDistanceAs)
+			}
+		}
+	default: // text
+		if n.Kind == query.Wildcard && len(n.Text) > maxPattern {
+			return nil, errorf("Wildcard pattern is too long")
+		}
+		for _, name := range n.Fields {
+			a := ix.byName[name]
+			if a == nil {
+				return nil, unknown(n.Offset, name)
+			}
+			if a.text < 0 {
+				return nil, errorf("Field `%s` at offset %d is not a TEXT field", a.Name, n.Offset)
+			}
+			x.mask.Add(a.text)
+		}
+		if n.Fields == nil {
+			x.mask = e.inFields
+		}
+	}
+	return x, nil
+}
+
+func (a *attribute) checkBlob(blob []byte) error {
+	if want := a.Vector.Dim * a.Vector.Element.Size(); len(blob) != want {
+		return errorf("Error parsing vector similarity query: query vector blob size (%d) does not match index's expected size (%d).", len(blob), want)
+	}
+	return nil
+}
+
+// expand finds the terms that a text leaf stands for. mu is locked.
+func (e *exec) expand(x *plan) []attr.Match {
+	t, n := e.ix.text, x.n
+	dst := x.terms[:0]
+	if t == nil {
+		return nil
+	}
+	each := func(ok func(word string) bool) {
+		t.Prefix("", func(word string, id attr.TermID) bool {
+			if ok(word) {
+				dst = append(dst, attr.Match{ID: id, Exact: true})
+			}
+			return !e.stopped()
+		})
+	}
+	switch n.Kind {
+	case query.Term:
+		if !n.Verbatim && !e.o.Verbatim {
+			return t.Expand(dst, n.Text)
+		}
+		if id, ok := t.Term(n.Text); ok {
+			dst = append(dst, attr.Match{ID: id, Exact: true})
+		}
+	case query.Phrase: // the words one by one; filter looks at their order
+		for _, w := range n.Words {
+			if id, ok := t.Term(w); ok {
+				dst = append(dst, attr.Match{ID: id, Exact: true})
+			}
+		}
+	case query.Prefix:
+		t.Prefix(n.Text, func(_ string, id attr.TermID) bool {
+			dst = append(dst, attr.Match{ID: id, Exact: true})
+			return !e.stopped()
+		})
+	case query.Suffix:
+		each(func(w string) bool { return strings.HasSuffix(w, n.Text) })
+	case query.Infix:
+		each(func(w string) bool { return strings.Contains(w, n.Text) })
+	case query.Wildcard:
+		each(func(w string) bool { return wildcard(n.Text, w) })
+	case query.Fuzzy:
+		want := []rune(n.Text)
+		if len(want) <= maxPattern {
+			var row []int
+			each(func(w string) bool {
+				var ok bool
+				ok, row = within(want, w, n.Edits, row)
+				return ok
+			})
+		}
+	}
+	return dst
+}
+
+// wildcard matches ? with one byte and * with any; a backslash escapes them.
+func wildcard(pattern, s string) bool {
+	star, back := -1, 0
+	p, i := 0, 0
+	for i < len(s) {
+		if p < len(pattern) {
+			switch c := pattern[p]; {
+			case c == '*':
+				star, back = p, i
+				p++
+				continue
+			case c == '\\' && p+1 < len(pattern):
+				if pattern[p+1] == s[i] {
+					p, i = p+2, i+1
+					continue
+				}
+			case c == '?' || c == s[i]:
+				p, i = p+1, i+1
+				continue
+			}
+		}
+		if star < 0 {
+			return false
+		}
+		back++
+		p, i = star+1, back
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// within reports whether w is at most edits insertions, deletions and
+// replacements away from want. row is scratch memory.
+func within(want []rune, w string, edits int, row []int) (bool, []int) {
+	if len(w) > 4*(len(want)+edits) || len(w) < len(want)-edits {
+		return false, row
+	}
+	row = row[:0]
+	for i := range len(want) + 1 {
+		row = append(row, i)
+	}
+	n := 0
+	for _, c := range w {
+		n++
+		prev, least := row[0], n
+		row[0] = n
+		for i, r := range want {
+			cost := prev
+			if r != c {
+				cost = 1 + min(prev, row[i], row[i+1])
+			}
+			prev, row[i+1] = row[i+1], cost
+			least = min(least, cost)
+		}
+		if least > edits {
+			return false, row
+		}
+	}
+	return row[len(want)] <= edits, row
+}

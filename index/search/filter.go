@@ -1,0 +1,284 @@
+package search
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/query"
+)
+
+// filter is the set of documents that a plan without vectors matches, in a
+// bitmap of the exec. mu is locked.
+func (e *exec) filter(x *plan) *index.Bitmap {
+	b := e.bitmap()
+	ix := e.ix
+	if e.stopped() || x.a != nil && x.a.NoIndex {
+		return b
+	}
+	switch x.kind {
+	case query.All, query.Optional:
+		b.Or(&ix.mu.live)
+	case keys:
+		b.Or(x.bits)
+		b.And(&ix.mu.live)
+	case query.Not:
+		b.Or(&ix.mu.live)
+		c := e.filter(x.kids[0])
+		b.AndNot(c)
+		e.release(c)
+	case query.Or:
+		for _, k := range x.kids {
+			c := e.filter(k)
+			b.Or(c)
+			e.release(c)
+		}
+	case query.And:
+		e.release(b)
+		return e.and(x)
+	case query.Tag:
+		for _, v := range x.n.Values {
+			e.tag(x.a.tags, v, func(s *attr.Set) { s.OrInto(b) })
+		}
+	case query.Numeric:
+		x.a.nums.Range(b, x.lo, x.hi)
+	case query.Geo:
+		x.a.geo.Within(b, x.n.Lon, x.n.Lat, metres(x.n))
+	case query.Phrase:
+		e.release(b)
+		return e.phrase(x)
+	default:
+		x.terms = e.expand(x)
+		for _, m := range x.terms {
+			ix.text.Or(b, m, x.mask)
+		}
+	}
+	return b
+}
+
+func metres(n *query.Node) float64 {
+	return n.Radius * map[string]float64{"m": 1, "km": 1000, "ft": 0.3048, "mi": 1609.34}[n.Unit]
+}
+
+// tag calls f with the documents of each tag that a value stands for.
+func (e *exec) tag(t *attr.Tags, v query.Value, f func(*attr.Set)) {
+	text := t.Fold(v.Text)
+	each := func(ok func(tag string) bool) {
+		t.Each(func(tag string, s *attr.Set) bool {
+			if ok(tag) {
+				f(s)
+			}
+			return !e.stopped()
+		})
+	}
+	switch v.Kind {
+	case query.Term:
+		if s := t.Find(text); s != nil {
+			f(s)
+		}
+	case query.Prefix:
+		t.Prefix(text, func(s *attr.Set) bool { f(s); return !e.stopped() })
+	case query.Suffix:
+		each(func(tag string) bool { return strings.HasSuffix(tag, text) })
+	case query.Infix:
+		each(func(tag string) bool { return strings.Contains(tag, text) })
+	case query.Wildcard:
+		each(func(tag string) bool { return wildcard(text, tag) })
+	}
+}
+
+// estimate is about how many documents a plan matches.
+func (e *exec) estimate(x *plan) int {
+	all := e.ix.mu.live.Len()
+	n := 0
+	switch x.kind {
+	case keys:
+		return x.bits.Len()
+	case query.Numeric:
+		return x.a.nums.Estimate(x.lo, x.hi)
+	case query.Tag:
+		for _, v := range x.n.Values {
+			if v.Kind != query.Term {
+				return all
+			}
+			if s := x.a.tags.Find(x.a.tags.Fold(v.Text)); s != nil {
+				n += s.Len()
+			}
+		}
+		return n
+	case query.Term:
+		if t := e.ix.text; t != nil {
+			for _, m := range t.Expand(nil, x.n.Text) {
+				n += t.Docs(m.ID)
+			}
+		}
+		return n
+	case query.And:
+		n = all
+		for _, k := range x.kids {
+			n = min(n, e.estimate(k))
+		}
+		return n
+	}
+	return all
+}
+
+// and intersects, the smallest set first. What is left of it is looked up in
+// numbers and tags document by document when that is less work than to list
+// all their documents.
+func (e *exec) and(x *plan) *index.Bitmap {
+	type part struct {
+		*plan
+		n int
+	}
+	var parts []part
+	var not []*plan
+	for _, k := range x.kids {
+		switch {
+		case k.kind == query.Not:
+			not = append(not, k.kids[0])
+		case k.kind != query.Optional:
+			parts = append(parts, part{k, e.estimate(k)})
+		}
+	}
+	slices.SortStableFunc(parts, func(a, b part) int { return a.n - b.n })
+	var b *index.Bitmap
+	for _, p := range parts {
+		if b == nil {
+			b = e.filter(p.plan)
+			continue
+		}
+		if b.Len() == 0 {
+			break
+		}
+		if e.lookUp(b, p.plan, p.n) {
+			continue
+		}
+		c := e.filter(p.plan)
+		b.And(c)
+		e.release(c)
+	}
+	if b == nil {
+		b = e.bitmap()
+		b.Or(&e.ix.mu.live)
+	}
+	for _, k := range not {
+		c := e.filter(k)
+		b.AndNot(c)
+		e.release(c)
+	}
+	slop, ordered := -1, false
+	if a := x.n.Attrs; a != nil {
+		if a.HasSlop {
+			slop = a.Slop
+		}
+		ordered = a.InOrder
+	}
+	if x.top {
+		if e.o.HasSlop && slop < 0 {
+			slop = e.o.Slop
+		}
+		ordered = ordered || e.o.InOrder
+	}
+	if slop >= 0 || ordered {
+		e.close(b, x, slop, ordered)
+	}
+	return b
+}
+
+// lookUp keeps of b what the plan matches, document by document; false if
+// listing the plan's n documents is cheaper or the plan is of another kind.
+func (e *exec) lookUp(b *index.Bitmap, x *plan, n int) bool {
+	if b.Len()*4 > n || x.a == nil || x.a.NoIndex {
+		return false
+	}
+	var has func(id uint32) bool
+	switch x.kind {
+	case query.Numeric:
+		has = func(id uint32) bool {
+			v, ok := x.a.nums.Value(id)
+			return ok && v >= x.lo && v <= x.hi
+		}
+	case query.Tag:
+		var sets []*attr.Set
+		for _, v := range x.n.Values {
+			if v.Kind != query.Term {
+				return false
+			}
+			e.tag(x.a.tags, v, func(s *attr.Set) { sets = append(sets, s) })
+		}
+		if len(sets) > 16 {
+			return false
+		}
+		has = func(id uint32) bool {
+			return slices.ContainsFunc(sets, func(s *attr.Set) bool { return s.Contains(id) })
+		}
+	default:
+		return false
+	}
+	e.keep(b, has)
+	return true
+}
+
+// keep takes the documents that f refuses out of b.
+func (e *exec) keep(b *index.Bitmap, f func(id uint32) bool) {
+	var out []index.Label
+	b.Each(func(l index.Label) bool {
+		if !f(uint32(l)) {
+			out = append(out, l)
+		}
+		return true
+	})
+	for _, l := range out {
+		b.Remove(l)
+	}
+}
+
+func (e *exec) phrase(x *plan) *index.Bitmap {
+	x.terms = e.expand(x)
+	b := e.bitmap()
+	if len(x.terms) < len(x.n.Words) {
+		return b
+	}
+	groups := make([][]attr.Match, len(x.terms))
+	for i := range x.terms {
+		groups[i] = x.terms[i : i+1]
+		if i == 0 {
+			e.ix.text.Or(b, x.terms[0], x.mask)
+			continue
+		}
+		c := e.bitmap()
+		e.ix.text.Or(c, x.terms[i], x.mask)
+		b.And(c)
+		e.release(c)
+	}
+	slop, ordered := 0, true
+	if a := x.n.Attrs; a != nil && a.HasSlop {
+		slop, ordered = a.Slop, a.InOrder
+	}
+	e.keep(b, func(id uint32) bool {
+		return !e.stopped() && e.ix.text.Near(id, groups, x.mask, slop, ordered, &e.near)
+	})
+	return b
+}
+
+// close keeps of b the documents in which the words of an And stand close
+// together. Parts that are not words do not count.
+func (e *exec) close(b *index.Bitmap, x *plan, slop int, ordered bool) {
+	var groups [][]attr.Match
+	mask := attr.AllFields
+	for _, k := range x.kids {
+		switch k.kind {
+		case query.Term, query.Prefix, query.Suffix, query.Infix, query.Wildcard, query.Fuzzy:
+			groups = append(groups, slices.Clone(e.expand(k)))
+			mask = mask.And(k.mask)
+		}
+	}
+	if len(groups) < 2 {
+		return
+	}
+	e.keep(b, func(id uint32) bool {
+		return !e.stopped() && e.ix.text.Near(id, groups, mask, slop, ordered, &e.near)
+	})
+}

@@ -1,0 +1,517 @@
+package search
+
+import (
+	"errors"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/attr"
+)
+
+// ErrClosed is returned after [Index.Close].
+var ErrClosed = errors.New("search: index is closed")
+
+// attribute is a field of the schema with its postings; one of them is set.
+type attribute struct {
+	*Field
+	at      int // position in the schema
+	text    int // position among the text fields, -1 for none
+	vec     int // position among the vectors, -1 for none
+	tags    *attr.Tags
+	nums    *attr.Numeric
+	geo     *attr.Geo
+	vectors index.Index
+	sort    []string // SORTABLE text and tags, by label
+	has     []bool
+}
+
+// Index is a searchable set of documents. See the package's comment for its threading.
+type Index struct {
+	schema *Schema
+	fields []attribute
+	byName map[string]*attribute
+	text   *attr.Text // nil without text fields
+	stop   map[string]struct{}
+	vecs   []*attribute
+	seed   maphash.Seed
+	now    func() time.Time
+	score  float64
+
+	life    sync.RWMutex // held for reading by every call, for writing by Close
+	closed  bool
+	seq     atomic.Uint64 // versions of vectors
+	stripes [256]stripe
+
+	mu struct {
+		sync.RWMutex
+		docs   []doc        // by label
+		live   index.Bitmap // labels of visible documents
+		expiry *attr.Numeric
+		free   []uint32
+		moment uint64 // counts changes of which documents are visible
+	}
+
+	epochs  epochs
+	dead    atomic.Int64 // labels retired and not reclaimed
+	reclaim struct {
+		sync.Mutex
+		retired []retired
+	}
+
+	indexing atomic.Int64 // nanoseconds spent in Put
+	figures  struct {
+		sync.Mutex
+		failures int64
+		last     FieldError
+		field    []FieldError // by field
+	}
+}
+
+// doc is the record of a label.
+type doc struct {
+	name     string
+	version  uint64 // of the write, the default order
+	expireAt int64
+	born     uint64 // moment since which it is visible; 0: not yet
+	dead     uint64 // moment since which it is not; 0: it is
+}
+
+type retired struct {
+	label uint32
+	gen   uint64
+}
+
+// entry is what a stripe knows of a document's name.
+type entry struct {
+	label      uint32 // noLabel: deleted, or failed; kept so that older writes stay no-ops
+	version    uint64
+	expVersion uint64 // of the last change of expireAt alone
+	expireAt   int64
+	hashes     []uint64 // of the vectors' blobs; 0: none
+}
+
+const noLabel = ^uint32(0)
+
+type stripe struct {
+	mu    sync.Mutex
+	names map[string]*entry
+	tombs []tomb // oldest first
+}
+
+// tomb remembers that a name has no document, long enough for writes that were
+// on their way when it was deleted.
+type tomb struct {
+	name    string
+	version uint64
+	at      time.Time
+}
+
+const (
+	tombAge = time.Minute
+	tombMin = 64 // a stripe's tombs below this number are not worth looking at
+)
+
+// New returns an empty index. The schema must not change any more.
+func New(s *Schema, kinds []index.Kind) (*Index, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	ix := &Index{
+		schema: s, byName: make(map[string]*attribute, len(s.Fields)), stop: map[string]struct{}{},
+		seed: maphash.MakeSeed(), now: time.Now, score: s.Score,
+	}
+	if ix.score == 0 {
+		ix.score = 1
+	}
+	language := s.Language
+	if language == "" {
+		language = "english"
+	}
+	stemmer, ok := attr.NewStemmer(language)
+	if !ok {
+		return nil, errorf("Invalid language: %s", s.Language)
+	}
+	words := attr.DefaultStopWords
+	if s.HasStopWords {
+		words = s.StopWords
+	}
+	for _, w := range words {
+		ix.stop[w] = struct{}{}
+	}
+	ix.mu.expiry = attr.NewNumeric()
+	ix.fields = make([]attribute, len(s.Fields))
+	ix.figures.field = make([]FieldError, len(s.Fields))
+	var texts []attr.TextField
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		a := &ix.fields[i]
+		*a = attribute{Field: f, at: i, text: -1, vec: -1}
+		ix.byName[f.Name] = a
+		switch f.Type {
+		case TypeText:
+			a.text = len(texts)
+			texts = append(texts, attr.TextField{Weight: f.Weight, NoStem: f.NoStem})
+		case TypeTag:
+			a.tags = attr.NewTags(f.Separator, f.CaseSensitive, f.IndexEmpty)
+		case TypeNumeric:
+			a.nums = attr.NewNumeric()
+		case TypeGeo:
+			a.geo = &attr.Geo{}
+		case TypeVector:
+			for _, k := range kinds {
+				if k.Name == f.Algorithm {
+					v, err := k.New(f.Vector)
+					if err != nil {
+						_ = ix.Close()
+						return nil, errorf("Could not create vector index: %v", err)
+					}
+					a.vectors = v
+				}
+			}
+			if a.vectors == nil {
+				_ = ix.Close()
+				return nil, errorf("Bad arguments for vector similarity algorithm: %s", errParse)
+			}
+			a.vec = len(ix.vecs)
+			ix.vecs = append(ix.vecs, a)
+		}
+	}
+	if len(texts) > 0 {
+		ix.text = attr.NewText(texts, stemmer)
+	}
+	for i := range ix.stripes {
+		ix.stripes[i].names = map[string]*entry{}
+	}
+	return ix, nil
+}
+
+// Schema is the schema that New was given.
+func (ix *Index) Schema() *Schema { return ix.schema }
+
+// Len is the number of documents, expired ones that nobody deleted included.
+func (ix *Index) Len() int {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return ix.mu.live.Len()
+}
+
+// Close waits for the calls that are under way and returns the vectors' memory.
+func (ix *Index) Close() error {
+	ix.life.Lock()
+	defer ix.life.Unlock()
+	if ix.closed {
+		return nil
+	}
+	ix.closed = true
+	var err error
+	for _, a := range ix.vecs {
+		err = errors.Join(err, a.vectors.Close())
+	}
+	return err
+}
+
+func (ix *Index) stripe(name string) *stripe {
+	return &ix.stripes[maphash.String(ix.seed, name)%uint64(len(ix.stripes))]
+}
+
+// Put indexes the document or replaces it; every search that begins after Put
+// returned sees it. field gives the current value by a field's identifier; it is
+// called before any lock is taken, and what it returns is copied before Put returns.
+// expireAt is in Unix milliseconds, 0 for never.
+//
+// version must grow with every write of the name: a version that is not newer
+// than the last one (of Put or Delete) is a no-op, so calls may come out of
+// order. It is also the default order of results.
+//
+// An error means that the document cannot be indexed: an older content of it
+// is gone, and the failure is counted in [Info].
+func (ix *Index) Put(name string, version uint64, expireAt int64, field func(identifier string) ([]byte, bool)) error {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return ErrClosed
+	}
+	start := ix.now()
+	defer func() { ix.indexing.Add(int64(ix.now().Sub(start))) }()
+	p := ix.prepare(field)
+	defer preparedPool.Put(p)
+
+	st := ix.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.names[name]
+	if e == nil {
+		e = &entry{label: noLabel}
+		st.names[name] = e
+	} else if version <= e.version {
+		return nil
+	}
+	e.version = version
+	if version > e.expVersion {
+		e.expVersion, e.expireAt = version, expireAt
+	}
+	err := p.err
+	if err == nil {
+		err = ix.put(name, e, p)
+	}
+	if err != nil {
+		ix.failed(name, p.bad, err)
+		ix.removeLocked(e)
+		st.bury(name, e, ix.now())
+	}
+	return err
+}
+
+// put makes the prepared content visible. The stripe is locked.
+func (ix *Index) put(name string, e *entry, p *prepared) error {
+	if e.label != noLabel && slices.Equal(e.hashes, p.hashes) {
+		ix.mu.Lock()
+		defer ix.mu.Unlock()
+		ix.unpost(e.label)
+		ix.post(e.label, p)
+		d := &ix.mu.docs[e.label]
+		d.version = e.version
+		ix.setExpiryLocked(e.label, e.expireAt)
+		return nil
+	}
+	old, label := e.label, ix.allocate()
+	for i, a := range ix.vecs {
+		if p.hashes[i] == 0 {
+			continue
+		}
+		if err := a.vectors.Add(index.Label(label), ix.seq.Add(1), p.values[a.at]); err != nil {
+			ix.retire(label) // takes out what the other vector indexes hold already
+			p.bad = a.at
+			if errors.Is(err, index.ErrNotFin) {
+				return errorf("Could not add vector that holds NaN or infinity")
+			}
+			return err
+		}
+	}
+	ix.mu.Lock()
+	ix.mu.moment++
+	ix.post(label, p)
+	ix.mu.docs[label] = doc{name: name, version: e.version, born: ix.mu.moment}
+	ix.mu.live.Add(index.Label(label))
+	ix.setExpiryLocked(label, e.expireAt)
+	if old != noLabel {
+		ix.killLocked(old)
+	}
+	ix.mu.Unlock()
+	e.label = label
+	e.hashes = append(e.hashes[:0], p.hashes...)
+	if old != noLabel {
+		ix.retire(old)
+	}
+	return nil
+}
+
+// Delete removes the document; false if there is none or the version is older
+// than the last Put's.
+func (ix *Index) Delete(name string, version uint64) bool {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return false
+	}
+	st := ix.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.names[name]
+	if e == nil {
+		e = &entry{label: noLabel}
+		st.names[name] = e
+	} else if version <= e.version {
+		return false
+	}
+	e.version = version
+	had := ix.removeLocked(e)
+	st.bury(name, e, ix.now())
+	return had
+}
+
+// Expire sets only when the document expires (EXPIRE, PERSIST); 0 is never. False
+// means that the document is not known: its Put may still be on its way.
+func (ix *Index) Expire(name string, version uint64, expireAt int64) bool {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return false
+	}
+	st := ix.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.names[name]
+	if e == nil || e.label == noLabel {
+		return false
+	}
+	if version > e.version && version > e.expVersion {
+		e.expVersion, e.expireAt = version, expireAt
+		ix.mu.Lock()
+		ix.setExpiryLocked(e.label, expireAt)
+		ix.mu.Unlock()
+	}
+	return true
+}
+
+// removeLocked takes the document of a locked stripe out of the index.
+func (ix *Index) removeLocked(e *entry) bool {
+	label := e.label
+	if label == noLabel {
+		return false
+	}
+	e.label, e.hashes = noLabel, nil
+	ix.mu.Lock()
+	ix.mu.moment++
+	ix.killLocked(label)
+	ix.mu.Unlock()
+	ix.retire(label)
+	return true
+}
+
+// bury keeps the version of a name without a document, and forgets old ones.
+func (st *stripe) bury(name string, e *entry, now time.Time) {
+	st.tombs = append(st.tombs, tomb{name, e.version, now})
+	for len(st.tombs) > tombMin && now.Sub(st.tombs[0].at) > tombAge {
+		t := st.tombs[0]
+		st.tombs[0] = tomb{}
+		st.tombs = st.tombs[1:]
+		if e := st.names[t.name]; e != nil && e.label == noLabel && e.version == t.version {
+			delete(st.names, t.name)
+		}
+	}
+}
+
+// allocate takes a label that nobody holds.
+func (ix *Index) allocate() uint32 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if n := len(ix.mu.free); n > 0 {
+		l := ix.mu.free[n-1]
+		ix.mu.free = ix.mu.free[:n-1]
+		return l
+	}
+	ix.mu.docs = append(ix.mu.docs, doc{})
+	return uint32(len(ix.mu.docs) - 1)
+}
+
+func (ix *Index) setExpiryLocked(label uint32, at int64) {
+	ix.mu.docs[label].expireAt = at
+	if at > 0 {
+		ix.mu.expiry.Put(label, float64(at))
+	} else {
+		ix.mu.expiry.Remove(label)
+	}
+}
+
+// killLocked makes a label invisible.
+func (ix *Index) killLocked(label uint32) {
+	ix.unpost(label)
+	ix.mu.expiry.Remove(label)
+	ix.mu.docs[label].dead = ix.mu.moment
+	ix.mu.live.Remove(index.Label(label))
+}
+
+// retire hands a label that is not visible any more over for reuse.
+func (ix *Index) retire(label uint32) {
+	ix.dead.Add(1)
+	ix.reclaim.Lock()
+	ix.reclaim.retired = append(ix.reclaim.retired, retired{label, ix.epochs.gen.Load()})
+	ix.reclaim.Unlock()
+	ix.sweep()
+}
+
+// sweep reclaims the labels that no search can hold any more.
+func (ix *Index) sweep() {
+	if ix.dead.Load() == 0 || !ix.reclaim.TryLock() {
+		return
+	}
+	defer ix.reclaim.Unlock()
+	list := ix.reclaim.retired
+	gen := ix.epochs.gen.Load()
+	for range 2 {
+		if len(list) > 0 && list[0].gen+2 > gen {
+			gen = ix.epochs.advance()
+		}
+	}
+	n := 0
+	for n < len(list) && list[n].gen+2 <= gen {
+		for _, a := range ix.vecs {
+			a.vectors.Remove(index.Label(list[n].label), ix.seq.Add(1))
+		}
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	ix.mu.Lock()
+	for _, r := range list[:n] {
+		ix.mu.docs[r.label] = doc{}
+		ix.mu.free = append(ix.mu.free, r.label)
+	}
+	ix.mu.Unlock()
+	ix.reclaim.retired = append(list[:0], list[n:]...)
+	ix.dead.Add(int64(-n))
+}
+
+// post puts a prepared document into the postings. mu is locked.
+func (ix *Index) post(label uint32, p *prepared) {
+	if ix.text != nil {
+		ix.text.Put(label, &p.words)
+	}
+	for i := range ix.fields {
+		a := &ix.fields[i]
+		v := p.values[i]
+		if v == nil {
+			continue
+		}
+		switch {
+		case a.tags != nil && !a.NoIndex:
+			a.tags.Put(label, v)
+		case a.nums != nil:
+			a.nums.Put(label, p.numbers[i])
+		case a.geo != nil && !a.NoIndex:
+			a.geo.Put(label, p.numbers[i], p.lats[i])
+		}
+		if a.Sortable && (a.Type == TypeText || a.Type == TypeTag) {
+			for int(label) >= len(a.sort) {
+				a.sort, a.has = append(a.sort, ""), append(a.has, false)
+			}
+			a.sort[label], a.has[label] = a.sortValue(v), true
+		}
+	}
+}
+
+// unpost takes a label out of the postings. mu is locked.
+func (ix *Index) unpost(label uint32) {
+	if ix.text != nil {
+		ix.text.Remove(label)
+	}
+	for i := range ix.fields {
+		a := &ix.fields[i]
+		switch {
+		case a.tags != nil:
+			a.tags.Remove(label)
+		case a.nums != nil:
+			a.nums.Remove(label)
+		case a.geo != nil:
+			a.geo.Remove(label)
+		}
+		if int(label) < len(a.sort) {
+			a.sort[label], a.has[label] = "", false
+		}
+	}
+}
+
+// visible reports whether a label was part of the index at the moment, and has not expired. mu is locked.
+func (ix *Index) visible(label uint32, moment uint64, now int64) bool {
+	if int(label) >= len(ix.mu.docs) {
+		return false
+	}
+	d := &ix.mu.docs[label]
+	return d.born != 0 && d.born <= moment && (d.dead == 0 || d.dead > moment) && (d.expireAt == 0 || d.expireAt > now)
+}

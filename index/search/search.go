@@ -1,0 +1,818 @@
+package search
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/query"
+)
+
+// Options refine a search. Num must be set: the zero value counts only.
+type Options struct {
+	Offset, Num int    // LIMIT; Num 0 counts only, Num < 0 returns all
+	SortBy      string // a distance's name, a field's, or ""; see [Index.Search]
+	Desc        bool
+	Scorer      string // "" is BM25STD
+	WithScores  bool   // fill Row.Score even where the order does not need it
+
+	Verbatim bool // words without their stems
+	InOrder  bool // the words of the query in its order
+	HasSlop  bool // at most Slop other words between them
+	Slop     int
+
+	HasInKeys bool
+	InKeys    []string // only these documents
+	InFields  []string // TEXT fields of words without a field of their own
+	Filters   []NumericFilter
+
+	// Load returns a field of a document, by identifier. It is only used to sort
+	// by a field of which the index holds no value, and without any lock.
+	Load func(doc, identifier string) ([]byte, bool)
+	Now  int64       // Unix milliseconds; what expires at or before it does not exist
+	Stop func() bool // asked now and then; true ends the search early
+}
+
+// NumericFilter is the FILTER option.
+type NumericFilter struct {
+	Field            string
+	Min, Max         float64
+	MinExcl, MaxExcl bool
+}
+
+// Row is a document found.
+type Row struct {
+	Name  string
+	Score float64
+
+	// The value it was sorted by, if SortBy was given and the document has one.
+	HasKey bool
+	Number bool // the key is Key, otherwise KeyText
+	Key    float64
+	Text   string
+}
+
+// Result is what a search found. Its memory is used again after Release.
+type Result struct {
+	Total    int // all matches, of which Rows is a page
+	Rows     []Row
+	Yields   []string // names of the distances, see Distance
+	TimedOut bool     // Stop ended the search: Total and Rows may be incomplete
+
+	dist []float64 // by row and yield; NaN for none
+}
+
+var resultPool = sync.Pool{New: func() any { return new(Result) }}
+
+// Release gives the result's memory back. Nothing of it may be used afterwards.
+func (r *Result) Release() {
+	clear(r.Rows)
+	*r = Result{Rows: r.Rows[:0], Yields: r.Yields[:0], dist: r.dist[:0]}
+	resultPool.Put(r)
+}
+
+// Distance is a row's distance, by the position of its name in Yields. False:
+// the row was found by a part of the query that yields none.
+func (r *Result) Distance(row, yield int) (float64, bool) {
+	d := r.dist[row*len(r.Yields)+yield]
+	return d, !math.IsNaN(d)
+}
+
+// column is a distance that rows carry.
+type column struct {
+	name   string
+	near   []index.Neighbor // ascending by label once sorted
+	sorted bool
+}
+
+// exec is one search under way.
+type exec struct {
+	ix       *Index
+	o        *Options
+	root     *plan
+	scoring  attr.Scorer
+	inFields attr.Mask
+	moment   uint64
+	live     *index.Bitmap // at moment, without what expired; only where it is needed
+	expired  *index.Bitmap // nil if nothing has
+	used     []*index.Bitmap
+	cols     []column
+	main     int // the column whose distances stand in the candidates, -1 for none
+	cands    []index.Neighbor
+	items    []item
+	near     attr.NearScratch
+	ticks    int
+	timedOut bool
+}
+
+var (
+	execPool   = sync.Pool{New: func() any { return new(exec) }}
+	bitmapPool = sync.Pool{New: func() any { return new(index.Bitmap) }}
+)
+
+func (e *exec) bitmap() *index.Bitmap {
+	b := bitmapPool.Get().(*index.Bitmap)
+	e.used = append(e.used, b)
+	return b
+}
+
+// release gives a bitmap back before the search ends.
+func (e *exec) release(b *index.Bitmap) {
+	for i := len(e.used) - 1; i >= 0; i-- {
+		if e.used[i] == b {
+			e.used = slices.Delete(e.used, i, i+1)
+			b.Reset()
+			bitmapPool.Put(b)
+			return
+		}
+	}
+}
+
+func (e *exec) free() {
+	for _, b := range e.used {
+		b.Reset()
+		bitmapPool.Put(b)
+	}
+	for i := range e.cols {
+		e.cols[i] = column{near: e.cols[i].near[:0]}
+	}
+	clear(e.used)
+	clear(e.items)
+	*e = exec{used: e.used[:0], cols: e.cols[:0], cands: e.cands[:0], items: e.items[:0], near: e.near}
+	execPool.Put(e)
+}
+
+// stopped asks Stop at every 256th call.
+func (e *exec) stopped() bool {
+	if e.timedOut {
+		return true
+	}
+	if e.ticks++; e.ticks&255 == 0 {
+		e.stop()
+	}
+	return e.timedOut
+}
+
+// stop asks Stop.
+func (e *exec) stop() bool {
+	if e.o.Stop != nil && !e.timedOut && e.o.Stop() {
+		e.timedOut = true
+	}
+	return e.timedOut
+}
+
+func (e *exec) column(name string) int {
+	if i := slices.IndexFunc(e.cols, func(c column) bool { return c.name == name }); i >= 0 {
+		return i
+	}
+	if n := len(e.cols); n < cap(e.cols) {
+		e.cols = e.cols[:n+1] // with its memory
+		e.cols[n].name = name
+		return n
+	}
+	e.cols = append(e.cols, column{name: name})
+	return len(e.cols) - 1
+}
+
+// Search finds the documents that match the query. Its errors' texts go on the wire.
+//
+// Without SortBy, a KNN's rows are in the order of distance, others of score,
+// best first, and of equal score in the order of their last writes. Rows of
+// equal SortBy are in the order of their last writes, reversed if Desc; rows
+// without a value stand last.
+func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return nil, ErrClosed
+	}
+	e := execPool.Get().(*exec)
+	defer e.free()
+	e.ix, e.o, e.main = ix, &o, -1
+	if o.Offset < 0 {
+		return nil, errorf("Bad arguments for LIMIT: %s", errBounds)
+	}
+	var ok bool
+	if e.scoring, ok = attr.ParseScorer(o.Scorer); !ok && o.Scorer != "" {
+		return nil, errorf("No such scorer %s", o.Scorer)
+	}
+	e.inFields = attr.AllFields
+	if len(o.InFields) > 0 {
+		e.inFields = attr.Mask{}
+		for _, name := range o.InFields {
+			if a := ix.byName[name]; a != nil && a.text >= 0 {
+				e.inFields.Add(a.text)
+			}
+		}
+	}
+	if q.Root != nil {
+		var err error
+		if e.root, err = e.compile(q.Root); err != nil {
+			return nil, err
+		}
+		e.root.top = true
+	}
+	var knn *attribute
+	if k := q.KNN; k != nil {
+		if knn = ix.byName[k.Field]; knn == nil {
+			return nil, unknown(k.Offset, k.Field)
+		}
+		if knn.vectors == nil {
+			return nil, errorf("Field `%s` at offset %d is not a VECTOR field", k.Field, k.Offset)
+		}
+		if err := knn.checkBlob(k.Blob); err != nil {
+			return nil, err
+		}
+		e.main = e.column(k.As)
+	}
+	sort, err := e.order(q.KNN != nil)
+	if err != nil {
+		return nil, err
+	}
+	res := resultPool.Get().(*Result)
+	for _, c := range e.cols {
+		res.Yields = append(res.Yields, c.name)
+	}
+	if q.Root == nil {
+		return res, nil
+	}
+	gen := ix.epochs.enter()
+	if err = e.narrow(); err == nil {
+		err = e.run(q.KNN, knn, sort, res)
+	}
+	ix.epochs.leave(gen)
+	ix.sweep()
+	if err != nil {
+		res.Release()
+		if errors.Is(err, index.ErrNotFin) {
+			err = errorf("Error parsing vector similarity query: query vector holds NaN or infinity")
+		}
+		return nil, err
+	}
+	res.TimedOut = e.timedOut
+	return res, nil
+}
+
+// narrow adds INKEYS and FILTER to the root.
+func (e *exec) narrow() error {
+	var more []*plan
+	for _, f := range e.o.Filters {
+		x, err := e.compile(&query.Node{Kind: query.Numeric, Field: f.Field, Min: f.Min, Max: f.Max, MinExcl: f.MinExcl, MaxExcl: f.MaxExcl})
+		if err != nil {
+			return err
+		}
+		more = append(more, x)
+	}
+	if e.o.HasInKeys {
+		x := &plan{kind: keys, col: -1, bits: e.bitmap()}
+		for _, name := range e.o.InKeys {
+			st := e.ix.stripe(name)
+			st.mu.Lock()
+			if en := st.names[name]; en != nil && en.label != noLabel {
+				x.bits.Add(index.Label(en.label))
+			}
+			st.mu.Unlock()
+		}
+		more = append(more, x)
+	}
+	if len(more) > 0 {
+		e.root = &plan{kind: query.And, n: &query.Node{Kind: query.And}, kids: append(more, e.root), vector: e.root.vector, col: -1}
+	}
+	return nil
+}
+
+// run answers the query in up to three steps: postings, vectors, rows.
+func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error {
+	ix := e.ix
+	ix.mu.RLock()
+	e.moment = ix.mu.moment
+	if now := float64(e.o.Now); ix.mu.expiry.Len() > 0 && ix.mu.expiry.Estimate(math.Inf(-1), now) > 0 {
+		e.expired = e.bitmap()
+		ix.mu.expiry.Range(e.expired, math.Inf(-1), now)
+		if e.expired.Len() == 0 {
+			e.expired = nil
+		}
+	}
+	if !e.root.vector && k == nil {
+		bits := e.filter(e.root)
+		e.drop(bits)
+		return e.rows(bits, sort, res) // unlocks
+	}
+	leaf, allow := e.single(), (*index.Bitmap)(nil)
+	switch {
+	case k != nil && e.root.kind == query.All:
+	case !e.root.vector:
+		allow = e.filter(e.root)
+		e.drop(allow)
+	case leaf != nil && k == nil:
+		if leaf != e.root {
+			allow = e.rest(leaf)
+			e.drop(allow)
+		}
+	default:
+		leaf = nil
+		e.live = e.liveLocked()
+		e.known(e.root)
+	}
+	ix.mu.RUnlock()
+
+	var err error
+	switch {
+	case leaf != nil && k == nil:
+		if allow == nil || allow.Len() > 0 {
+			e.cands, err = e.ranged(leaf, e.cands, allow)
+		}
+		e.main = leaf.col
+		if err != nil {
+			return err
+		}
+		ix.mu.RLock()
+		e.seen()
+		return e.rows(nil, sort, res)
+	case e.live != nil:
+		bits, err := e.mixed(e.root, e.live)
+		if err != nil {
+			return err
+		}
+		if k == nil {
+			ix.mu.RLock()
+			return e.rows(bits, sort, res)
+		}
+		allow = bits
+	}
+	for {
+		// No more than there are: k may be huge.
+		if n := min(k.K, knn.vectors.Len()); n > 0 && (allow == nil || allow.Len() > 0) {
+			e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.EF, Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
+			if err != nil {
+				return err
+			}
+		}
+		ix.mu.RLock()
+		if e.seen() && allow == nil && !e.timedOut {
+			// Dead or unborn labels took places: once more without them.
+			allow = e.liveLocked()
+			ix.mu.RUnlock()
+			continue
+		}
+		return e.rows(nil, sort, res)
+	}
+}
+
+func (e *exec) stopFunc() func() bool {
+	if e.o.Stop == nil {
+		return nil
+	}
+	return e.stop
+}
+
+// liveLocked copies the set of documents at this moment.
+func (e *exec) liveLocked() *index.Bitmap {
+	b := e.bitmap()
+	b.Or(&e.ix.mu.live)
+	e.moment = e.ix.mu.moment
+	e.drop(b)
+	return b
+}
+
+// drop takes out what expired.
+func (e *exec) drop(b *index.Bitmap) {
+	if e.expired != nil {
+		b.AndNot(e.expired)
+	}
+}
+
+// seen takes candidates out that were not visible at the moment; true if there were some.
+func (e *exec) seen() bool {
+	n := len(e.cands)
+	keep := e.cands[:0]
+	for _, c := range e.cands {
+		if e.ix.visible(uint32(c.Label), e.moment, e.o.Now) {
+			keep = append(keep, c)
+		}
+	}
+	e.cands = keep
+	return len(keep) < n
+}
+
+// single is the vector range that alone stands beside what holds no vector; nil if there is no such.
+func (e *exec) single() *plan {
+	if e.root.kind == query.Range {
+		return e.root
+	}
+	if e.root.kind != query.And {
+		return nil
+	}
+	var leaf *plan
+	for _, k := range e.root.kids {
+		if k.vector {
+			if k.kind != query.Range || leaf != nil {
+				return nil
+			}
+			leaf = k
+		}
+	}
+	return leaf
+}
+
+// rest is the set that the root matches without the leaf.
+func (e *exec) rest(leaf *plan) *index.Bitmap {
+	x := *e.root
+	x.kids = nil
+	for _, k := range e.root.kids {
+		if k != leaf {
+			x.kids = append(x.kids, k)
+		}
+	}
+	return e.and(&x)
+}
+
+// known fills in the sets of the largest parts without vectors.
+func (e *exec) known(x *plan) {
+	if !x.vector {
+		x.bits = e.filter(x)
+		return
+	}
+	for _, k := range x.kids {
+		e.known(k)
+	}
+}
+
+// ranged appends what lies in the leaf's range.
+func (e *exec) ranged(x *plan, dst []index.Neighbor, allow *index.Bitmap) ([]index.Neighbor, error) {
+	o := index.SearchOptions{Allow: allow, Stop: e.stopFunc()}
+	if a := x.n.Attrs; a != nil {
+		o.Epsilon, o.EF = a.Epsilon, a.EF
+	}
+	return x.a.vectors.Range(dst, x.n.Blob, x.n.Radius, o)
+}
+
+// mixed is the part of allow that the plan matches. Nothing is locked.
+func (e *exec) mixed(x *plan, allow *index.Bitmap) (*index.Bitmap, error) {
+	b := e.bitmap()
+	if e.stop() {
+		return b, nil
+	}
+	if !x.vector {
+		b.Or(x.bits)
+		b.And(allow)
+		return b, nil
+	}
+	switch x.kind {
+	case query.Range:
+		near, err := e.ranged(x, nil, allow)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range near {
+			b.Add(n.Label)
+		}
+		x.bits = b
+		if x.col >= 0 {
+			c := &e.cols[x.col]
+			c.near = append(c.near, near...)
+		}
+	case query.Or:
+		for _, k := range x.kids {
+			c, err := e.mixed(k, allow)
+			if err != nil {
+				return nil, err
+			}
+			b.Or(c)
+		}
+	case query.Not:
+		c, err := e.mixed(x.kids[0], allow)
+		if err != nil {
+			return nil, err
+		}
+		b.Or(allow)
+		b.AndNot(c)
+	case query.Optional:
+		if _, err := e.mixed(x.kids[0], allow); err != nil { // for its distances
+			return nil, err
+		}
+		b.Or(allow)
+	case query.And:
+		b.Or(allow)
+		for _, k := range x.kids {
+			if !k.vector {
+				b.And(k.bits)
+			}
+		}
+		for _, k := range x.kids {
+			if k.vector {
+				c, err := e.mixed(k, b)
+				if err != nil {
+					return nil, err
+				}
+				b = c
+			}
+		}
+	}
+	return b, nil
+}
+
+// by says what rows are ordered by.
+type by uint8
+
+const (
+	byWrite by = iota
+	byScore
+	byDistance
+	byNumber
+	byText
+	byLoad
+	byName
+)
+
+type order struct {
+	by   by
+	desc bool
+	col  int
+	a    *attribute
+}
+
+// order finds out what to sort by.
+func (e *exec) order(knn bool) (order, error) {
+	name := strings.TrimPrefix(e.o.SortBy, "@")
+	o := order{desc: e.o.Desc, col: -1}
+	if name == "" {
+		o.desc = false
+		switch {
+		case knn:
+			o.by, o.col = byDistance, e.main
+		case e.root != nil && e.root.hasText():
+			o.by = byScore
+		}
+		return o, nil
+	}
+	for i, c := range e.cols {
+		if c.name == name {
+			o.by, o.col = byDistance, i
+			return o, nil
+		}
+	}
+	a := e.ix.byName[name]
+	switch {
+	case a == nil && name == "__score":
+		o.by, o.desc = byScore, !e.o.Desc // best first is score's own order
+		return o, nil
+	case a == nil && name == "__key":
+		o.by = byName
+		return o, nil
+	case a == nil:
+		return o, errorf("Property `%s` not loaded nor in schema", name)
+	case a.nums != nil:
+		o.by = byNumber
+	case a.Sortable && (a.Type == TypeText || a.Type == TypeTag):
+		o.by = byText
+	default:
+		o.by = byLoad
+	}
+	o.a = a
+	return o, nil
+}
+
+// item is a match while it is sorted.
+type item struct {
+	label   uint32
+	has     bool
+	key     float64
+	version uint64
+	text    string
+	dist    float64 // of the main column
+}
+
+// compare orders two items.
+func (o *order) compare(a, b *item) int {
+	c := 0
+	switch {
+	case o.by == byWrite:
+	case a.has != b.has:
+		if a.has {
+			return -1
+		}
+		return 1
+	case !a.has:
+	case o.by == byText || o.by == byLoad || o.by == byName:
+		c = cmp.Compare(a.text, b.text)
+	case o.by == byScore:
+		c = cmp.Compare(b.key, a.key)
+	default:
+		c = cmp.Compare(a.key, b.key)
+	}
+	if o.desc {
+		c = -c
+	}
+	if c == 0 {
+		if c = cmp.Compare(a.version, b.version); c == 0 {
+			c = cmp.Compare(a.label, b.label)
+		}
+		if o.desc && o.by != byScore {
+			c = -c
+		}
+	}
+	return c
+}
+
+// rows fills the result with a page of the candidates, which are bits or, if
+// nil, e.cands. mu is read-locked when it is called and unlocked when it returns.
+func (e *exec) rows(bits *index.Bitmap, o order, res *Result) error {
+	ix := e.ix
+	locked := true
+	defer func() {
+		if locked {
+			ix.mu.RUnlock()
+		}
+	}()
+	res.Total = len(e.cands)
+	if bits != nil {
+		res.Total = bits.Len()
+	}
+	from := min(e.o.Offset, res.Total)
+	to := res.Total
+	if e.o.Num >= 0 {
+		to = min(to, from+min(e.o.Num, res.Total))
+	}
+	if from == to {
+		return nil
+	}
+	direct := bits == nil && o.by == byDistance && o.col == e.main
+	if direct && !o.desc && sortedByDistance(e.cands) {
+		// The usual case of a semantic cache: already in order.
+		e.items = e.items[:0]
+		for _, c := range e.cands[from:to] {
+			e.items = append(e.items, item{label: uint32(c.Label), dist: c.Distance, key: c.Distance, has: true})
+		}
+		e.fill(res, e.items, o, nil)
+		return nil
+	}
+	var sc *scorer
+	if o.by == byScore || e.o.WithScores {
+		sc = e.scorer(e.root)
+	}
+	top := topN{want: to, o: &o, items: e.items[:0]}
+	if o.by == byLoad {
+		top.want = res.Total // the keys are not known yet
+	}
+	add := func(label uint32, dist float64) {
+		it := item{label: label, dist: dist, version: ix.mu.docs[label].version, has: true}
+		switch o.by {
+		case byScore:
+			it.key = sc.score(label)
+		case byDistance:
+			it.key, it.has = e.distance(o.col, label, dist)
+		case byNumber:
+			it.key, it.has = o.a.nums.Value(label)
+		case byText:
+			if it.has = int(label) < len(o.a.has) && o.a.has[label]; it.has {
+				it.text = o.a.sort[label]
+			}
+		case byName:
+			it.text = ix.mu.docs[label].name
+		case byLoad:
+			it.text = ix.mu.docs[label].name // until it is loaded
+		}
+		top.push(it)
+	}
+	if bits != nil {
+		bits.Each(func(l index.Label) bool {
+			add(uint32(l), math.NaN())
+			return !e.stopped()
+		})
+	} else {
+		for _, c := range e.cands {
+			add(uint32(c.Label), c.Distance)
+			if e.stopped() {
+				break
+			}
+		}
+	}
+	e.items = top.items
+	if o.by == byLoad {
+		ix.mu.RUnlock()
+		locked = false
+		for i := range top.items {
+			it := &top.items[i]
+			it.has = false
+			if e.o.Load != nil && !e.stopped() {
+				if v, ok := e.o.Load(it.text, o.a.Identifier); ok {
+					it.text, it.has = o.a.sortValue(v), true
+				}
+			}
+		}
+		ix.mu.RLock()
+		locked = true
+		if sc != nil {
+			sc = e.scorer(e.root)
+		}
+	}
+	items := top.sorted()
+	to = min(to, len(items))
+	from = min(from, to)
+	e.fill(res, items[from:to], o, sc)
+	return nil
+}
+
+func sortedByDistance(near []index.Neighbor) bool {
+	return slices.IsSortedFunc(near, func(a, b index.Neighbor) int { return cmp.Compare(a.Distance, b.Distance) })
+}
+
+// fill writes the rows of the page. mu is locked.
+func (e *exec) fill(res *Result, page []item, o order, sc *scorer) {
+	if sc == nil && e.o.WithScores {
+		sc = e.scorer(e.root)
+	}
+	for i := range page {
+		it := &page[i]
+		row := Row{Name: e.ix.mu.docs[it.label].name}
+		if o.by != byWrite && e.o.SortBy != "" {
+			row.HasKey, row.Key, row.Text = it.has, it.key, it.text
+			row.Number = o.by == byNumber || o.by == byDistance || o.by == byScore
+		}
+		if sc != nil {
+			if o.by == byScore {
+				row.Score = it.key
+			} else {
+				row.Score = sc.score(it.label)
+			}
+		}
+		res.Rows = append(res.Rows, row)
+		for c := range e.cols {
+			d, ok := e.distance(c, it.label, it.dist)
+			if !ok {
+				d = math.NaN()
+			}
+			res.dist = append(res.dist, d)
+		}
+	}
+}
+
+// distance is a label's value in a column; main is its value in the main one.
+func (e *exec) distance(col int, label uint32, main float64) (float64, bool) {
+	if col == e.main {
+		return main, !math.IsNaN(main)
+	}
+	c := &e.cols[col]
+	if !c.sorted {
+		slices.SortFunc(c.near, func(a, b index.Neighbor) int { return cmp.Compare(a.Label, b.Label) })
+		c.sorted = true
+	}
+	i, ok := slices.BinarySearchFunc(c.near, label, func(n index.Neighbor, l uint32) int { return cmp.Compare(n.Label, index.Label(l)) })
+	if !ok {
+		return 0, false
+	}
+	return c.near[i].Distance, true
+}
+
+// topN keeps the want first items: a heap with the last of them on top.
+type topN struct {
+	want  int
+	o     *order
+	items []item
+	heap  bool
+}
+
+func (t *topN) push(it item) {
+	if len(t.items) < t.want {
+		t.items = append(t.items, it)
+		return
+	}
+	if !t.heap {
+		t.heap = true
+		for i := len(t.items)/2 - 1; i >= 0; i-- {
+			t.down(i)
+		}
+	}
+	if t.o.compare(&it, &t.items[0]) < 0 {
+		t.items[0] = it
+		t.down(0)
+	}
+}
+
+func (t *topN) down(i int) {
+	for {
+		c := 2*i + 1
+		if c >= len(t.items) {
+			return
+		}
+		if c+1 < len(t.items) && t.o.compare(&t.items[c+1], &t.items[c]) > 0 {
+			c++
+		}
+		if t.o.compare(&t.items[c], &t.items[i]) <= 0 {
+			return
+		}
+		t.items[i], t.items[c] = t.items[c], t.items[i]
+		i = c
+	}
+}
+
+func (t *topN) sorted() []item {
+	slices.SortFunc(t.items, func(a, b item) int { return t.o.compare(&a, &b) })
+	return t.items
+}
