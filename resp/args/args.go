@@ -34,6 +34,9 @@ func (p *Parser) Len() int {
 	return len(p.argv) - p.pos
 }
 
+// Position is the place of the next argument in the command; the name's is 0.
+func (p *Parser) Position() int { return p.pos }
+
 // Peek returns the next argument without consuming it, or nil when there is
 // none. Unlike a read it does not fail.
 func (p *Parser) Peek() []byte {

@@ -1,10 +1,6 @@
 package command
 
-import (
-	"strings"
-
-	"github.com/nearcache/nearcache/resp/args"
-)
+import "github.com/nearcache/nearcache/resp/args"
 
 // Flags say how a command behaves; the names are Redis' own.
 type Flags uint32
@@ -151,9 +147,8 @@ type Spec struct {
 	Bind    Binding
 	Sub     []*Spec // subcommands; Bind is then used only where no word follows
 
-	full  string           // "client|id"
-	upper string           // for error texts
-	sub   map[string]*Spec // by lower-case name
+	full string           // "client|id"
+	sub  map[string]*Spec // by lower-case name
 }
 
 // FullName is "get", or "client|id" for a subcommand.
@@ -219,24 +214,33 @@ type Table struct {
 func NewTable(rows ...[]*Spec) *Table {
 	t := &Table{by: map[string]*Spec{}}
 	for _, l := range rows {
-		for _, s := range l {
-			s.full, s.upper = s.Name, strings.ToUpper(s.Name)
+		for _, row := range l {
+			s := row.clone("")
 			if t.by[s.Name] != nil || s.Bind.Exec == nil && len(s.Sub) == 0 {
 				panic("command table: " + s.Name)
-			}
-			s.sub = map[string]*Spec{}
-			for _, c := range s.Sub {
-				c.full, c.upper = s.Name+"|"+c.Name, strings.ToUpper(c.Name)
-				if s.sub[c.Name] != nil || c.Bind.Exec == nil {
-					panic("command table: " + c.full)
-				}
-				s.sub[c.Name] = c
 			}
 			t.by[s.Name] = s
 			t.rows = append(t.rows, s)
 		}
 	}
 	return t
+}
+
+// clone copies a row and its subcommands and fills what the table adds. Rows
+// are shared by all tables of the process, and so never written to.
+func (s *Spec) clone(parent string) *Spec {
+	c := *s
+	c.full = parent + s.Name
+	c.Sub, c.sub = nil, map[string]*Spec{}
+	for _, x := range s.Sub {
+		k := x.clone(s.Name + "|")
+		if c.sub[k.Name] != nil || k.Bind.Exec == nil {
+			panic("command table: " + k.full)
+		}
+		c.sub[k.Name] = k
+		c.Sub = append(c.Sub, k)
+	}
+	return &c
 }
 
 // All lists the rows in their order.

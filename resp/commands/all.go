@@ -7,7 +7,16 @@ import "github.com/nearcache/nearcache/resp/command"
 func All() [][]*command.Spec {
 	return [][]*command.Spec{
 		stringCommands,
+		bitCommands,
 		keyCommands,
+		hashCommands,
 		transactionCommands,
+		searchCommands,
+		connectionCommands,
+		clientCommands,
+		pubsubCommands,
+		serverCommands,
+		commandCommands,
+		debugCommands,
 	}
 }

@@ -166,7 +166,7 @@ func (b *Broker) Publish(k Kind, channel string, message []byte) int {
 		return n
 	}
 	for pattern, subs := range b.mu.by[Pattern] {
-		if !glob.Match([]byte(pattern), []byte(channel)) {
+		if !glob.MatchString(pattern, channel) {
 			continue
 		}
 		f := frames{build: func(w *resp.Writer) {
@@ -208,7 +208,7 @@ func (b *Broker) Channels(k Kind, pattern string) []string {
 	defer b.mu.Unlock()
 	var l []string
 	for name := range b.mu.by[k] {
-		if pattern == "" || glob.Match([]byte(pattern), []byte(name)) {
+		if pattern == "" || glob.MatchString(pattern, name) {
 			l = append(l, name)
 		}
 	}

@@ -14,12 +14,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nearcache/nearcache/index/kinds"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 )
 
@@ -60,6 +62,7 @@ func New(cfg *Config) *Server {
 	clients := &session.Registry{}
 	s.env = command.Env{
 		Keyspace: s.ks,
+		Catalog:  catalog.New(s.ks, kinds.All),
 		Table:    command.NewTable(commands.All()...),
 		Clients:  clients,
 		Tracking: tracking.New(clients),
@@ -85,6 +88,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(err, s.closeLog())
 	}
 	close(s.ready)
+	for _, l := range s.mu.listeners {
+		s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
+	}
 	s.wg.Go(func() { s.expireLoop(ctx) })
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
@@ -99,6 +105,7 @@ func (s *Server) Run(ctx context.Context) error {
 		c.Kill()
 	}
 	s.wg.Wait()
+	s.env.Catalog.Close()
 	return s.closeLog()
 }
 
@@ -239,6 +246,7 @@ func (s *Server) expireLoop(ctx context.Context) {
 		}
 		for ctx.Err() == nil && s.ks.ExpireDue(expireBatch) >= expireBatch {
 		}
+		s.env.Catalog.Measure()
 		s.stats.tick()
 	}
 }

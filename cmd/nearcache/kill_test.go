@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// binary builds nearcache once for all tests of the package.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "nearcache")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+var readyLine = regexp.MustCompile(`ready to accept connections.* addr="?(127\.0\.0\.1:\d+)`)
+
+// serve starts the binary and returns its address.
+func serve(t *testing.T, flags ...string) (*exec.Cmd, string) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, append([]string{"--port", "0", "--bind", "127.0.0.1"}, flags...)...)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	addr := make(chan string, 1)
+	go func() {
+		for s := bufio.NewScanner(out); s.Scan(); {
+			if m := readyLine.FindStringSubmatch(s.Text()); m != nil {
+				addr <- m[1]
+			}
+		}
+		close(addr)
+	}()
+	select {
+	case a, ok := <-addr:
+		if !ok {
+			t.Fatal("the server has ended before it was ready")
+		}
+		return cmd, a
+	case <-time.After(20 * time.Second):
+		t.Fatal("the server is not ready after 20 s")
+	}
+	return nil, ""
+}
+
+// TestKillLosesNothingAcknowledged kills the process while eight clients write
+// under appendfsync always, and reads back every write that was acknowledged.
+func TestKillLosesNothingAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendfsync", "always"}
+	cmd, addr := serve(t, flags...)
+	const writers = 8
+	var acked [writers]int
+	var wg sync.WaitGroup
+	for w := range writers {
+		c, err := client.Dial(context.Background(), addr, client.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			defer c.Close()
+			for i := 1; ; i++ {
+				if v, err := c.Do("SET", fmt.Sprintf("w%d:%d", w, i), i); err != nil || v.Err() != nil {
+					return
+				}
+				acked[w] = i
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond)
+	_ = cmd.Process.Signal(syscall.SIGKILL)
+	_ = cmd.Wait()
+	wg.Wait()
+
+	_, addr = serve(t, flags...)
+	c, err := client.Dial(context.Background(), addr, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	total := 0
+	for w := range writers {
+		total += acked[w]
+		for i := 1; i <= acked[w]; i++ {
+			if v, err := c.Do("GET", fmt.Sprintf("w%d:%d", w, i)); err != nil || v.Str != fmt.Sprint(i) {
+				t.Fatalf("w%d:%d was acknowledged and is now %q, %v", w, i, v.Str, err)
+			}
+		}
+	}
+	if total == 0 {
+		t.Fatal("nothing was acknowledged before the kill")
+	}
+	t.Logf("%d acknowledged writes, all there", total)
+}

@@ -1,0 +1,252 @@
+package commands
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store/catalog"
+)
+
+var searchCommands = []*command.Spec{
+	{
+		Name: "ft.create", Arity: -4, Flags: command.Write | command.DenyOOM | command.AllShards, Group: command.GroupSearch,
+		Since: "1.0.0", Summary: "Creates an index with the given spec",
+		Bind: command.Bind(parseFTCreate, runFTCreate),
+	},
+	{
+		Name: "ft.dropindex", Arity: -2, Flags: command.Write | command.AllShards, Group: command.GroupSearch,
+		Since: "2.0.0", Summary: "Deletes the index",
+		Bind: command.Bind(parseFTDropIndex, runFTDropIndex),
+	},
+	{
+		Name: "ft._list", Arity: 1, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Since: "2.0.0", Summary: "Returns a list of all existing indexes",
+		Bind: command.Bind(command.None, runFTList),
+	},
+	{
+		Name: "ft.info", Arity: 2, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Since: "1.0.0", Summary: "Returns information and statistics on the index",
+		Bind: command.Bind(parseFTInfo, runFTInfo),
+	},
+	{
+		Name: "ft.search", Arity: -3, Flags: command.ReadOnly, Group: command.GroupSearch,
+		Since: "1.0.0", Summary: "Searches the index with a textual query, returning either documents or just ids",
+		Bind: command.Bind(parseFTSearch, runFTSearch),
+	},
+	{
+		Name: "ft.tagvals", Arity: 3, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Since: "1.0.0", Summary: "Returns the distinct tags indexed in a Tag field",
+		Bind: command.Bind(parseFTTagVals, runFTTagVals),
+	},
+}
+
+const (
+	errIndexExists  resp.Error = "Index already exists"
+	errUnknownIndex resp.Error = "Unknown Index name"
+	errNoSchema     resp.Error = "No schema found"
+)
+
+// noSuchIndex is the error of FT.SEARCH for an index that does not exist.
+func noSuchIndex(name string) resp.Error { return resp.Error(name + ": no such index") }
+
+type ftCreate struct {
+	def    catalog.Definition
+	schema *search.Schema
+}
+
+func parseFTCreate(a *args.Parser) ftCreate {
+	p := ftCreate{def: catalog.Definition{Name: a.String(), Score: 1, Language: "english"}}
+	var stopWords []string
+	hasStopWords := false
+	var noOffsets, noHL, noFields, noFreqs, maxText bool
+	for a.More() && a.Err() == nil {
+		switch {
+		case a.Accept("ON"):
+			if a.Accept("JSON") {
+				a.Fail(resp.Error("ERR indexing of JSON documents is not supported"))
+			} else if !a.Accept("HASH") {
+				a.Fail(resp.Error("Invalid rule type: " + a.String()))
+			}
+		case a.Accept("PREFIX"):
+			p.def.Prefixes = countedStrings(a, "PREFIX")
+		case a.Accept("LANGUAGE"):
+			p.def.Language = strings.ToLower(a.String())
+			if !knownLanguage(p.def.Language) {
+				a.Fail(resp.Error("Invalid language: " + p.def.Language))
+			}
+		case a.Accept("SCORE"):
+			if p.def.Score = a.Float(); p.def.Score < 0 || p.def.Score > 1 {
+				a.Fail(resp.Error("Invalid score"))
+			}
+		case a.Accept("STOPWORDS"):
+			stopWords, hasStopWords = countedStrings(a, "STOPWORDS"), true
+		case a.Accept("MAXTEXTFIELDS"):
+			maxText = true
+		case a.Accept("NOOFFSETS"):
+			noOffsets = true
+		case a.Accept("NOHL"):
+			noHL = true
+		case a.Accept("NOFIELDS"):
+			noFields = true
+		case a.Accept("NOFREQS"):
+			noFreqs = true
+		case a.Accept("SKIPINITIALSCAN"):
+			p.def.SkipScan = true
+		case a.Accept("SCHEMA"):
+			s, err := search.ParseSchema(a.Rest())
+			if err != nil {
+				a.Fail(resp.Error(err.Error()))
+				return p
+			}
+			s.StopWords, s.HasStopWords = stopWords, hasStopWords
+			s.Language, s.Score = p.def.Language, p.def.Score
+			s.NoOffsets, s.NoHL, s.NoFields, s.NoFreqs, s.MaxTextFields = noOffsets, noHL, noFields, noFreqs, maxText
+			p.schema = s
+		default:
+			word := a.String()
+			switch strings.ToUpper(word) {
+			case "FILTER", "TEMPORARY", "LANGUAGE_FIELD", "SCORE_FIELD", "PAYLOAD_FIELD", "INDEXALL":
+				a.Fail(resp.Error("ERR FT.CREATE does not support " + strings.ToUpper(word)))
+			default:
+				a.Fail(resp.Error("Unknown argument `" + word + "`"))
+			}
+		}
+	}
+	if a.Err() == nil && p.schema == nil {
+		a.Fail(errNoSchema)
+	}
+	if len(p.def.Prefixes) == 0 {
+		p.def.Prefixes = []string{""}
+	}
+	return p
+}
+
+// countedStrings reads a count and that many words.
+func countedStrings(a *args.Parser, what string) []string {
+	n := a.Int()
+	if a.Err() != nil || n < 0 || n > int64(a.Len()) {
+		a.Fail(resp.Error("Bad arguments for " + what + ": Expected an argument, but none provided"))
+		return nil
+	}
+	l := make([]string, n)
+	for i := range l {
+		l[i] = a.String()
+	}
+	return l
+}
+
+func runFTCreate(c *command.Ctx, p ftCreate) error {
+	if c.S.DB != 0 {
+		return resp.Error("Cannot create index on db != 0")
+	}
+	p.def.CreatedAt = time.UnixMilli(c.Tx.Now)
+	for _, a := range c.Args {
+		p.def.Args = append(p.def.Args, bytes.Clone(a))
+	}
+	if err := c.Catalog.Create(p.def, p.schema); err != nil {
+		if errors.Is(err, catalog.ErrExists) {
+			return errIndexExists
+		}
+		return err
+	}
+	c.Tx.Effect(c.Args...)
+	c.W.Status("OK")
+	return nil
+}
+
+type ftDropIndex struct {
+	name string
+	docs bool
+}
+
+func parseFTDropIndex(a *args.Parser) ftDropIndex {
+	p := ftDropIndex{name: a.String()}
+	if a.More() {
+		if p.docs = a.Accept("DD"); !p.docs {
+			a.Fail(resp.Error("Unknown argument `" + a.String() + "`"))
+		}
+	}
+	return p
+}
+
+func runFTDropIndex(c *command.Ctx, p ftDropIndex) error {
+	ix, err := c.Catalog.Get(p.name)
+	if err != nil {
+		return errUnknownIndex
+	}
+	c.Settle() // documents of this pipeline belong to the index
+	var names []string
+	if p.docs {
+		names = ix.Search().Names()
+	}
+	if err := c.Catalog.Drop(p.name); err != nil {
+		return errUnknownIndex
+	}
+	// Named one by one: a replay may still be filling the index.
+	c.Tx.Effect([]byte("FT.DROPINDEX"), []byte(p.name))
+	db := c.Tx.DB
+	c.Tx.DB = 0
+	for _, n := range names {
+		if c.Tx.Delete([]byte(n), "del") {
+			c.Tx.Effect([]byte("DEL"), []byte(n))
+		}
+	}
+	c.Tx.DB = db
+	c.W.Status("OK")
+	return nil
+}
+
+func runFTList(c *command.Ctx, _ struct{}) error {
+	names := c.Catalog.Names()
+	c.W.Set(len(names))
+	for _, n := range names {
+		c.W.BulkString(n)
+	}
+	return nil
+}
+
+type ftTagVals struct{ index, field string }
+
+func parseFTTagVals(a *args.Parser) ftTagVals {
+	return ftTagVals{index: a.String(), field: a.String()}
+}
+
+func runFTTagVals(c *command.Ctx, p ftTagVals) error {
+	ix, err := openIndex(c, p.index)
+	if err != nil {
+		return errUnknownIndex
+	}
+	l, err := ix.Search().TagValues(p.field)
+	if err != nil {
+		return resp.Error(err.Error())
+	}
+	c.W.Set(len(l))
+	for _, v := range l {
+		c.W.BulkString(v)
+	}
+	return nil
+}
+
+// openIndex finds an index for one command, with this client's own writes in it.
+func openIndex(c *command.Ctx, name string) (*catalog.Index, error) {
+	ix, err := c.Catalog.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	c.Settle()
+	ix.Uses.Add(1)
+	return ix, nil
+}
+
+// knownLanguage reports whether text can be stemmed in that language.
+func knownLanguage(name string) bool {
+	_, ok := attr.NewStemmer(name)
+	return ok
+}

@@ -1,0 +1,218 @@
+package commands
+
+import (
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/command"
+)
+
+func parseFTInfo(a *args.Parser) string { return a.String() }
+
+// runFTInfo answers as RediSearch 8.2 does. RedisVL reads index_definition and
+// the attributes by position, so their order is part of the format.
+func runFTInfo(c *command.Ctx, name string) error {
+	ix, err := openIndex(c, name)
+	if err != nil {
+		return errUnknownIndex
+	}
+	s := ix.Search()
+	schema, info := s.Schema(), s.Info()
+	share, indexing := ix.Progress()
+
+	body := bodies.Get().(*resp.Writer)
+	defer bodies.Put(body)
+	body.Reset()
+	body.SetProto(c.W.Proto())
+	w := pairs{Writer: body}
+	w.key("index_name")
+	w.BulkString(ix.Name)
+	w.key("index_options")
+	options := schemaOptions(schema)
+	w.Array(len(options))
+	for _, o := range options {
+		w.BulkString(o)
+	}
+	w.key("index_definition")
+	w.Map(4)
+	w.BulkString("key_type")
+	w.BulkString("HASH")
+	w.BulkString("prefixes")
+	w.Array(len(ix.Prefixes))
+	for _, p := range ix.Prefixes {
+		w.BulkString(p)
+	}
+	w.BulkString("default_score")
+	w.Double(ix.Score)
+	w.BulkString("indexes_all")
+	w.BulkString("false")
+	w.key("attributes")
+	w.Array(len(schema.Fields))
+	for i := range schema.Fields {
+		writeAttribute(body, &schema.Fields[i])
+	}
+
+	const mb = 1 << 20
+	docs := float64(max(1, info.NumDocs))
+	recs := float64(max(1, info.NumRecords))
+	w.num("num_docs", info.NumDocs)
+	w.num("max_doc_id", info.MaxDocID)
+	w.num("num_terms", info.NumTerms)
+	w.num("num_records", info.NumRecords)
+	w.double("inverted_sz_mb", float64(info.InvertedBytes)/mb)
+	w.double("vector_index_sz_mb", float64(info.VectorBytes)/mb)
+	w.num("total_inverted_index_blocks", info.NumTerms)
+	w.double("offset_vectors_sz_mb", float64(info.OffsetBytes)/mb)
+	w.double("doc_table_size_mb", float64(info.DocTableBytes)/mb)
+	w.double("sortable_values_size_mb", float64(info.SortableBytes)/mb)
+	w.double("key_table_size_mb", float64(info.KeyTableBytes)/mb)
+	w.double("tag_overhead_sz_mb", float64(info.TagBytes)/mb)
+	w.double("numeric_overhead_sz_mb", float64(info.NumericBytes)/mb)
+	w.double("total_index_memory_sz_mb", float64(info.Bytes())/mb)
+	w.double("geoshapes_sz_mb", 0)
+	w.double("records_per_doc_avg", float64(info.NumRecords)/docs)
+	w.double("bytes_per_record_avg", float64(info.InvertedBytes)/recs)
+	w.double("offsets_per_term_avg", float64(info.TextTokens)/recs)
+	w.double("offset_bits_per_record_avg", 8*float64(info.OffsetBytes)/recs)
+	w.num("hash_indexing_failures", info.Failures)
+	w.double("total_indexing_time", float64(info.IndexingTime.Microseconds())/1000)
+	w.num("indexing", boolInt(indexing))
+	w.double("percent_indexed", share)
+	w.num("number_of_uses", ix.Uses.Load())
+	w.num("cleaning", 0)
+	w.key("gc_stats")
+	w.Map(1)
+	w.BulkString("bytes_collected")
+	w.Int(0)
+	w.key("cursor_stats")
+	w.Map(2)
+	w.BulkString("global_idle")
+	w.Int(0)
+	w.BulkString("global_total")
+	w.Int(0)
+	w.key("dialect_stats")
+	w.Map(1)
+	w.BulkString("dialect_2")
+	w.Int(boolInt(ix.Uses.Load() > 0))
+	w.key("Index Errors")
+	writeIndexErrors(body, info.Failures, info.LastError.Last, info.LastError.LastKey)
+	w.key("field statistics")
+	w.Array(len(info.Fields))
+	for i, f := range info.Fields {
+		w.Map(3)
+		w.BulkString("identifier")
+		w.BulkString(schema.Fields[i].Identifier)
+		w.BulkString("attribute")
+		w.BulkString(schema.Fields[i].Name)
+		w.BulkString("Index Errors")
+		writeIndexErrors(body, f.Failures, f.Last, f.LastKey)
+	}
+	c.W.Map(w.n)
+	c.W.Raw(body.Bytes())
+	return nil
+}
+
+func boolInt(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func writeIndexErrors(w *resp.Writer, n int64, last, key string) {
+	if last == "" {
+		last, key = "N/A", "N/A"
+	}
+	w.Map(3)
+	w.BulkString("indexing failures")
+	w.Int(n)
+	w.BulkString("last indexing error")
+	w.BulkString(last)
+	w.BulkString("last indexing error key")
+	w.BulkString(key)
+}
+
+func schemaOptions(s *search.Schema) []string {
+	var l []string
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{
+		{s.NoFreqs, "NOFREQS"}, {s.NoHL, "NOHL"}, {s.NoOffsets, "NOOFFSETS"},
+		{s.NoFields, "NOFIELDS"}, {s.MaxTextFields, "MAXTEXTFIELDS"},
+	} {
+		if o.on {
+			l = append(l, o.name)
+		}
+	}
+	return l
+}
+
+// writeAttribute writes one field: name and value pairs, then flags; in RESP3
+// a map with the flags as a list.
+func writeAttribute(w *resp.Writer, f *search.Field) {
+	type pair struct{ k, v any }
+	p := []pair{{"identifier", f.Identifier}, {"attribute", f.Name}, {"type", f.Type.String()}}
+	switch f.Type {
+	case search.TypeText:
+		p = append(p, pair{"WEIGHT", f.Weight})
+	case search.TypeTag:
+		p = append(p, pair{"SEPARATOR", string(f.Separator)})
+	case search.TypeVector:
+		v := f.Vector
+		p = append(p, pair{"algorithm", f.Algorithm}, pair{"data_type", v.Element.String()},
+			pair{"dim", v.Dim}, pair{"distance_metric", v.Metric.String()})
+		if f.Algorithm == "HNSW" {
+			p = append(p, pair{"M", v.M}, pair{"ef_construction", v.EFConstruction})
+		}
+	}
+	var flags []string
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{
+		{f.CaseSensitive, "CASESENSITIVE"}, {f.NoStem, "NOSTEM"}, {f.SuffixTrie, "WITHSUFFIXTRIE"},
+		{f.Sortable, "SORTABLE"}, {f.Sortable && f.UNF, "UNF"}, {f.NoIndex, "NOINDEX"},
+		{f.IndexEmpty, "INDEXEMPTY"}, {f.IndexMissing, "INDEXMISSING"},
+	} {
+		if o.on {
+			flags = append(flags, o.name)
+		}
+	}
+	if w.Proto() == 3 {
+		w.Map(len(p) + 1)
+	} else {
+		w.Array(2*len(p) + len(flags))
+	}
+	for _, kv := range p {
+		w.BulkString(kv.k.(string))
+		switch v := kv.v.(type) {
+		case string:
+			w.BulkString(v)
+		case int:
+			w.Int(int64(v))
+		case float64:
+			w.Double(v)
+		}
+	}
+	if w.Proto() == 3 {
+		w.BulkString("flags")
+		w.Array(len(flags))
+	}
+	for _, s := range flags {
+		w.BulkString(s)
+	}
+}
+
+// pairs counts the fields of a map while they are written.
+type pairs struct {
+	*resp.Writer
+	n int
+}
+
+func (p *pairs) key(k string) {
+	p.n++
+	p.BulkString(k)
+}
+func (p *pairs) num(k string, v int64)      { p.key(k); p.Int(v) }
+func (p *pairs) double(k string, v float64) { p.key(k); p.Double(v) }

@@ -1,0 +1,328 @@
+package catalog
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/types/hash"
+)
+
+// Errors of the catalog.
+var (
+	ErrExists  = errors.New("catalog: index exists")
+	ErrMissing = errors.New("catalog: no such index")
+)
+
+// Definition is what FT.CREATE says beside the schema.
+type Definition struct {
+	Name      string
+	Prefixes  []string // at least one; "" is every key
+	Language  string
+	Score     float64
+	Args      [][]byte // the FT.CREATE that made it
+	SkipScan  bool     // SKIPINITIALSCAN
+	CreatedAt time.Time
+}
+
+// Index is an index attached to the keyspace.
+type Index struct {
+	Definition
+	Uses atomic.Int64 // searches so far
+
+	search *search.Index
+	scan   struct {
+		done  atomic.Int64 // keys looked at
+		total atomic.Int64 // keys there were when the scan began
+		ended atomic.Bool
+	}
+	stop atomic.Bool
+}
+
+// Search is the index itself. After a drop it is closed: it finds nothing and
+// takes nothing.
+func (ix *Index) Search() *search.Index { return ix.search }
+
+// Progress is the share of existing keys that were looked at, 0 to 1, and
+// whether the scan still runs.
+func (ix *Index) Progress() (share float64, indexing bool) {
+	if ix.scan.ended.Load() {
+		return 1, false
+	}
+	total := ix.scan.total.Load()
+	if total == 0 {
+		return 0, true
+	}
+	return min(1, float64(ix.scan.done.Load())/float64(total)), true
+}
+
+func (ix *Index) matches(key string) bool {
+	for _, p := range ix.Prefixes {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// Catalog is the set of indexes. It is an observer of the keyspace.
+type Catalog struct {
+	ks    *store.Keyspace
+	kinds []index.Kind
+	mu    sync.Mutex
+	set   atomic.Pointer[map[string]*Index]
+	bytes atomic.Int64
+	wg    sync.WaitGroup
+}
+
+// New makes an empty catalog for the keyspace and adds it as an observer.
+func New(ks *store.Keyspace, kinds []index.Kind) *Catalog {
+	c := &Catalog{ks: ks, kinds: kinds}
+	c.set.Store(&map[string]*Index{})
+	ks.Observe(c)
+	ks.CountMemory(c.Bytes)
+	return c
+}
+
+// Bytes is the memory that all indexes held when Measure ran last.
+func (c *Catalog) Bytes() int64 { return c.bytes.Load() }
+
+// Measure brings Bytes up to date. The server does it a few times a second:
+// the sum is too dear for every write.
+func (c *Catalog) Measure() {
+	n := int64(0)
+	for _, ix := range *c.set.Load() {
+		info := ix.search.Info()
+		n += info.Bytes()
+	}
+	c.bytes.Store(n)
+}
+
+// Create adds an index and starts to fill it from the keys that are there. The
+// Tx must hold all shards, so that no write falls between the two.
+func (c *Catalog) Create(def Definition, schema *search.Schema) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := *c.set.Load()
+	if old[def.Name] != nil {
+		return ErrExists
+	}
+	s, err := search.New(schema, c.kinds)
+	if err != nil {
+		return err
+	}
+	ix := &Index{Definition: def, search: s}
+	next := maps.Clone(old)
+	next[def.Name] = ix
+	c.set.Store(&next)
+	if def.SkipScan {
+		ix.scan.ended.Store(true)
+		return nil
+	}
+	c.wg.Go(func() { c.backfill(ix) })
+	return nil
+}
+
+// Get returns the index of that name.
+func (c *Catalog) Get(name string) (*Index, error) {
+	if ix := (*c.set.Load())[name]; ix != nil {
+		return ix, nil
+	}
+	return nil, ErrMissing
+}
+
+// Names lists the indexes, sorted.
+func (c *Catalog) Names() []string {
+	return slices.Sorted(maps.Keys(*c.set.Load()))
+}
+
+// Each calls f with every index, sorted by name, until it returns an error.
+func (c *Catalog) Each(f func(*Index) error) error {
+	set := *c.set.Load()
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if err := f(set[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drop removes an index and frees its memory once no search uses it.
+func (c *Catalog) Drop(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := *c.set.Load()
+	ix := old[name]
+	if ix == nil {
+		return ErrMissing
+	}
+	next := maps.Clone(old)
+	delete(next, name)
+	c.set.Store(&next)
+	c.retire(ix)
+	return nil
+}
+
+// retire closes an index in the background: a long search may still use it.
+func (c *Catalog) retire(ix *Index) {
+	ix.stop.Store(true)
+	c.wg.Go(func() { _ = ix.search.Close() })
+}
+
+// Close drops all indexes and waits for background work.
+func (c *Catalog) Close() {
+	c.dropAll()
+	c.wg.Wait()
+}
+
+func (c *Catalog) dropAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ix := range *c.set.Swap(&map[string]*Index{}) {
+		c.retire(ix)
+	}
+}
+
+// Committed implements store.Observer.
+func (c *Catalog) Committed(cm *store.Commit) {
+	set := *c.set.Load()
+	if len(set) == 0 {
+		return
+	}
+	for i := range cm.Events {
+		e := &cm.Events[i]
+		if e.Flush && e.DB <= 0 { // as RediSearch does: a flush takes the indexes too
+			c.dropAll()
+			return
+		}
+		if e.DB != 0 || e.Flush || supersededBy(cm.Events[i+1:], e.Key) {
+			continue
+		}
+		for _, ix := range set {
+			if ix.matches(e.Key) {
+				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, isExpiryOnly(cm, i)))
+			}
+		}
+	}
+}
+
+// supersededBy reports whether a later event of the same commit tells of the key.
+func supersededBy(rest []store.Event, key string) bool {
+	for i := range rest {
+		if rest[i].DB == 0 && rest[i].Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// isExpiryOnly reports whether the commit has changed nothing of the key but
+// its time to live.
+func isExpiryOnly(cm *store.Commit, i int) bool {
+	for k := range cm.Events[:i+1] {
+		e := &cm.Events[k]
+		if e.DB == 0 && e.Key == cm.Events[i].Key && e.Name != "expire" && e.Name != "persist" {
+			return false
+		}
+	}
+	return true
+}
+
+// job brings one document of one index up to date.
+type job struct {
+	ix      *Index
+	key     string
+	version uint64
+	gone    bool
+	expiry  bool // only expireAt has changed
+	expire  int64
+	names   []string
+	values  [][]byte
+}
+
+// jobFor copies what the index needs of an entry; its shard is held.
+func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bool) *job {
+	j := &job{ix: ix, key: key, version: version, expiry: expiryOnly}
+	if e == nil {
+		j.gone = true
+		return j
+	}
+	h, ok := e.Value().(*hash.Value)
+	if !ok {
+		j.gone = true
+		return j
+	}
+	j.expire = e.ExpireAt()
+	fields := ix.search.Schema().Fields
+	n := 0
+	j.values = make([][]byte, 0, len(fields))
+	j.names = make([]string, 0, len(fields))
+	for i := range fields {
+		id := fields[i].Identifier
+		if v, ok := h.GetString(id); ok && !slices.Contains(j.names, id) {
+			j.names = append(j.names, id)
+			j.values = append(j.values, v)
+			n += len(v)
+		}
+	}
+	all := make([]byte, 0, n)
+	for i, v := range j.values {
+		all = append(all, v...)
+		j.values[i] = all[len(all)-len(v) : len(all) : len(all)]
+	}
+	return j
+}
+
+func (j *job) field(name string) ([]byte, bool) {
+	if i := slices.Index(j.names, name); i >= 0 {
+		return j.values[i], true
+	}
+	return nil, false
+}
+
+// Do implements store.Deferred.
+func (j *job) Do() {
+	s := j.ix.search
+	switch {
+	case j.gone:
+		s.Delete(j.key, j.version)
+	case j.expiry && s.Expire(j.key, j.version, j.expire):
+	default:
+		_ = s.Put(j.key, j.version, j.expire, j.field) // counted in Info as an indexing failure
+	}
+}
+
+// backfillBatch is how many keys a step of the scan looks at.
+const backfillBatch = 256
+
+// backfill indexes the keys that were there before the index. Keys that change
+// meanwhile come through Committed as well; the commit's number decides.
+func (c *Catalog) backfill(ix *Index) {
+	var tx store.Tx
+	tx.Begin(c.ks, 0, 0)
+	total, _ := tx.Len(0)
+	ix.scan.total.Store(int64(total))
+	var jobs []store.Deferred
+	for cursor := uint64(0); !ix.stop.Load(); {
+		tx.Begin(c.ks, 0, 0)
+		cursor = tx.Scan(cursor, backfillBatch, func(e *store.Entry) {
+			ix.scan.done.Add(1)
+			if ix.matches(e.Key()) {
+				jobs = append(jobs, jobFor(ix, e.Key(), e, c.ks.Seq(), false))
+			}
+		})
+		store.DoAll(jobs)
+		clear(jobs)
+		if jobs = jobs[:0]; cursor == 0 {
+			break
+		}
+	}
+	ix.scan.ended.Store(true)
+}
