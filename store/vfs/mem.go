@@ -656,9 +656,13 @@ func (f *memFile) Sync() error {
 	for _, w := range n.pending {
 		if w.lost {
 			kept = append(kept, w)
-		} else {
-			n.disk = w.apply(n.disk)
+			continue
 		}
+		n.disk = w.apply(n.disk)
+		// What was lost under it cannot come back.
+		kept = slices.DeleteFunc(kept, func(old write) bool {
+			return !old.truncate && old.off >= w.off && (w.truncate || old.off+len(old.data) <= w.off+len(w.data))
+		})
 	}
 	n.pending = kept
 	return nil

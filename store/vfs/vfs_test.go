@@ -273,3 +273,24 @@ func TestSameSeedSameCrash(t *testing.T) {
 		}
 	}
 }
+
+// TestLostBytesDoNotOverwriteLaterOnes: what a failed sync lost is gone once the file was emptied and synced.
+func TestLostBytesDoNotOverwriteLaterOnes(t *testing.T) {
+	m := NewMem()
+	f := must[File](t)(m.Create("a"))
+	must[int](t)(f.Write([]byte("lost")))
+	m.Inject(FailKind(OpSync, 1, errors.New("boom")))
+	if f.Sync() == nil {
+		t.Fatal("no error")
+	}
+	f = must[File](t)(m.Create("a"))
+	must[int](t)(f.Write([]byte("kept")))
+	check(t, f.Sync())
+	check(t, m.SyncDir("."))
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 50 {
+		if b := content(t, m.CrashClone(rng), "a"); string(b) != "kept" {
+			t.Fatalf("%q", b)
+		}
+	}
+}

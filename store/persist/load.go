@@ -1,0 +1,226 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+// Report tells what Open found.
+type Report struct {
+	Records  uint64 // replayed, those of a rewrite included
+	Bytes    int64
+	Segments int
+	LastLSN  uint64
+	LastSeq  uint64 // greatest Record.Seq
+	Torn     *Torn  // nil: the log ended cleanly
+	Removed  []string
+	Took     time.Duration
+}
+
+// Torn is the end of a log that a crash left unfinished. Nothing in it was known to be durable.
+type Torn struct {
+	File   string
+	Offset int64
+	Size   int64
+	Kept   string // the file that holds it now
+	Reason string
+}
+
+// loader replays the segments of a manifest.
+type loader struct {
+	fs     vfs.FS
+	dir    string
+	o      *Options
+	replay func(Record) error
+	dec    decoder
+	report Report
+
+	next     uint64 // LSN that the next record of the log must have; 0: any
+	base     uint64 // the same within the base
+	total    int64
+	reported int64
+	end      int64 // of what is good in the last segment
+	marked   uint64
+	seed     uint32
+}
+
+func (l *loader) load(segs []segment) error {
+	for _, s := range segs {
+		size := s.size
+		if size == openEnd {
+			fi, err := l.fs.Stat(filepath.Join(l.dir, s.name()))
+			if err != nil {
+				return fmt.Errorf("a segment that the manifest names: %w", err)
+			}
+			size = fi.Size
+		}
+		l.total += size
+	}
+	l.base = 1
+	for i, s := range segs {
+		if s.kind == kindLog {
+			switch {
+			case i == 0 && s.first != 1, i > 0 && segs[i-1].kind == kindLog && s.first != l.next:
+				return &CorruptError{filepath.Join(l.dir, s.name()), 0, fmt.Sprintf("its first record is %d; records from %d on are missing", s.first, max(l.next, 1))}
+			}
+			l.next = s.first
+		}
+		if err := l.segment(s); err != nil {
+			return err
+		}
+	}
+	l.report.Segments = len(segs)
+	l.report.LastLSN = l.next - 1
+	l.progress(true)
+	return nil
+}
+
+func (l *loader) progress(now bool) {
+	if l.o.Progress != nil && (now || l.report.Bytes-l.reported >= 1<<20) {
+		l.reported = l.report.Bytes
+		l.o.Progress(l.report.Bytes, l.total)
+	}
+}
+
+func (l *loader) segment(s segment) error {
+	name := filepath.Join(l.dir, s.name())
+	f, err := l.fs.Open(name)
+	if err != nil {
+		return fmt.Errorf("a segment that the manifest names: %w", err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	last := s.size == openEnd
+	if !last {
+		if size < s.size {
+			return &CorruptError{name, size, fmt.Sprintf("the file ends here; the manifest says at %d", s.size)}
+		}
+		size = s.size
+	}
+	sc := newScanner(f, name, size)
+	h, err := sc.header()
+	if err != nil {
+		return err
+	}
+	if h.kind != s.kind || h.first != s.first {
+		return &CorruptError{name, 0, "the header is that of another segment"}
+	}
+	want := &l.next
+	if s.kind == kindBase {
+		want = &l.base
+	}
+	if *want != s.first {
+		return &CorruptError{name, 0, fmt.Sprintf("its first record is %d, not %d", s.first, *want)}
+	}
+	l.marked = s.first - 1
+	done := l.report.Bytes
+	for {
+		off := sc.off
+		fr, err := sc.next()
+		if err == io.EOF {
+			break
+		}
+		if bad, ok := errors.AsType[errBad](err); ok {
+			if !last {
+				return &CorruptError{name, off, bad.reason}
+			}
+			found, err := markAfter(f, off+1, size, sc.seed, *want)
+			if err != nil {
+				return fmt.Errorf("read %s: %w", name, err)
+			}
+			if found {
+				return &CorruptError{name, off, bad.reason + "; it was known to be on disk"}
+			}
+			l.report.Torn = &Torn{File: name, Offset: off, Size: size - off, Reason: bad.reason}
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read %s at %d: %w", name, off, err)
+		}
+		if err := l.frame(s, fr, want); err != nil {
+			return fmt.Errorf("%s at %d: %w", name, off, err)
+		}
+		l.report.Bytes = done + sc.off
+		l.progress(false)
+	}
+	l.report.Bytes = done + sc.off
+	l.end, l.seed = sc.off, sc.seed
+	return nil
+}
+
+func (l *loader) frame(s segment, fr frame, want *uint64) error {
+	switch fr.typ {
+	case typeMark:
+		if s.kind == kindBase || fr.lsn >= *want {
+			return fmt.Errorf("a mark for record %d, which is still to come", fr.lsn)
+		}
+		l.marked = max(l.marked, fr.lsn)
+		return nil
+	case typeCommit, typeCommit | flagS2:
+	default:
+		return fmt.Errorf("record type %d is unknown to this program", fr.typ)
+	}
+	if fr.lsn != *want {
+		return fmt.Errorf("record %d where %d was due", fr.lsn, *want)
+	}
+	r, err := l.dec.commit(fr.payload, fr.typ&flagS2 != 0)
+	if err != nil {
+		return err
+	}
+	*want++
+	if s.kind == kindLog {
+		r.LSN = fr.lsn
+	}
+	l.report.Records++
+	l.report.LastSeq = max(l.report.LastSeq, r.Seq)
+	if err := l.replay(r); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
+}
+
+// cutTorn saves the torn end beside and cuts it off.
+func (l *loader) cutTorn(now time.Time) error {
+	t := l.report.Torn
+	t.Kept = t.File + ".torn-" + now.UTC().Format("20060102T150405Z")
+	if err := l.copyTail(t); err != nil {
+		return fmt.Errorf("keep the torn end of %s: %w", t.File, err)
+	}
+	f, err := l.fs.OpenAppend(t.File)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(t.Offset)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (l *loader) copyTail(t *Torn) error {
+	src, err := l.fs.Open(t.File)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := l.fs.Create(t.Kept)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, io.NewSectionReader(src, t.Offset, t.Size))
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err = errors.Join(err, dst.Close()); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(l.dir)
+}

@@ -1,0 +1,907 @@
+package persist
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testDir = "/data/log"
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// set is the record of SET key value.
+func set(key, value string) *Record {
+	return &Record{Seq: 7, At: 1_700_000_000_000, Commands: []Command{{DB: 3, Args: [][]byte{[]byte("SET"), []byte(key), []byte(value)}}}}
+}
+
+// text is what a record says, for comparing.
+func text(r Record) string {
+	var b strings.Builder
+	for i, c := range r.Commands {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%d:%s", c.DB, bytes.Join(c.Args, []byte(" ")))
+	}
+	return b.String()
+}
+
+func collect(into *[]string) func(Record) error {
+	return func(r Record) error {
+		*into = append(*into, text(r))
+		return nil
+	}
+}
+
+func mustOpen(t testing.TB, fsys vfs.FS, o Options) (*Log, []string, Report) {
+	t.Helper()
+	var got []string
+	l, rep, err := Open(fsys, testDir, o, collect(&got))
+	check(t, err)
+	return l, got, rep
+}
+
+func reload(t testing.TB, fsys vfs.FS) ([]string, Report) {
+	t.Helper()
+	l, got, rep := mustOpen(t, fsys, Options{})
+	check(t, l.Close())
+	return got, rep
+}
+
+func segmentFiles(t testing.TB, fsys vfs.FS) []string {
+	t.Helper()
+	names, err := fsys.List(testDir)
+	check(t, err)
+	return slices.DeleteFunc(names, func(n string) bool { _, ok := parseName(n); return !ok })
+}
+
+func same(t testing.TB, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %d records, want %d\ngot  %.300q\nwant %.300q", len(got), len(want), got, want)
+	}
+}
+
+func TestRecordsComeBackAsTheyWere(t *testing.T) {
+	fsys := vfs.NewMem()
+	records := []Record{
+		*set("k", "v"),
+		{Seq: 1<<64 - 1, At: -1, Commands: []Command{{DB: 0, Args: [][]byte{[]byte("FLUSHALL")}}}},
+		{Seq: 9, Commands: []Command{
+			{DB: 0, Args: [][]byte{[]byte("SET"), {}, {0, 255}}},
+			{DB: 15, Args: [][]byte{[]byte("DEL"), []byte("k")}},
+		}},
+		*set("text", strings.Repeat("what may be compressed. ", 1000)),
+		*set("huge", strings.Repeat("0123456789abcdef", 100_000)),
+		{Seq: 4}, // not written
+		*set("last", ""),
+	}
+	l, _, _ := mustOpen(t, fsys, Options{})
+	var want []Record
+	for i := range records {
+		lsn := l.Append(&records[i])
+		if len(records[i].Commands) > 0 {
+			records[i].LSN = lsn
+			want = append(want, records[i])
+		}
+	}
+	check(t, l.Close())
+	if st := l.Stats(); st.Size > 100_000 {
+		t.Fatalf("%d bytes: text was not compressed", st.Size)
+	}
+	i := 0
+	l, rep, err := Open(fsys, testDir, Options{}, func(r Record) error {
+		w := want[i]
+		i++
+		if r.LSN != w.LSN || r.Seq != w.Seq || r.At != w.At || text(r) != text(w) || r.LSN != uint64(i) {
+			t.Errorf("record %d: %d %d %d %.100s", i, r.LSN, r.Seq, r.At, text(r))
+		}
+		return nil
+	})
+	check(t, err)
+	if i != len(want) || rep.Records != uint64(i) || rep.LastLSN != uint64(i) || rep.LastSeq != 1<<64-1 || rep.Torn != nil {
+		t.Fatalf("%d of %d, %+v", i, len(want), rep)
+	}
+	if l.Appended() != uint64(i) {
+		t.Fatal(l.Appended())
+	}
+	check(t, l.Close())
+	if err := l.Close(); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+	if err := l.Wait(1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAppendDoesNotAllocate(t *testing.T) {
+	l, _, _ := mustOpen(t, vfs.NewMem(), Options{Fsync: No})
+	defer l.Close()
+	r := set("key:000000000001", strings.Repeat("v", 100))
+	for range 10_000 {
+		l.Append(r)
+	}
+	check(t, l.Flush())
+	if n := testing.AllocsPerRun(1000, func() { l.Append(r) }); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
+
+func TestFolderInUseIsRefused(t *testing.T) {
+	for _, fsys := range []vfs.FS{vfs.NewMem(), vfs.OS} {
+		dir := filepath.Join(t.TempDir(), "new", "log")
+		l, _, err := Open(fsys, dir, Options{}, nil)
+		check(t, err)
+		if _, _, err := Open(fsys, dir, Options{}, nil); !errors.Is(err, vfs.ErrLocked) || !strings.Contains(err.Error(), dir) {
+			t.Fatalf("second Open: %v", err)
+		}
+		check(t, l.Close())
+		l, _, err = Open(fsys, dir, Options{}, nil)
+		check(t, err)
+		check(t, l.Close())
+	}
+}
+
+func TestSegmentsFollowEachOther(t *testing.T) {
+	fsys := vfs.NewMem()
+	var want []string
+	for range 3 {
+		l, got, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 500})
+		same(t, got, want)
+		for range 40 {
+			r := set("k", fmt.Sprint(len(want)))
+			want = append(want, text(*r))
+			check(t, l.Wait(l.Append(r)))
+		}
+		check(t, l.Close())
+	}
+	if n := len(segmentFiles(t, fsys)); n < 8 {
+		t.Fatalf("%d segments", n)
+	}
+	got, _ := reload(t, fsys)
+	same(t, got, want)
+}
+
+// TestCrashAnywhere cuts the power after each operation of a history, and loads what is left in several ways: what
+// Wait promised is there, in order, and nothing else than what was appended.
+func TestCrashAnywhere(t *testing.T) {
+	const records = 24
+	run := func(fsys *vfs.Mem, o Options, rng *rand.Rand) (appended []string, promised int) {
+		l, _, err := Open(fsys, testDir, o, func(Record) error { return nil })
+		if err != nil {
+			return nil, 0
+		}
+		for i := range records {
+			value := fmt.Sprint(i)
+			switch rng.IntN(4) {
+			case 0:
+				value += strings.Repeat(" word", 1500)
+			case 1:
+				value += strings.Repeat("x", rng.IntN(900))
+			}
+			r := set("k", value)
+			lsn := l.Append(r)
+			appended = append(appended, text(*r))
+			if rng.IntN(2) == 0 {
+				if l.Wait(lsn) == nil && o.Fsync == Always {
+					promised = len(appended)
+				}
+			}
+			if i == 12 && rng.IntN(2) == 0 {
+				state := slices.Clone(appended)
+				_ = l.Rewrite(context.Background(), func(w func(Record) error) error {
+					for _, s := range state {
+						if err := w(*set("k", strings.TrimPrefix(s, "3:SET k "))); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+		}
+		if l.Close() == nil {
+			promised = len(appended)
+		}
+		return appended, promised
+	}
+	crashes, torn := 0, 0
+	for seed := range uint64(12) {
+		o := Options{Fsync: []Policy{Always, Always, Everysec, No}[seed%4], SegmentSize: 3000}
+		quiet := vfs.NewMem()
+		run(quiet, o, rand.New(rand.NewPCG(seed, 1)))
+		for n := range quiet.Ops() + 5 {
+			fsys := vfs.NewMem()
+			fsys.Inject(vfs.CutAfter(n))
+			appended, promised := run(fsys, o, rand.New(rand.NewPCG(seed, 1)))
+			for again := range uint64(4) {
+				disk := fsys.CrashClone(rand.New(rand.NewPCG(again, uint64(n))))
+				var got []string
+				l, rep, err := Open(disk, testDir, Options{}, collect(&got))
+				if err != nil {
+					t.Fatalf("seed %d, cut after %d (%d): %v", seed, n, again, err)
+				}
+				crashes++
+				if rep.Torn != nil {
+					torn++
+				}
+				if len(got) < promised || len(got) > len(appended) || !slices.Equal(got, appended[:len(got)]) {
+					t.Fatalf("seed %d, cut after %d (%d): %d loaded, %d promised, %d appended", seed, n, again, len(got), promised, len(appended))
+				}
+				// And it goes on from there, a second power cut included.
+				check(t, l.Wait(l.Append(set("after", "the crash"))))
+				check(t, l.Close())
+				twice, rep := reload(t, disk.CrashClone(rand.New(rand.NewPCG(again, 7))))
+				same(t, twice, append(slices.Clone(got), "3:SET after the crash"))
+				if rep.Torn != nil {
+					t.Fatalf("torn after Close: %+v", rep.Torn)
+				}
+			}
+		}
+	}
+	t.Logf("%d crashes, %d torn ends", crashes, torn)
+	if torn == 0 {
+		t.Fatal("no crash tore a record")
+	}
+}
+
+// oneSegment writes records, each durable before the next, and returns the file, with no final mark.
+func oneSegment(t *testing.T, fsys *vfs.Mem, n int) (name string, want []string) {
+	t.Helper()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always})
+	for i := range n {
+		r := set("key", strings.Repeat(fmt.Sprint(i), 20))
+		want = append(want, text(*r))
+		check(t, l.Wait(l.Append(r)))
+	}
+	fsys.Inject(vfs.CutAfter(0)) // the process dies here
+	_ = l.Close()
+	fsys.Inject(nil)
+	return filepath.Join(testDir, segmentFiles(t, fsys)[0]), want
+}
+
+func readAll(t *testing.T, fsys vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fsys.Open(name)
+	check(t, err)
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	check(t, err)
+	return b
+}
+
+// with returns a file system like fsys in which one file has other bytes.
+func with(t *testing.T, fsys *vfs.Mem, name string, b []byte) *vfs.Mem {
+	t.Helper()
+	c := fsys.CrashClone(rand.New(rand.NewPCG(0, 0)))
+	check(t, writeFile(c, name, b))
+	return c
+}
+
+func synced(t *testing.T, fsys *vfs.Mem, names ...string) {
+	t.Helper()
+	for _, n := range names {
+		f, err := fsys.OpenAppend(n)
+		check(t, err)
+		check(t, f.Sync())
+		check(t, f.Close())
+	}
+	check(t, fsys.SyncDir(testDir))
+}
+
+func TestTornAtEveryByteOfTheLastRecord(t *testing.T) {
+	fsys := vfs.NewMem()
+	name, want := oneSegment(t, fsys, 5)
+	whole := readAll(t, fsys, name)
+	synced(t, fsys, name)
+	// The last record begins behind the fourth, whose end is found by loading ever less.
+	last := 0
+	for cut := len(whole) - 1; cut >= headerSize; cut-- {
+		c := with(t, fsys, name, whole[:cut])
+		var got []string
+		l, rep, err := Open(c, testDir, Options{Now: func() time.Time { return time.Unix(0, 0) }}, collect(&got))
+		check(t, err)
+		check(t, l.Close())
+		if len(got) < 4 {
+			last = cut
+			break
+		}
+		same(t, got, want[:4])
+		if rep.Torn != nil {
+			tail := readAll(t, c, name+".torn-19700101T000000Z")
+			if !bytes.Equal(tail, whole[rep.Torn.Offset:cut]) || rep.Torn.Size != int64(len(tail)) || rep.Torn.File != name {
+				t.Fatalf("cut at %d: kept %d bytes, %+v", cut, len(tail), rep.Torn)
+			}
+		}
+	}
+	if last < headerSize || len(whole)-last < 60 {
+		t.Fatalf("never reached the fourth record: %d of %d", last, len(whole))
+	}
+}
+
+func TestFlippedByteIsRefusedWithFileAndOffset(t *testing.T) {
+	fsys := vfs.NewMem()
+	name, want := oneSegment(t, fsys, 6)
+	whole := readAll(t, fsys, name)
+	synced(t, fsys, name)
+	cut := 0
+	for i := range whole {
+		b := slices.Clone(whole)
+		b[i] ^= 0x10
+		c := with(t, fsys, name, b)
+		var got []string
+		l, rep, err := Open(c, testDir, Options{}, collect(&got))
+		if err == nil {
+			// Only in what nothing says was on disk: the last record, and the mark before it.
+			check(t, l.Close())
+			if len(got) < 5 || rep.Torn == nil {
+				t.Fatalf("byte %d: %d records loaded, %+v", i, len(got), rep)
+			}
+			same(t, got, want[:5])
+			cut++
+			continue
+		}
+		bad, ok := errors.AsType[*CorruptError](err)
+		if !ok || bad.File != name || bad.Offset > int64(i) || int64(i)-bad.Offset > 200 {
+			t.Fatalf("byte %d: %v", i, err)
+		}
+		if now := readAll(t, c, name); !bytes.Equal(now, b) {
+			t.Fatal("a refused file was changed")
+		}
+	}
+	if cut == 0 || cut > 300 {
+		t.Fatalf("%d bytes could be torn", cut)
+	}
+}
+
+func TestFlippedByteAfterCleanCloseIsRefused(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: No, SegmentSize: 1000})
+	for i := range 30 {
+		l.Append(set("key", strings.Repeat(fmt.Sprint(i), 20)))
+		check(t, l.Flush())
+	}
+	check(t, l.Close())
+	refused := 0
+	for _, n := range segmentFiles(t, fsys) {
+		name := filepath.Join(testDir, n)
+		whole := readAll(t, fsys, name)
+		for i := range whole {
+			b := slices.Clone(whole)
+			b[i] ^= 1
+			l, rep, err := Open(with(t, fsys, name, b), testDir, Options{}, func(Record) error { return nil })
+			if err == nil {
+				check(t, l.Close())
+				if rep.Records != 30 {
+					t.Fatalf("%s byte %d: %d records", n, i, rep.Records)
+				}
+				continue // the final mark
+			}
+			if !strings.Contains(err.Error(), n) {
+				t.Fatalf("%s byte %d: %v", n, i, err)
+			}
+			refused++
+		}
+		if n == segmentFiles(t, fsys)[len(segmentFiles(t, fsys))-1] {
+			continue
+		}
+		if _, _, err := Open(with(t, fsys, name, whole[:len(whole)-1]), testDir, Options{}, func(Record) error { return nil }); err == nil {
+			t.Fatalf("%s: a short segment in the middle was loaded", n)
+		}
+	}
+	if refused < 1000 {
+		t.Fatal(refused)
+	}
+}
+
+func TestMissingFilesAreRefused(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 500})
+	for range 30 {
+		check(t, l.Wait(l.Append(set("k", "v"))))
+	}
+	check(t, l.Close())
+	for _, n := range append(segmentFiles(t, fsys), manifestName) {
+		c := fsys.CrashClone(rand.New(rand.NewPCG(0, 0)))
+		check(t, c.Remove(filepath.Join(testDir, n)))
+		if _, _, err := Open(c, testDir, Options{}, func(Record) error { return nil }); err == nil || !strings.Contains(err.Error(), n) {
+			t.Fatalf("without %s: %v", n, err)
+		}
+	}
+}
+
+// TestFailingOperationsLoseNothing fails each write, sync, create and rename once: what Wait promised survives a power
+// cut, and the log goes on.
+func TestFailingOperationsLoseNothing(t *testing.T) {
+	for _, kind := range []vfs.Kind{vfs.OpWrite, vfs.OpSync, vfs.OpCreate, vfs.OpRename, vfs.OpSyncDir} {
+		for _, times := range []int{1, 3} {
+			for nth := 1; ; nth++ {
+				struck := false
+				synctest.Test(t, func(t *testing.T) {
+					fsys := vfs.NewMem()
+					l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 250})
+					seen := 0
+					fsys.Inject(func(op vfs.Op) error {
+						if op.Kind != kind {
+							return nil
+						}
+						if seen++; seen >= nth && seen < nth+times {
+							struck = true
+							if kind == vfs.OpWrite {
+								return &vfs.ShortWrite{Written: op.Size / 2, Err: syscall.EIO}
+							}
+							return syscall.EIO
+						}
+						return nil
+					})
+					var all []string
+					for i := range 20 {
+						r := set("k", fmt.Sprint(i))
+						all = append(all, text(*r))
+						lsn := l.Append(r)
+						for l.Wait(lsn) != nil {
+							if l.Err() == nil {
+								continue
+							}
+							time.Sleep(time.Second) // the log tries again
+						}
+						got, rep := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(uint64(i), 5))))
+						if !slices.Equal(got, all) {
+							t.Fatalf("%s %d x%d: after record %d, %d are on disk, %+v", kind, nth, times, i, len(got), rep)
+						}
+					}
+					if err := l.Err(); err != nil {
+						t.Fatalf("%s %d: %v", kind, nth, err)
+					}
+					if err := l.Close(); err != nil {
+						return // the fault fell on the last operations
+					}
+					fsys.Inject(nil)
+					got, _ := reload(t, fsys)
+					same(t, got, all)
+				})
+				if !struck {
+					if nth < 4 {
+						t.Fatalf("%s: only %d struck", kind, nth)
+					}
+					break
+				}
+			}
+		}
+	}
+}
+
+func TestFullDiskRefusesAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{Fsync: Always})
+		var all []string
+		add := func(i int) error {
+			r := set("k", fmt.Sprint(i)+strings.Repeat("x", 100))
+			all = append(all, text(*r))
+			return l.Wait(l.Append(r))
+		}
+		for i := range 10 {
+			check(t, add(i))
+		}
+		fsys.SetCapacity(l.Size() + 150)
+		i := 10
+		for ; l.Err() == nil; i++ {
+			if err := add(i); err != nil && !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+		}
+		if i > 20 {
+			t.Fatalf("%d records on a full disk", i)
+		}
+		check(t, func() error {
+			if err := l.Wait(l.Appended()); !errors.Is(err, syscall.ENOSPC) {
+				return fmt.Errorf("Wait on a full disk: %w", err)
+			}
+			return nil
+		}())
+		time.Sleep(time.Minute)
+		if n := len(segmentFiles(t, fsys)); n > 2 {
+			t.Fatalf("%d files: trying again fills the disk", n)
+		}
+		fsys.SetCapacity(0)
+		time.Sleep(lastRetry)
+		check(t, l.Err())
+		check(t, l.Wait(l.Appended()))
+		check(t, add(i))
+		got, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(1, 1))))
+		same(t, got, all)
+		check(t, l.Close())
+	})
+}
+
+// TestLostRecordsNeedARewrite: under the policy No nothing is held in memory, and so a failed sync leaves a gap.
+func TestLostRecordsNeedARewrite(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: No})
+	l.Append(set("a", "1"))
+	check(t, l.Flush())
+	l.Append(set("b", "2"))
+	fsys.Inject(vfs.FailKind(vfs.OpSync, 1, syscall.EIO))
+	if err := l.Flush(); !errors.Is(err, ErrNeedsRewrite) || !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	fsys.Inject(nil)
+	l.Append(set("lost", "x"))
+	if err := l.Flush(); !errors.Is(err, ErrNeedsRewrite) {
+		t.Fatal(err)
+	}
+	emit := func(w func(Record) error) error {
+		l.Append(set("during", "3"))
+		return errors.Join(w(*set("a", "1")), w(*set("b", "2")))
+	}
+	fsys.Inject(vfs.FailKind(vfs.OpRename, 1, syscall.EIO))
+	if err := l.Rewrite(t.Context(), emit); !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	fsys.Inject(nil)
+	if err := l.Err(); !errors.Is(err, ErrNeedsRewrite) {
+		t.Fatal(err)
+	}
+	check(t, l.Rewrite(t.Context(), emit))
+	check(t, l.Err())
+	l.Append(set("c", "4"))
+	check(t, l.Close())
+	got, rep := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(1, 1))))
+	same(t, got, []string{"3:SET a 1", "3:SET b 2", "3:SET during 3", "3:SET c 4"})
+	if n := len(segmentFiles(t, fsys)); n != 2 {
+		t.Fatalf("%d files, %+v", n, rep)
+	}
+}
+
+func TestRecordThatIsTooLargeFailsTheLog(t *testing.T) {
+	l, _, _ := mustOpen(t, vfs.NewMem(), Options{})
+	big := make([]byte, 1<<20)
+	r := &Record{Commands: []Command{{Args: slices.Repeat([][]byte{big}, MaxRecord>>20+1)}}} // one array, many times
+	if r.Size() <= MaxRecord {
+		t.Fatal(r.Size())
+	}
+	l.Append(r)
+	if err := l.Flush(); !errors.Is(err, ErrNeedsRewrite) {
+		t.Fatal(err)
+	}
+	check(t, l.Rewrite(t.Context(), func(func(Record) error) error { return nil }))
+	check(t, l.Err())
+	check(t, l.Close())
+}
+
+func TestEverysecSyncsEachSecondAndWritesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{})
+		time.Sleep(100 * time.Millisecond)
+		before := l.Size()
+		lsn := l.Append(set("k", "v"))
+		check(t, l.Wait(lsn)) // does not wait
+		time.Sleep(5 * time.Millisecond)
+		if l.Size() == before {
+			t.Fatal("not handed to the system within 5 ms")
+		}
+		if l.Stats().Durable == lsn {
+			t.Fatal("durable before a second is over")
+		}
+		time.Sleep(time.Second)
+		if l.Stats().Durable != lsn {
+			t.Fatal("not durable after a second")
+		}
+		got, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(1, 1))))
+		same(t, got, []string{"3:SET k v"})
+
+		syncs := l.Stats().Syncs
+		time.Sleep(10 * time.Second)
+		if n := l.Stats().Syncs; n != syncs {
+			t.Fatalf("%d syncs of nothing", n-syncs)
+		}
+		l.SetFsync(No)
+		l.Append(set("k", "w"))
+		time.Sleep(10 * time.Second)
+		if n := l.Stats().Syncs; n != syncs {
+			t.Fatalf("%d syncs under No", n-syncs)
+		}
+		l.SetFsync(Always)
+		if l.Stats().Durable != l.Appended() {
+			t.Fatal("the change to Always did not sync")
+		}
+		check(t, l.Close())
+	})
+}
+
+func TestThrottleWaitsForTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{MaxBacklog: 10_000})
+		gate := make(chan struct{})
+		var slow atomic.Bool
+		slow.Store(true)
+		fsys.Inject(func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite && slow.Load() {
+				<-gate
+			}
+			return nil
+		})
+		for range 3 {
+			l.Append(set("k", strings.Repeat("x", 5000)))
+		}
+		passed := make(chan struct{})
+		go func() { l.Throttle(); close(passed) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-passed:
+			t.Fatal("passed a full backlog")
+		default:
+		}
+		slow.Store(false)
+		close(gate)
+		<-passed
+		l.Throttle()
+		check(t, l.Close())
+	})
+}
+
+func TestRewriteKeepsWhatIsAppendedMeanwhile(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 2000})
+	for i := range 200 {
+		l.Append(set("old", strings.Repeat(fmt.Sprint(i), 20)))
+	}
+	check(t, l.Wait(l.Appended()))
+	before := l.Size()
+	var marked uint64
+	err := l.RewriteAt(t.Context(), func(mark func()) {
+		mark()
+		marked = l.Appended()
+		l.Append(set("after the mark", ""))
+	}, func(w func(Record) error) error {
+		if err := l.Rewrite(t.Context(), nil); !errors.Is(err, ErrRewriteRunning) {
+			t.Errorf("two at once: %v", err)
+		}
+		for i := range 100 {
+			if err := w(*set("base", fmt.Sprint(i))); err != nil {
+				return err
+			}
+			l.Append(set("meanwhile", fmt.Sprint(i)))
+		}
+		return nil
+	})
+	check(t, err)
+	if marked != 200 || l.Size() >= before || l.Stats().Rewrites != 1 || l.Stats().LastRewriteFail {
+		t.Fatalf("%+v", l.Stats())
+	}
+	l.Append(set("end", ""))
+	check(t, l.Close())
+	want := []string{}
+	for i := range 100 {
+		want = append(want, fmt.Sprintf("3:SET base %d", i))
+	}
+	want = append(want, "3:SET after the mark ")
+	for i := range 100 {
+		want = append(want, fmt.Sprintf("3:SET meanwhile %d", i))
+	}
+	want = append(want, "3:SET end ")
+	got, rep := reload(t, fsys)
+	same(t, got, want)
+	if rep.LastLSN != 302 || len(rep.Removed) != 0 {
+		t.Fatalf("%+v", rep)
+	}
+	// A rewrite of nothing empties the log, and its numbers go on.
+	l, _, _ = mustOpen(t, fsys, Options{})
+	check(t, l.Rewrite(t.Context(), func(func(Record) error) error { return nil }))
+	check(t, l.Close())
+	got, rep = reload(t, fsys)
+	same(t, got, nil)
+	if rep.LastLSN != 302 {
+		t.Fatalf("%+v", rep)
+	}
+}
+
+func TestRewriteThatFailsChangesNothing(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always})
+	check(t, l.Wait(l.Append(set("a", "1"))))
+	boom := errors.New("boom")
+	if err := l.Rewrite(t.Context(), func(w func(Record) error) error {
+		return errors.Join(w(*set("x", "y")), boom)
+	}); !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := l.Rewrite(ctx, func(w func(Record) error) error {
+		cancel()
+		return w(*set("x", "y"))
+	}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	check(t, l.Wait(l.Append(set("b", "2"))))
+	for _, n := range segmentFiles(t, fsys) {
+		if strings.HasSuffix(n, ".base") {
+			t.Fatalf("%s is left", n)
+		}
+	}
+	check(t, l.Close())
+	got, _ := reload(t, fsys)
+	same(t, got, []string{"3:SET a 1", "3:SET b 2"})
+}
+
+// TestAppendWaitRewriteRace: many sessions, each with a key whose values go up, rewrites, policy changes and power cuts
+// between. At each cut no key is behind its last promise, and no value comes before an older one.
+func TestAppendWaitRewriteRace(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 20_000})
+	const sessions = 8
+	var promised [sessions]atomic.Int64
+	var mu [sessions]sync.Mutex // the shards
+	var value [sessions]int64
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for s := range sessions {
+		wg.Go(func() {
+			for i := int64(1); ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				l.Throttle()
+				mu[s].Lock()
+				value[s] = i
+				lsn := l.Append(set(fmt.Sprint(s), fmt.Sprint(i)))
+				mu[s].Unlock()
+				if i%4 == 0 {
+					if err := l.Wait(lsn); err != nil {
+						t.Error(err)
+						return
+					}
+					promised[s].Store(i)
+				}
+			}
+		})
+	}
+	emit := func(w func(Record) error) error {
+		for s := range sessions {
+			mu[s].Lock()
+			v := value[s]
+			mu[s].Unlock()
+			if err := w(*set(fmt.Sprint(s), fmt.Sprint(v))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rng := rand.New(rand.NewPCG(11, 12))
+	for range 40 {
+		check(t, l.Rewrite(t.Context(), emit))
+		var floor [sessions]int64
+		for s := range sessions {
+			floor[s] = promised[s].Load()
+		}
+		got, _ := reload(t, fsys.CrashClone(rng))
+		var state [sessions]int64
+		for _, g := range got {
+			var s int
+			var v int64
+			if _, err := fmt.Sscanf(g, "3:SET %d %d", &s, &v); err != nil {
+				t.Fatal(g)
+			}
+			state[s] = v
+		}
+		for s := range sessions {
+			if state[s] < floor[s] {
+				t.Fatalf("session %d: %d on disk, %d promised", s, state[s], floor[s])
+			}
+		}
+	}
+	close(stop)
+	wg.Wait()
+	check(t, l.Close())
+}
+
+func TestManifestThatIsDamagedIsRefused(t *testing.T) {
+	good := string(appendManifest(nil, []segment{
+		{num: 7, kind: kindBase, first: 1, size: 100},
+		{num: 5, first: 9, size: 4000},
+		{num: 8, first: 99, size: openEnd},
+	}))
+	if _, err := parseManifest(good); err != nil {
+		t.Fatal(err)
+	}
+	for i := range len(good) {
+		b := []byte(good)
+		b[i] ^= 1
+		if _, err := parseManifest(string(b)); err == nil {
+			t.Errorf("byte %d of %q", i, b)
+		}
+		if _, err := parseManifest(good[:i]); err == nil {
+			t.Errorf("cut at %d", i)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	var scratch []byte
+	for _, r := range []*Record{set("k", "v"), set("", ""), set("k", strings.Repeat("ab", 10_000)), {Commands: []Command{{Args: [][]byte{[]byte("A")}}, {DB: 2, Args: [][]byte{[]byte("B"), {}}}}}} {
+		b := finish(r.appendFrame(nil, 1, int(r.payloadSize())), 0, true, &scratch)
+		f.Add(b[frameMin:], b[16]&flagS2 != 0)
+	}
+	f.Add([]byte{0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, false)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, true)
+	f.Fuzz(func(t *testing.T, payload []byte, compressed bool) {
+		d := decoder{limit: 1 << 20}
+		r, err := d.commit(payload, compressed)
+		if err != nil {
+			return
+		}
+		again := r.appendFrame(nil, 1, int(r.payloadSize()))
+		if int64(len(again)) != r.Size() {
+			t.Fatalf("%d bytes, Size says %d", len(again), r.Size())
+		}
+		if !compressed && !bytes.Equal(again[frameMin:], payload) {
+			t.Fatalf("%x became %x", payload, again[frameMin:])
+		}
+	})
+}
+
+// FuzzOpen loads a folder whose log file is arbitrary behind a good header.
+func FuzzOpen(f *testing.F) {
+	frames := func(recs ...*Record) []byte {
+		var b, scratch []byte
+		for i, r := range recs {
+			b = r.appendFrame(b, uint64(i+1), int(r.payloadSize()))
+		}
+		return finish(b, seedOf(0), true, &scratch)
+	}
+	two := frames(set("a", "b"), set("c", strings.Repeat("d", 5000)))
+	mark := make([]byte, markSize)
+	putMark(mark, 2, seedOf(0))
+	f.Add(two)
+	f.Add(append(two[:len(two):len(two)], mark...))
+	f.Add(append(append(two[:len(two)-1:len(two)-1], 0), mark...))
+	f.Add(two[:len(two)-3])
+	f.Add(make([]byte, 40))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fsys := vfs.NewMem()
+		check(t, fsys.MkdirAll(testDir))
+		s := segment{num: 1, first: 1, size: openEnd}
+		check(t, writeFile(fsys, filepath.Join(testDir, s.name()), append(s.appendHeader(nil, 0), body...)))
+		check(t, writeManifest(fsys, testDir, []segment{s}))
+		var got []string
+		l, _, err := Open(fsys, testDir, Options{}, collect(&got))
+		if err != nil {
+			return
+		}
+		l.Append(set("more", ""))
+		check(t, l.Close())
+		again, rep := reload(t, fsys)
+		same(t, again, append(got, "3:SET more "))
+		if rep.Torn != nil {
+			t.Fatalf("torn twice: %+v", rep.Torn)
+		}
+	})
+}
