@@ -46,8 +46,9 @@
 //	@reset       closes all connections and flushes the server, as at the start of the file
 //
 // On a line of their own above the commands: @ours and @theirs, for a block that
-// only nearcache or only Redis can answer, and, anywhere, @file ours, @file resp2
-// and @file resp3, for a whole file.
+// only nearcache or only Redis can answer, and, for a whole file, @file ours,
+// @file resp2, @file resp3 and @file needs lcs, which leaves the file out where the
+// server has no such command.
 //
 // To add or change transcripts, write the commands and run
 //

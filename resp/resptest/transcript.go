@@ -24,6 +24,7 @@ type Transcript struct {
 	Path   string
 	protos []int // the protocol versions it is for
 	ours   bool  // the whole file is for nearcache only
+	needs  []string
 	blocks []*block
 }
 
@@ -139,6 +140,8 @@ func (t *Transcript) headLine(b *block, line string) (reply string, err error) {
 		t.protos = []int{2}
 	case line == "@file resp3":
 		t.protos = []int{3}
+	case strings.HasPrefix(line, "@file needs "):
+		t.needs = append(t.needs, strings.Fields(line)[2:]...)
 	case line == "@ours" || line == "@theirs":
 		b.only = line[1:]
 	default:
@@ -430,8 +433,30 @@ func (b *block) skip(t Target) bool {
 	return b.only == "ours" && !t.Ours || b.only == "theirs" && t.Ours
 }
 
-// Skip says whether the whole transcript is not for the target.
-func (t *Transcript) Skip(target Target) bool { return t.ours && !target.Ours }
+// Skip says why the whole transcript is not for the target, or nothing.
+func (t *Transcript) Skip(target Target) (string, error) {
+	if t.ours && !target.Ours {
+		return "it is for nearcache only", nil
+	}
+	if len(t.needs) == 0 {
+		return "", nil
+	}
+	c, err := Dial(target.Addr, 2)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	for _, name := range t.needs {
+		v := c.Do("COMMAND", "INFO", name)
+		if v.Kind != Array || len(v.Elems) != 1 {
+			return "", fmt.Errorf("COMMAND INFO %s: %v", name, v)
+		}
+		if v.Elems[0].Kind != Array {
+			return "the server has no command " + name, nil
+		}
+	}
+	return "", nil
+}
 
 // Run sends the transcript's commands to the target, in each protocol version
 // that it is for, and reports every block whose replies are others.
@@ -440,8 +465,7 @@ func (t *Transcript) Run(tb testing.TB, target Target) {
 	for _, proto := range t.protos {
 		err := t.pass(target, proto, func(b *block, gots []got) {
 			if !b.match(gots, proto) {
-				tb.Errorf("%s:%d (RESP%d)\n%s\nwant\n%sgot\n%s", t.Path, b.line, proto,
-					strings.Join(b.head, "\n"), b.show(proto), show(gots))
+				tb.Errorf("%s:%d (RESP%d)\n%s", t.Path, b.line, proto, b.difference(gots, proto))
 			}
 		})
 		if err != nil {
@@ -502,15 +526,30 @@ func (b *block) match(gots []got, proto int) bool {
 	return true
 }
 
-func (b *block) show(proto int) string {
-	var s strings.Builder
-	for _, v := range b.wanted(proto) {
+// difference shows what is not as it should be: the commands with other replies
+// alone where each has one, else the whole block.
+func (b *block) difference(gots []got, proto int) string {
+	want := b.wanted(proto)
+	lowered := func(v Value) Value {
 		if proto == 2 && !b.has2 {
-			v = v.Lower()
+			return v.Lower()
 		}
-		s.WriteString(v.String() + "\n")
+		return v
 	}
-	return s.String()
+	var s strings.Builder
+	if len(want) == len(b.steps) && len(gots) == len(want) {
+		for i, g := range gots {
+			if !b.matchOne(want[i], g, proto) {
+				fmt.Fprintf(&s, "%s\n  want %s\n  got  %s", b.steps[i].text, g.want(want[i]), show(gots[i:i+1]))
+			}
+		}
+		return s.String()
+	}
+	s.WriteString(strings.Join(b.head, "\n") + "\nwant\n")
+	for _, v := range want {
+		s.WriteString(lowered(v).String() + "\n")
+	}
+	return s.String() + "got\n" + show(gots)
 }
 
 func show(gots []got) string {

@@ -13,6 +13,16 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the replies that the server gives into the transcripts")
 
+// TestTranscripts runs every transcript against nearcache: in this process, or
+// where NEARCACHE_ADDR names one that runs already.
+func TestTranscripts(t *testing.T) {
+	addr := os.Getenv("NEARCACHE_ADDR")
+	if addr == "" {
+		addr = resptest.Start(t, "--enable-debug-command", "yes").Addr()
+	}
+	runAll(t, resptest.Target{Addr: addr, Ours: true})
+}
+
 // TestTranscriptsOnRedis checks that the transcripts hold what real Redis says.
 // It runs where NEARCACHE_REDIS names a Redis 8 (host:port) with
 // --enable-debug-command local; the server is flushed.
@@ -42,8 +52,12 @@ func runAll(t *testing.T, target resptest.Target) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tr.Skip(target) {
-				t.Skip("only for nearcache")
+			why, err := tr.Skip(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if why != "" {
+				t.Skip(why)
 			}
 			if !*rewrite {
 				tr.Run(t, target)
