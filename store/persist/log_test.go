@@ -634,6 +634,33 @@ func TestEverysecSyncsEachSecondAndWritesAtOnce(t *testing.T) {
 	})
 }
 
+// TestWhatOpenReadIsDurable: the process dies and the machine does not, so that the next process reads what no disk has.
+func TestWhatOpenReadIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{Fsync: No})
+		for i := range 10 {
+			l.Append(set("k", fmt.Sprint(i)))
+		}
+		time.Sleep(10 * time.Millisecond)
+		fsys.Inject(vfs.CutAfter(0)) // for the old process only
+		if l.Close() == nil {
+			t.Fatal("a dead process closed its log")
+		}
+		fsys.Inject(nil)
+		l, got, _ := mustOpen(t, fsys, Options{Fsync: Always})
+		if len(got) != 10 {
+			t.Fatal(got)
+		}
+		check(t, l.Wait(l.Appended()))
+		for seed := range uint64(20) {
+			after, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(seed, 1))))
+			same(t, after, got)
+		}
+		check(t, l.Close())
+	})
+}
+
 func TestThrottleWaitsForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := vfs.NewMem()
