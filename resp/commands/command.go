@@ -144,6 +144,10 @@ func writeCommandInfo(w *resp.Writer, s *command.Spec) {
 	}
 	w.Set(0) // tips
 	writeKeySpecs(w, s)
+	if len(s.Sub) == 0 {
+		w.Set(0)
+		return
+	}
 	w.Array(len(s.Sub))
 	for _, sub := range s.Sub {
 		writeCommandInfo(w, sub)

@@ -101,6 +101,11 @@ var serverCommands = []*command.Spec{
 		},
 	},
 	{
+		Name: "role", Arity: 1, Flags: command.NoScript | anytimeFast,
+		Group: command.GroupServer, Since: "2.8.12", Summary: "Returns the replication role.",
+		Bind: command.Bind(command.None, runRole),
+	},
+	{
 		Name: "shutdown", Arity: -1, Flags: adminFlags | command.NoMulti | command.AllowBusy,
 		Group: command.GroupServer, Since: "1.0.0", Summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
 		Args: []command.Arg{
@@ -230,6 +235,14 @@ func runLastSave(c *command.Ctx, _ struct{}) error {
 
 func runModuleList(c *command.Ctx, _ struct{}) error {
 	writeModules(c)
+	return nil
+}
+
+func runRole(c *command.Ctx, _ struct{}) error {
+	c.W.Array(3)
+	c.W.BulkString("master")
+	c.W.Int(0)
+	c.W.Array(0)
 	return nil
 }
 

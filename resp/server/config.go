@@ -3,7 +3,6 @@ package server
 import (
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +21,8 @@ type Setting struct {
 	Default   string
 	Min, Max  int64    // of a number
 	Words     []string // of an enumeration
-	Immutable bool     // only at start
+	Immutable bool     // only at start, as in Redis
+	Fixed     bool     // Redis can change it at run time, this server cannot
 	Protected bool     // at run time only with enable-protected-configs
 	Multi     bool     // takes several words, CONFIG GET joins them with spaces
 	Secret    bool     // is not shown in logs
@@ -42,12 +42,12 @@ type Setting struct {
 // show them.
 var Settings = []*Setting{
 	{
-		Name: "bind", Kind: String, Default: "127.0.0.1 -::1", Multi: true, Immutable: true, Parse: parseBind,
+		Name: "bind", Kind: String, Default: "127.0.0.1 -::1", Multi: true, Fixed: true, Parse: parseBind,
 		Help:  "addresses to listen on; * is every one; one with - in front may be missing. Redis without a file listens on all: here that must be asked for",
 		Field: func(c *Config) *Value { return &c.bindAddrs },
 	},
 	{
-		Name: "port", Kind: Int, Default: "6379", Min: -1, Max: 65535, Immutable: true,
+		Name: "port", Kind: Int, Default: "6379", Min: -1, Max: 65535, Fixed: true,
 		Help:  "TCP port; 0 for one that the system chooses, -1 for none",
 		Field: func(c *Config) *Value { return &c.port },
 	},
@@ -98,17 +98,17 @@ var Settings = []*Setting{
 	},
 
 	{
-		Name: "dir", Kind: String, Default: "nearcache-data", Immutable: true, Protected: true, Parse: parseDir,
+		Name: "dir", Kind: String, Default: "nearcache-data", Fixed: true, Protected: true, Parse: parseDir,
 		Help:  "folder of all data files; it is made where it is missing",
 		Field: func(c *Config) *Value { return &c.dir },
 	},
 	{
-		Name: "dbfilename", Kind: String, Default: "dump.rdb", Immutable: true, Protected: true,
+		Name: "dbfilename", Kind: String, Default: "dump.rdb", Fixed: true, Protected: true,
 		Help:  "accepted for Redis' sake: no file of that kind is written",
 		Field: func(c *Config) *Value { return &c.dbFilename },
 	},
 	{
-		Name: "appendonly", Kind: Bool, Default: "yes", Immutable: true,
+		Name: "appendonly", Kind: Bool, Default: "yes", Fixed: true,
 		Help:  "keep a log of all changes in dir, and load it at start. Redis' default is no",
 		Field: func(c *Config) *Value { return &c.appendOnly },
 	},
@@ -292,11 +292,8 @@ func (v *Value) store(n int64, s string) {
 // Bind lists the addresses to listen on; one with - in front is optional.
 func (c *Config) Bind() []string { return strings.Fields(c.bindAddrs.String()) }
 
-// Port is the TCP port, 0 for none.
+// Port is the TCP port, 0 for one that the system chooses, -1 for none.
 func (c *Config) Port() int { return int(c.port.Int()) }
-
-// SetPort tells which port was taken where 0 let the system choose.
-func (c *Config) SetPort(n int) { c.port.store(int64(n), strconv.Itoa(n)) }
 
 // UnixSocket is the path of the unix socket, empty for none.
 func (c *Config) UnixSocket() string { return c.unixSocket.String() }

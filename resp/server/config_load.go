@@ -237,7 +237,7 @@ func WriteMarkdown(w io.Writer) error {
 	b.WriteString("| setting | values | default | at run time | meaning |\n|---|---|---|---|---|\n")
 	for _, s := range Settings {
 		change := "yes"
-		if s.Immutable {
+		if s.Immutable || s.Fixed {
 			change = "no"
 		}
 		def := "(empty)"

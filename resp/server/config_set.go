@@ -83,12 +83,21 @@ func (c *Config) Set(pairs [][2]string, local bool) error {
 			return failed(x.s.Name, err.Error())
 		}
 	}
+	changed := func(x change) bool {
+		v := x.s.Field(c)
+		return v.Int() != x.oldN || v.String() != x.oldText
+	}
+	for _, x := range changes {
+		if x.s.Fixed && changed(x) {
+			restore()
+			return failed(x.s.Name, "can't be changed while the server runs")
+		}
+	}
 	if c.mu.server == nil {
 		return nil
 	}
 	for _, x := range changes {
-		v := x.s.Field(c)
-		if x.s.Apply == nil || v.Int() == x.oldN && v.String() == x.oldText {
+		if x.s.Apply == nil || !changed(x) {
 			continue
 		}
 		if err := x.s.Apply(c.mu.server, c); err != nil {

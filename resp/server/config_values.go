@@ -126,8 +126,11 @@ func ParseMemory(s string) (int64, bool) {
 	default:
 		return 0, false
 	}
-	if i == 0 || i > 128 {
+	if i > 128 {
 		return 0, false
+	}
+	if i == 0 { // as strtoull reads nothing
+		return 0, true
 	}
 	n, err := strconv.ParseUint(s[:i], 10, 64)
 	if err != nil || n > math.MaxInt64/unit {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,6 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/pubsub"
-	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 )
 
@@ -130,12 +130,12 @@ func (s *Server) ConfigGet(pattern string, f func(name, value string)) { s.cfg.G
 
 // ConfigSet implements command.Server.
 func (s *Server) ConfigSet(c *command.Ctx, pairs [][2]string) error {
-	return s.cfg.Set(pairs, isLocal(c.S))
+	return s.cfg.Set(pairs, isLocal(c.S.Conn))
 }
 
-// isLocal reports whether the client is on this machine.
-func isLocal(s *session.Session) bool {
-	switch a := s.Conn.RemoteAddr().(type) {
+// isLocal reports whether the other side is on this machine.
+func isLocal(conn net.Conn) bool {
+	switch a := conn.RemoteAddr().(type) {
 	case *net.TCPAddr:
 		return a.IP.IsLoopback()
 	case *net.UnixAddr:
@@ -151,7 +151,7 @@ func (s *Server) ConfigResetStat() {
 }
 
 // DebugAllowed implements command.Server.
-func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(isLocal(c.S)) }
+func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(isLocal(c.S.Conn)) }
 
 // NeedsAuth implements command.Server.
 func (s *Server) NeedsAuth() bool { return s.cfg.RequirePass() != "" }
@@ -269,7 +269,11 @@ func (s *Server) infoServer(t *infoText) {
 	t.field("multiplexing_api", "go")
 	t.field("process_id", os.Getpid())
 	t.field("run_id", runID())
-	t.field("tcp_port", s.cfg.Port())
+	port := strconv.Itoa(max(0, s.cfg.Port()))
+	if _, p, err := net.SplitHostPort(s.Addr()); err == nil {
+		port = p
+	}
+	t.field("tcp_port", port)
 	t.field("server_time_usec", now.UnixMicro())
 	t.field("uptime_in_seconds", up)
 	t.field("uptime_in_days", up/86400)

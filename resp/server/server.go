@@ -214,10 +214,10 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 			time.Sleep(acceptPause)
 			continue
 		}
-		if s.env.Clients.Len() >= s.cfg.MaxClients() {
+		if refusal := s.refusal(conn); refusal != "" {
 			s.stats.Rejected.Add(1)
 			_ = conn.SetWriteDeadline(time.Now().Add(acceptPause))
-			_, _ = conn.Write([]byte("-ERR max number of clients reached\r\n"))
+			_, _ = conn.Write([]byte(refusal))
 			_ = conn.Close()
 			continue
 		}
@@ -226,6 +226,19 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 		}
 		s.wg.Go(func() { s.serve(conn) })
 	}
+}
+
+// refusal is what a client is told that may not come in, empty for others.
+func (s *Server) refusal(conn net.Conn) string {
+	switch {
+	case s.env.Clients.Len() >= s.cfg.MaxClients():
+		return "-ERR max number of clients reached\r\n"
+	case s.cfg.ProtectedMode() && !isLocal(conn):
+		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +
+			"In this mode connections are only accepted from the loopback interface. Set a password (requirepass), " +
+			"or, where only you can reach the port, start the server with --protected-mode no.\r\n"
+	}
+	return ""
 }
 
 // expirePeriod and expireBatch are the rhythm of active expiry: due keys go
