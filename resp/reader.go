@@ -336,7 +336,11 @@ func (r *Reader) makeRoom() error {
 	case used > size/2 && r.bulk < 0:
 		size *= 2
 	case used > size/2 && need > size:
-		size = min(2*size, need+minRead)
+		if size = min(2*size, need+minRead); r.bulk < cap(r.buf)/8 {
+			// A command of many small arguments would need a few bytes more, and
+			// a copy of everything, at each read.
+			size = 2 * cap(r.buf)
+		}
 	}
 	if r.full && size < pipeBuffer {
 		size *= 2

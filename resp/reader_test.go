@@ -299,6 +299,23 @@ func TestADripIsLinear(t *testing.T) {
 	}
 }
 
+// A command of very many small arguments must not move the buffer, and every
+// argument's place in it, each time a few hundred bytes come in.
+func TestManySmallArgumentsAreLinear(t *testing.T) {
+	const n = 1_000_000
+	in := []byte("*1000000\r\n")
+	for range n {
+		in = append(in, "$1\r\na\r\n"...)
+	}
+	start := time.Now()
+	if _, err := readAll(in, 4096, Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("%v for %d arguments", d, n)
+	}
+}
+
 func TestBufferFollowsTheCommands(t *testing.T) {
 	// A large command gets what it needs, and gives it back.
 	big := command("SET", "k", strings.Repeat("x", 8<<20))
