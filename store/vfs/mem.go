@@ -150,7 +150,8 @@ func (m *Mem) Ops() int {
 	return m.mu.ops
 }
 
-// CutAfter is an injection that lets operations up to number n happen and fails all later ones with ErrPowerCut.
+// CutAfter is an injection that lets operations up to number n happen and fails all later ones with ErrPowerCut. When it
+// is taken away again, what had died was a process and not the machine.
 func CutAfter(n int) func(Op) error {
 	return func(op Op) error {
 		if op.N > n {
@@ -648,7 +649,8 @@ func (f *memFile) Sync() error {
 	n := f.n
 	if err := f.m.askLocked(OpSync, f.name, 0); err != nil {
 		for i := range n.pending {
-			n.pending[i].lost = true
+			// After a cut nothing happens any more, to the cache neither.
+			n.pending[i].lost = n.pending[i].lost || !errors.Is(err, ErrPowerCut)
 		}
 		return err
 	}
