@@ -35,6 +35,9 @@ func (x *expiry) remove(e *Entry) {
 	}
 	x.h[last] = nil
 	x.h = x.h[:last]
+	if c := cap(x.h); c > 1024 && last < c/4 {
+		x.h = append(make([]*Entry, 0, c/2), x.h...)
+	}
 	if i != last {
 		x.fix(i)
 	}

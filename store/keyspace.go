@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nearcache/nearcache/store/evict"
 )
@@ -46,7 +47,9 @@ type shard struct {
 	sync.Mutex
 	dbs        [Databases]dict
 	expiry     [Databases]expiry
+	used       [Databases]int64 // bytes of the entries
 	watches    map[watchKey][]*Watch
+	index      uint8
 	nextExpiry atomic.Int64 // soonest expiry of all databases, 0 for none; read without the lock
 	_          [64]byte
 }
@@ -59,6 +62,9 @@ func New(o Options) *Keyspace {
 	}
 	ks.policy.Store(evict.Find("noeviction"))
 	ks.samples.Store(5)
+	for i := range ks.shards {
+		ks.shards[i].index = uint8(i)
+	}
 	return ks
 }
 
@@ -189,17 +195,32 @@ func (ks *Keyspace) OverLimit() bool {
 }
 
 // FreeMemory evicts keys until Used is within maxmemory, and returns
-// ErrOutOfMemory where the policy leaves no candidate. No shard may be held.
+// ErrOutOfMemory where the policy leaves no candidate. Where there is much to
+// evict it leaves some for the next calls: each frees more than a command
+// takes, and none keeps a client waiting. No shard may be held.
 func (ks *Keyspace) FreeMemory() error {
+	if !ks.OverLimit() {
+		return nil
+	}
 	p := ks.policy.Load()
+	if p.None {
+		return ErrOutOfMemory
+	}
 	var tx Tx
-	for ks.OverLimit() {
-		if p.None || !ks.evictOne(&tx, p) {
+	start := time.Now()
+	for n := 0; ks.OverLimit(); n++ {
+		if n%64 == 63 && time.Since(start) > evictSlice {
+			return nil
+		}
+		if !ks.evictOne(&tx, p) {
 			return ErrOutOfMemory
 		}
 	}
 	return nil
 }
+
+// evictSlice bounds how long one FreeMemory evicts.
+const evictSlice = 20 * time.Millisecond
 
 // evictOne samples one shard, starting at a random one, and removes the best
 // candidate of the first shard that has any.

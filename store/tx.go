@@ -105,10 +105,20 @@ func (tx *Tx) publish() []Deferred {
 	for _, o := range tx.ks.observers {
 		o.Committed(c)
 	}
-	clear(c.Events)
-	clear(c.Effects)
-	c.Events, c.Effects = c.Events[:0], c.Effects[:0]
+	c.Events, c.Effects = emptied(c.Events), emptied(c.Effects)
 	return c.deferred
+}
+
+// maxKept is the longest list a Tx keeps for its next use: a session should not
+// hold the room of its largest EXEC for ever.
+const maxKept = 1024
+
+func emptied[T any](l []T) []T {
+	if cap(l) > maxKept {
+		return nil
+	}
+	clear(l)
+	return l[:0]
 }
 
 func (tx *Tx) unlock() {
@@ -149,7 +159,13 @@ func (tx *Tx) With(key []byte, f func(*Tx)) []Deferred {
 	return nil
 }
 
-func (tx *Tx) shard(key []byte) *shard { return &tx.ks.shards[shardOf(key)] }
+// shard is the shard of a key that the Tx holds.
+func (tx *Tx) shard(key []byte) *shard {
+	if tx.single >= 0 {
+		return &tx.ks.shards[tx.single] // it can be no other
+	}
+	return &tx.ks.shards[shardOf(key)]
+}
 
 // FinishCommand ends one command of the Tx: where it changed something and
 // named no effect of its own, its arguments are the effect.
@@ -229,16 +245,18 @@ func (tx *Tx) touch(e *Entry) { e.access = tx.policy.Touch(e.access, tx.Now, ran
 func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
 	sh, e := tx.lookup(key)
 	if e == nil {
-		e = &Entry{key: string(key), hash: maphash.Bytes(tx.ks.seed, key), db: uint8(tx.DB), shard: uint8(shardOf(key)), access: tx.policy.NewAccess(tx.Now)}
+		e = &Entry{key: string(key), hash: maphash.Bytes(tx.ks.seed, key), db: uint8(tx.DB), shard: sh.index, access: tx.policy.NewAccess(tx.Now)}
 		sh.dbs[tx.DB].insert(e)
 	} else {
 		if !keepTTL && e.expireAt != 0 {
 			tx.setExpire(sh, e, 0)
 		}
-		tx.touch(e)
+		if !tx.NoTouch {
+			tx.touch(e)
+		}
 	}
 	e.value = o
-	tx.resize(e)
+	tx.resize(sh, e)
 	return e
 }
 
@@ -272,13 +290,15 @@ func (tx *Tx) setExpire(sh *shard, e *Entry, at int64) {
 // Changed tells observers that the entry was changed by the current command,
 // and accounts its new size.
 func (tx *Tx) Changed(e *Entry, class Class, name string) {
-	tx.resize(e)
+	sh := &tx.ks.shards[e.shard]
+	tx.resize(sh, e)
 	tx.dirty = true
-	tx.event(&tx.ks.shards[e.shard], Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e})
+	tx.event(sh, Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e})
 }
 
-func (tx *Tx) resize(e *Entry) {
+func (tx *Tx) resize(sh *shard, e *Entry) {
 	if n := e.measure(); n != e.size {
+		sh.used[e.db] += int64(n - e.size)
 		tx.ks.used.Add(int64(n - e.size))
 		e.size = n
 	}
@@ -296,6 +316,7 @@ func (tx *Tx) remove(sh *shard, e *Entry) {
 		tx.setExpire(sh, e, 0)
 	}
 	sh.dbs[e.db].remove(e)
+	sh.used[e.db] -= int64(e.size)
 	tx.ks.used.Add(-int64(e.size))
 }
 
@@ -325,14 +346,8 @@ func (tx *Tx) Flush(db int) {
 					sh.touchWatches(d, k.key)
 				}
 			}
-			freed := 0
-			for _, e := range sh.dbs[d].buckets {
-				for ; e != nil; e = e.next {
-					freed += e.size
-				}
-			}
-			tx.ks.used.Add(-int64(freed))
-			sh.dbs[d], sh.expiry[d] = dict{}, expiry{}
+			tx.ks.used.Add(-sh.used[d])
+			sh.dbs[d], sh.expiry[d], sh.used[d] = dict{}, expiry{}, 0
 		}
 		sh.publishNextExpiry()
 	}
