@@ -299,7 +299,7 @@ func TestTextAgainstScan(t *testing.T) {
 		x.Put(id, &d)
 		docs[id] = doc
 	}
-	freqs := x.Freqs()
+	freqs := x.Freqs(BM25STD, len(docs))
 	for _, word := range vocab {
 		for mask := uint64(1); mask < 4; mask++ {
 			var b index.Bitmap
@@ -323,7 +323,7 @@ func TestTextAgainstScan(t *testing.T) {
 		if id, ok := x.Term(word); ok {
 			slot, docsWith := freqs.Slot(id), 0
 			for id, doc := range docs {
-				freqs.Load(id, true)
+				freqs.Load(id)
 				want, any := 0.0, false
 				for f := range doc {
 					for _, s := range doc[f] {
@@ -393,11 +393,11 @@ func TestBM25STD(t *testing.T) {
 	x.Put(0, words("hello world hello"))
 	x.Put(1, words("hello"))
 	x.Put(2, words("other words stand here in this one"))
-	f := x.Freqs()
+	f := x.Freqs(BM25STD, 3)
 	id, _ := x.Term("hello")
 	slot := f.Slot(id)
-	f.Load(0, false)
-	got := f.Score(BM25STD, slot, f.Count(slot, AllFields, true), x.DocLen(0), 3)
+	f.Load(0)
+	got := f.Score(slot, f.Count(slot, AllFields, true))
 	// idf = ln(1 + (3-2+0.5)/(2+0.5)); tf 2, length 3 of an average 11/3
 	want := math.Log(1.6) * 2 * 2.2 / (2 + 1.2*(0.25+0.75*3/(11.0/3)))
 	if math.Abs(got-want) > 1e-12 {

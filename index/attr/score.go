@@ -33,20 +33,33 @@ const (
 	bm25B  = 0.75
 )
 
-// Freqs counts how often the terms of a query stand in a document. Make one a
-// query with [Text.Freqs]; it is not safe for concurrent use.
+// Freqs counts how often the terms of a query stand in a document, and weighs
+// it. Make one a query with [Text.Freqs]; it is not safe for concurrent use,
+// and of no use once the Text has changed.
 type Freqs struct {
-	t     *Text
-	slots map[TermID]int
-	ids   []TermID
-	tf    []float64 // by slot and field
-	set   []int     // what to clear in tf
-	max   float64   // the most frequent of all the document's terms, TFIDF's divisor
-	seen  map[TermID]int
+	t      *Text
+	scorer Scorer
+	docs   float64
+	avg    float64 // words a document
+	slots  map[TermID]int
+	ids    []TermID
+	idf    []float64
+	stems  bool      // one of ids is a stem
+	tf     []float64 // by slot and field
+	set    []int     // what to clear in tf
+	max    float64   // the most frequent of all the document's terms, TFIDF's divisor
+	length float64   // words of the document
+	seen   map[TermID]int
 }
 
-// Freqs returns an empty counter.
-func (t *Text) Freqs() *Freqs { return &Freqs{t: t, slots: map[TermID]int{}} }
+// Freqs returns an empty counter. docs is the number of all documents.
+func (t *Text) Freqs(s Scorer, docs int) *Freqs {
+	f := &Freqs{t: t, scorer: s, docs: float64(docs), avg: 1, slots: map[TermID]int{}}
+	if t.docs > 0 {
+		f.avg = float64(t.total) / float64(t.docs)
+	}
+	return f
+}
 
 // Slot registers a term and returns its number.
 func (f *Freqs) Slot(id TermID) int {
@@ -56,17 +69,25 @@ func (f *Freqs) Slot(id TermID) int {
 		f.slots[id] = s
 		f.ids = append(f.ids, id)
 		f.tf = append(f.tf, make([]float64, len(f.t.weights))...)
+		f.stems = f.stems || f.t.terms[id].refs > 0
+		n, idf := float64(f.t.Docs(id)), 0.0
+		if f.scorer == BM25STD {
+			idf = math.Log(1 + (f.docs-n+0.5)/(n+0.5))
+		} else {
+			idf = math.Log2(1 + (f.docs+1)/max(1, n))
+		}
+		f.idf = append(f.idf, max(0, idf))
 	}
 	return s
 }
 
 // Load counts in the document.
-func (f *Freqs) Load(id uint32, needMax bool) {
-	t := f.t
+func (f *Freqs) Load(id uint32) {
+	t, needMax := f.t, f.scorer == TFIDF
 	for _, i := range f.set {
 		f.tf[i] = 0
 	}
-	f.set, f.max = f.set[:0], 1
+	f.set, f.max, f.length = f.set[:0], 1, float64(t.DocLen(id))
 	if int(id) >= len(t.forward) || t.forward[id] == nil {
 		return
 	}
@@ -77,12 +98,12 @@ func (f *Freqs) Load(id uint32, needMax bool) {
 		clear(f.seen)
 	}
 	for w := (fields{rest: t.forward[id]}); w.next(); {
-		stemmed := t.stemmed.Has(int(w.field))
+		stemmed := f.stems && t.stemmed.Has(int(w.field))
 		for range w.n {
 			tid := w.term()
 			f.hit(tid, int(w.field))
 			if stemmed {
-				if s := t.terms[tid].stem; s != noTerm {
+				if s := t.stemOf[tid]; s != noTerm {
 					f.hit(s, int(w.field))
 				}
 			}
@@ -131,27 +152,19 @@ func (f *Freqs) Count(slot int, m Mask, exact bool) float64 {
 }
 
 // Score is the weight of a term that stands tf times in the loaded document.
-// docs is the number of all documents.
-func (f *Freqs) Score(s Scorer, slot int, tf float64, docLen, docs int) float64 {
+func (f *Freqs) Score(slot int, tf float64) float64 {
 	if tf == 0 {
 		return 0
 	}
-	n, all := float64(f.t.Docs(f.ids[slot])), float64(docs)
-	avg := 1.0
-	if f.t.docs > 0 {
-		avg = float64(f.t.total) / float64(f.t.docs)
-	}
-	switch s {
+	switch idf := f.idf[slot]; f.scorer {
 	case BM25STD:
-		idf := math.Log(1 + (all-n+0.5)/(n+0.5))
-		return idf * tf * (bm25K1 + 1) / (tf + bm25K1*(1-bm25B+bm25B*float64(docLen)/avg))
+		return idf * tf * (bm25K1 + 1) / (tf + bm25K1*(1-bm25B+bm25B*f.length/f.avg))
 	case BM25:
-		idf := math.Log2(1 + (all+1)/n)
-		return idf * tf / (tf + bm25K1*(1-bm25B+bm25B*avg))
+		return idf * tf / (tf + bm25K1*(1-bm25B+bm25B*f.avg))
 	case TFIDF:
-		return tf * math.Log2(1+(all+1)/n) / f.max
+		return tf * idf / f.max
 	case TFIDFDocNorm:
-		return tf * math.Log2(1+(all+1)/n) / max(1, float64(docLen))
+		return tf * idf / max(1, f.length)
 	case DISMAX:
 		return tf
 	}

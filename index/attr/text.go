@@ -45,7 +45,6 @@ type posting struct {
 
 type term struct {
 	name     string
-	stem     TermID // the stem's entry; noTerm when the word has no other stem than itself
 	docs     uint32 // documents that hold it
 	refs     uint32 // of a stem: terms that have it; 0 for a word
 	mark     uint64 // the last operation that counted it
@@ -73,6 +72,7 @@ type Text struct {
 	stems     map[string]TermID // stems that differ from their word
 	sorted    ordered[string]   // words, without stems
 	terms     []term
+	stemOf    []TermID // by term: its stem's entry; noTerm when the word is its own stem
 	free      []TermID
 	forward   [][]byte // by document: {field, count, count x TermID}...
 	lengths   []uint32 // by document: words
@@ -150,7 +150,7 @@ func (t *Text) intern(word []byte) TermID {
 				t.stems[s] = sid
 			}
 			t.terms[sid].refs++
-			t.terms[id].stem = sid
+			t.stemOf[id] = sid
 		}
 	}
 	return id
@@ -162,8 +162,9 @@ func (t *Text) alloc(name string) TermID {
 		id, t.free = t.free[n-1], t.free[:n-1]
 	} else {
 		t.terms = append(t.terms, term{})
+		t.stemOf = append(t.stemOf, noTerm)
 	}
-	t.terms[id] = term{name: name, stem: noTerm}
+	t.terms[id], t.stemOf[id] = term{name: name}, noTerm
 	t.dictBytes += int64(len(name)) + 150
 	return id
 }
@@ -196,7 +197,7 @@ func (t *Text) Put(id uint32, d *TextDoc) {
 			word, start = word+1, end
 			fwd = binary.AppendUvarint(fwd, uint64(tid))
 			t.count(tid, id, f.field)
-			if s := t.terms[tid].stem; s != noTerm && t.stemmed.Has(int(f.field)) {
+			if s := t.stemOf[tid]; s != noTerm && t.stemmed.Has(int(f.field)) {
 				t.count(s, id, f.field)
 			}
 		}
@@ -229,7 +230,7 @@ func (t *Text) Remove(id uint32) {
 	for f := (fields{rest: fwd}); f.next(); {
 		for range f.n {
 			tid := f.term()
-			s := t.terms[tid].stem
+			s := t.stemOf[tid]
 			t.uncount(tid, id, f.field)
 			if s != noTerm && t.stemmed.Has(int(f.field)) {
 				t.uncount(s, id, f.field)
@@ -237,7 +238,7 @@ func (t *Text) Remove(id uint32) {
 		}
 	}
 	for _, tid := range t.dead {
-		if s := t.terms[tid].stem; s != noTerm {
+		if s := t.stemOf[tid]; s != noTerm {
 			if t.terms[s].refs--; t.terms[s].refs == 0 {
 				delete(t.stems, t.terms[s].name)
 				t.release(s)
@@ -389,7 +390,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 			tid := f.term()
 			stem := noTerm
 			if stemmed {
-				stem = t.terms[tid].stem
+				stem = t.stemOf[tid]
 			}
 			for g, ids := range groups {
 				for _, w := range ids {

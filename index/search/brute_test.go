@@ -119,5 +119,7 @@ func (b *brute) Len() int {
 	return len(b.vectors)
 }
 
-func (b *brute) Stats() index.Stats { return index.Stats{Len: b.Len(), Bytes: int64(b.Len() * b.dim * 4)} }
-func (b *brute) Close() error       { return nil }
+func (b *brute) Stats() index.Stats {
+	return index.Stats{Len: b.Len(), Bytes: int64(b.Len() * b.dim * 4)}
+}
+func (b *brute) Close() error { return nil }

@@ -11,24 +11,22 @@ const maxScored = 200
 
 // scorer weighs documents. It is made and used under one lock of mu.
 type scorer struct {
-	e      *exec
-	kind   attr.Scorer
-	root   *plan
-	freqs  *attr.Freqs
-	docs   int
-	docLen int
-	other  float64 // of what is not text
+	e     *exec
+	kind  attr.Scorer
+	root  *plan
+	freqs *attr.Freqs
+	other float64 // of what is not text
 }
 
 func (e *exec) scorer(root *plan) *scorer {
-	s := &scorer{e: e, kind: e.scoring, root: root, docs: e.ix.mu.live.Len()}
+	s := &scorer{e: e, kind: e.scoring, root: root}
 	if root == nil || e.ix.text == nil || !root.hasText() || s.kind == attr.DOCSCORE {
 		return s
 	}
 	if s.kind != attr.BM25STD && s.kind != attr.BM25 {
 		s.other = 1
 	}
-	s.freqs = e.ix.text.Freqs()
+	s.freqs = e.ix.text.Freqs(s.kind, e.ix.mu.live.Len())
 	s.bind(root)
 	return s
 }
@@ -63,8 +61,7 @@ func (s *scorer) score(id uint32) float64 {
 	if s.freqs == nil {
 		return s.e.ix.score
 	}
-	s.freqs.Load(id, s.kind == attr.TFIDF)
-	s.docLen = s.e.ix.text.DocLen(id)
+	s.freqs.Load(id)
 	x, _ := s.node(s.root, id)
 	return x * s.e.ix.score
 }
@@ -120,7 +117,7 @@ func (s *scorer) node(x *plan, id uint32) (sum float64, ok bool) {
 			tf := s.freqs.Count(slot, x.mask, x.terms[i].Exact)
 			if tf > 0 {
 				hits++
-				sum += s.freqs.Score(s.kind, slot, tf, s.docLen, s.docs)
+				sum += s.freqs.Score(slot, tf)
 			}
 		}
 		ok = hits > 0

@@ -168,6 +168,22 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// A small set is intersected by looking its documents up in numbers and tags.
+func TestIntersectionByLookUp(t *testing.T) {
+	x := newTester(t, "g TAG u TAG n NUMERIC")
+	for i := range 100 {
+		x.put(fmt.Sprint("d", i), "g", fmt.Sprintf("all,g%d", i%3), "u", fmt.Sprint("u", i/4), "n", fmt.Sprint(i))
+	}
+	x.put("without", "u", "u5")
+	x.want("@u:{u5} @n:[21 90]", Options{}, "3: d21 d22 d23")
+	x.want("@u:{u5} @n:[(21 inf]", Options{}, "2: d22 d23")
+	x.want("@u:{u5} @n:[-inf (22]", Options{}, "2: d20 d21")
+	x.want("@u:{u5} @n:[-inf 22]", Options{}, "3: d20 d21 d22")
+	x.want("@u:{u5} @g:{all}", Options{}, "4: d20 d21 d22 d23")
+	x.want("@u:{u5} @g:{g0|g1}", Options{}, "2: d21 d22")
+	x.want("@u:{u5} -@g:{all}", Options{}, "1: without")
+}
+
 func TestSortBy(t *testing.T) {
 	x := five(t)
 	load := func(doc, f string) ([]byte, bool) { return x.docs[doc](f) }
