@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nearcache/nearcache/store/evict"
 )
@@ -207,9 +206,9 @@ func (ks *Keyspace) FreeMemory() error {
 		return ErrOutOfMemory
 	}
 	var tx Tx
-	start := time.Now()
+	start := ks.clock()
 	for n := 0; ks.OverLimit(); n++ {
-		if n%64 == 63 && time.Since(start) > evictSlice {
+		if n%64 == 63 && ks.clock()-start >= evictSlice {
 			return nil
 		}
 		if !ks.evictOne(&tx, p) {
@@ -219,8 +218,8 @@ func (ks *Keyspace) FreeMemory() error {
 	return nil
 }
 
-// evictSlice bounds how long one FreeMemory evicts.
-const evictSlice = 20 * time.Millisecond
+// evictSlice bounds how long one FreeMemory evicts, in milliseconds.
+const evictSlice = 20
 
 // evictOne samples one shard, starting at a random one, and removes the best
 // candidate of the first shard that has any.
