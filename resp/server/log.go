@@ -75,7 +75,7 @@ func (s *Server) openLog() error {
 		s.cfg.Logger().Warn("the log ended in an incomplete record, as after a power cut; it was cut off and kept beside",
 			"file", t.File, "offset", t.Offset, "bytes", t.Size, "kept", t.Kept, "reason", t.Reason)
 	}
-	return nil
+	return s.compact(report.Bytes)
 }
 
 func (s *Server) fsyncPolicy() persist.Policy {

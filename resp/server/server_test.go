@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -109,6 +110,45 @@ func TestRestartKeepsKeysAndTimes(t *testing.T) {
 	do(t, c, "SELECT", 3)
 	if got := text(do(t, c, "GET", "three")); got != "3" {
 		t.Errorf("GET three in db 3 = %q", got)
+	}
+}
+
+// TestCompactionKeepsTheState rewrites a log that is mostly history and loads
+// what is left.
+func TestCompactionKeepsTheState(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := start(t, nil, "--dir", dir)
+	c := dial(t, s, client.Options{})
+	do(t, c, "FT.CREATE", "idx", "SCHEMA", "tag", "TAG")
+	do(t, c, "HSET", "h", "tag", "blue", "other", "1")
+	do(t, c, "PEXPIREAT", "h", time.Now().UnixMilli()+100000)
+	value := strings.Repeat("x", 1<<20)
+	for range 80 {
+		do(t, c, "SET", "k", value)
+	}
+	stop()
+	_, stop = start(t, nil, "--dir", dir) // compacts
+	stop()
+	var size int64
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil {
+			size += st.Size()
+		}
+	}
+	if size > 8<<20 {
+		t.Errorf("the folder holds %d bytes after compaction", size)
+	}
+	s, _ = start(t, nil, "--dir", dir)
+	c = dial(t, s, client.Options{})
+	if got := do(t, c, "GET", "k").Str; got != value {
+		t.Errorf("k has %d bytes", len(got))
+	}
+	if got := do(t, c, "TTL", "h").Int; got < 50 || got > 100 {
+		t.Errorf("TTL h = %d", got)
+	}
+	if v, _ := do(t, c, "FT.SEARCH", "idx", "@tag:{blue}", "NOCONTENT").Get("total_results"); v.Int != 1 {
+		t.Errorf("FT.SEARCH = %v", v)
 	}
 }
 
