@@ -195,7 +195,8 @@ func TestParseIsBounded(t *testing.T) {
 	} {
 		start := time.Now()
 		_, _ = Parse([]byte(in), Options{Params: many})
-		if d := time.Since(start); d > 100*time.Millisecond {
+		// Far less on a quiet machine; what is not linear takes minutes.
+		if d := time.Since(start); d > time.Second {
 			t.Errorf("%.30s...: %v", in, d)
 		}
 	}
