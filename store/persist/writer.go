@@ -441,10 +441,10 @@ func (w *writer) fail(op string, err error, c *chunk) bool {
 	if w.inflight != nil {
 		s := w.inflight
 		w.inflight = nil
-		if err := <-w.synced; err == nil {
+		if serr := <-w.synced; serr == nil {
 			w.reached(s.last, s.end)
-		} else if op != "sync" {
-			op, err = "sync", fmt.Errorf("sync %s: %w", name, err)
+		} else {
+			op, err = "sync", errors.Join(err, serr)
 		}
 	}
 	if w.lost {
