@@ -457,7 +457,10 @@ func (s *suite) overflow(t *testing.T) {
 			}
 			x := s.make(t, index.Params{Dim: 4, Metric: m, Element: e})
 			r := rand.New(rand.NewPCG(8, 8))
-			const n = 300
+			n := 300
+			if s.Short {
+				n = 90
+			}
 			for i := range n {
 				v := make([]float64, 4)
 				for j := range v {

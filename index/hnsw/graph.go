@@ -1,0 +1,346 @@
+package hnsw
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/kernel"
+	"github.com/nearcache/nearcache/index/slot"
+)
+
+// RediSearch's defaults.
+const (
+	defaultM       = 16
+	defaultEFC     = 200
+	defaultEF      = 10
+	defaultEpsilon = 0.01
+)
+
+const (
+	maxLevel = 24
+	stripes  = 1024
+	nodeSize = int(unsafe.Sizeof(node{}))
+)
+
+// The states of a node, see the package's comment. The level stands above them.
+const (
+	live    = 1 << iota // the label may be returned
+	pending             // being inserted
+	linked              // in the graph: its lists stand
+	dead                // in the graph, but no label is left
+	doomed              // a repair is taking it out
+	dup                 // not in the graph: hangs on the node of an equal vector
+
+	levelShift = 8
+)
+
+// node is what a slot has besides its vector and links. Slots are stored
+// plus 1, 0 is none.
+type node struct {
+	label  atomic.Uint64
+	state  atomic.Uint32
+	parent atomic.Uint32 // in the tree; of a dup the node it hangs on
+	next   atomic.Uint32 // chain of equal vectors, headed by the node in the graph
+	prev   atomic.Uint32
+	upper  atomic.Uint32 // first row in upper
+	_      uint32
+}
+
+func (n *node) level() int { return int(n.state.Load() >> levelShift) }
+
+func (n *node) has(flags uint32) bool { return n.state.Load()&flags != 0 }
+
+// carries reports whether any label may be returned for the node.
+func (n *node) carries() bool { return n.state.Load()&live != 0 || n.next.Load() != 0 }
+
+// Graph is an HNSW index. It implements [index.Index].
+type Graph struct {
+	params   index.Params
+	m, m0    int // links above and at level 0
+	children int // tree children of a node, at most
+	dot      bool
+	stride   int
+	kernel   kernel.Func
+	wideRow  int // stride of wide, 0 if there is none
+	wideFunc kernel.Func
+	levelMul float64
+
+	vectors *slot.Arena
+	wide    *slot.Arena
+	links   *slot.Arena
+	nodes   *slot.Arena
+	upper   *slot.Arena
+
+	labels slot.Labels
+	alloc  slot.Alloc
+	pool   slot.Pool[scratch]
+	moves  slot.Moves
+	equal  equals
+
+	entry    atomic.Uint64 // (level+1)<<32 | slot, 0 for none
+	entryMu  sync.Mutex
+	root     atomic.Uint32 // slot+1, written under entryMu
+	stripe   [stripes]stripe
+	upperMu  sync.Mutex
+	upperEnd uint32                 // rows handed out so far, guarded by upperMu
+	upperOld [maxLevel + 1][]uint32 // free rows, by number, guarded by upperMu
+
+	live   atomic.Int64 // labels
+	random atomic.Uint64
+	repair repairer
+}
+
+type stripe struct {
+	sync.Mutex
+	_ [56]byte
+}
+
+// New makes an empty graph.
+func New(p index.Params) (*Graph, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.M == 0 {
+		p.M = defaultM
+	}
+	if p.EFConstruction == 0 {
+		p.EFConstruction = defaultEFC
+	}
+	if p.EFRuntime == 0 {
+		p.EFRuntime = defaultEF
+	}
+	if p.Epsilon == 0 {
+		p.Epsilon = defaultEpsilon
+	}
+	g := &Graph{
+		params: p, m: p.M, m0: 2 * p.M, children: p.M,
+		dot:      p.Metric != index.L2,
+		stride:   kernel.Stride(p.Dim, index.Float32),
+		kernel:   kernel.Best(kernel.OpOf(p.Metric), index.Float32).Func,
+		levelMul: 1 / math.Log(float64(p.M)),
+	}
+	g.random.Store(p.Seed)
+	perSlot := g.stride + 4*g.m0 + nodeSize
+	if p.Element == index.Float64 {
+		g.wideRow = kernel.Stride(p.Dim, index.Float64)
+		g.wideFunc = kernel.Best(kernel.OpOf(p.Metric), index.Float64).Func
+		perSlot += g.wideRow
+	}
+	rows := slot.MaxRows(perSlot)
+	var err error
+	for _, a := range []struct {
+		at   **slot.Arena
+		size int
+	}{
+		{&g.vectors, rows * g.stride},
+		{&g.wide, rows * g.wideRow},
+		{&g.links, rows * 4 * g.m0},
+		{&g.nodes, rows * nodeSize},
+		// The mean is 1/(M-1) rows a slot. Should they run out, nodes stay at level 0.
+		{&g.upper, (rows*2/(g.m-1) + 4096) * 4 * g.m},
+	} {
+		if a.size == 0 {
+			continue
+		}
+		if *a.at, err = slot.Reserve(uintptr(a.size)); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+	}
+	g.pool.New = g.newScratch
+	g.alloc.Grow = g.grow
+	g.alloc.Recycle = g.recycle
+	g.alloc.Empty = g.empty
+	return g, nil
+}
+
+func (g *Graph) grow(n int) error {
+	err := errors.Join(
+		g.vectors.Grow(uintptr(n)*uintptr(g.stride)),
+		g.links.Grow(uintptr(n)*uintptr(4*g.m0)),
+		g.nodes.Grow(uintptr(n)*uintptr(nodeSize)))
+	if g.wide != nil {
+		err = errors.Join(err, g.wide.Grow(uintptr(n)*uintptr(g.wideRow)))
+	}
+	return err
+}
+
+// recycle makes a slot that nobody holds as new.
+func (g *Graph) recycle(s uint32) {
+	n := g.node(s)
+	clearList(g.list(0, s))
+	g.freeUpper(s, n.level())
+	n.state.Store(0)
+	n.parent.Store(0)
+	n.next.Store(0)
+	n.prev.Store(0)
+	n.upper.Store(0)
+}
+
+// empty is called when no slot is in use or held.
+func (g *Graph) empty() {
+	g.vectors.Zero()
+	if g.wide != nil {
+		g.wide.Zero()
+	}
+	g.upperMu.Lock()
+	defer g.upperMu.Unlock()
+	g.upperEnd = 0
+	for i := range g.upperOld {
+		g.upperOld[i] = nil
+	}
+}
+
+// Close waits for a repair and returns the off-heap memory.
+func (g *Graph) Close() error {
+	g.repair.close()
+	var errs []error
+	for _, a := range []*slot.Arena{g.vectors, g.wide, g.links, g.nodes, g.upper} {
+		if a != nil {
+			errs = append(errs, a.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (g *Graph) row(s uint32) unsafe.Pointer {
+	return unsafe.Add(g.vectors.Base(), uintptr(s)*uintptr(g.stride))
+}
+
+func (g *Graph) rowBytes(s uint32) []byte { return unsafe.Slice((*byte)(g.row(s)), g.stride) }
+
+func (g *Graph) wideBytes(s uint32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(g.wide.Base(), uintptr(s)*uintptr(g.wideRow))), g.wideRow)
+}
+
+func (g *Graph) node(s uint32) *node {
+	return (*node)(unsafe.Add(g.nodes.Base(), uintptr(s)*uintptr(nodeSize)))
+}
+
+// list is the node's list at a level: neighbour+1, 0 behind the last. It is
+// read and written atomically, written under the node's stripe.
+func (g *Graph) list(level int, s uint32) []uint32 {
+	if level == 0 {
+		return unsafe.Slice((*uint32)(unsafe.Add(g.links.Base(), uintptr(s)*uintptr(4*g.m0))), g.m0)
+	}
+	row := uintptr(g.node(s).upper.Load()) - 1 + uintptr(level) - 1
+	return unsafe.Slice((*uint32)(unsafe.Add(g.upper.Base(), row*uintptr(4*g.m))), g.m)
+}
+
+func clearList(l []uint32) {
+	for i := range l {
+		atomic.StoreUint32(&l[i], 0)
+	}
+}
+
+func (g *Graph) lock(s uint32)   { g.stripe[s%stripes].Lock() }
+func (g *Graph) unlock(s uint32) { g.stripe[s%stripes].Unlock() }
+
+// takeUpper reserves rows for a node of that level; the level may become 0.
+func (g *Graph) takeUpper(level int) (int, uint32) {
+	if level == 0 {
+		return 0, 0
+	}
+	g.upperMu.Lock()
+	defer g.upperMu.Unlock()
+	if old := g.upperOld[level]; len(old) > 0 {
+		row := old[len(old)-1]
+		g.upperOld[level] = old[:len(old)-1]
+		return level, row + 1
+	}
+	end := g.upperEnd + uint32(level)
+	if g.upper.Grow(uintptr(end)*uintptr(4*g.m)) != nil {
+		return 0, 0
+	}
+	row := g.upperEnd
+	g.upperEnd = end
+	return level, row + 1
+}
+
+func (g *Graph) freeUpper(s uint32, level int) {
+	if level == 0 {
+		return
+	}
+	for l := 1; l <= level; l++ {
+		clearList(g.list(l, s))
+	}
+	g.upperMu.Lock()
+	defer g.upperMu.Unlock()
+	g.upperOld[level] = append(g.upperOld[level], g.node(s).upper.Load()-1)
+}
+
+// drawLevel draws a node's level: l with a probability of M^-l.
+func (g *Graph) drawLevel() int {
+	// splitmix64
+	z := g.random.Add(0x9e3779b97f4a7c15)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	u := (float64(z>>11) + 1) / (1 << 53) // above 0, at most 1
+	return min(int(-math.Log(u)*g.levelMul), maxLevel)
+}
+
+// Len is the number of labels.
+func (g *Graph) Len() int { return int(g.live.Load()) }
+
+// Stats returns the index's figures.
+func (g *Graph) Stats() index.Stats {
+	unused, free := g.alloc.Unused()
+	st := index.Stats{
+		Len:     g.Len(),
+		Deleted: unused - free + int(g.repair.dead.Load()),
+		Bytes:   g.labels.Bytes() + g.equal.bytes(),
+	}
+	for _, a := range []*slot.Arena{g.vectors, g.wide, g.links, g.nodes, g.upper} {
+		if a != nil {
+			st.Bytes += int64(a.Committed())
+		}
+	}
+	if e := g.entry.Load(); e != 0 {
+		st.Levels = int(e >> 32)
+	}
+	return st
+}
+
+// Entry is the label of the node where searches begin; false where there is none.
+func (g *Graph) Entry() (index.Label, bool) {
+	c := g.pool.Enter()
+	defer g.pool.Leave(c)
+	e := g.entry.Load()
+	if e == 0 {
+		return 0, false
+	}
+	n := g.node(uint32(e))
+	return index.Label(n.label.Load()), n.has(live)
+}
+
+// toKey makes a distance and a slot one number that sorts by both; the two
+// lowest bits are for marks.
+func toKey(d float32, s uint32) uint64 {
+	b := math.Float32bits(d)
+	if d != d {
+		b = math.Float32bits(float32(math.Inf(1))) // products overflowed to both sides
+	}
+	if b>>31 != 0 {
+		b = ^b
+	} else {
+		b |= 1 << 31
+	}
+	return uint64(b)<<32 | uint64(s)<<2
+}
+
+func keySlot(k uint64) uint32 { return uint32(k) >> 2 }
+
+func keyDistance(k uint64) float32 {
+	b := uint32(k >> 32)
+	if b>>31 != 0 {
+		return math.Float32frombits(b &^ (1 << 31))
+	}
+	return math.Float32frombits(^b)
+}
+
+func nextPow2(n int) int { return 1 << bits.Len(uint(n-1)) }

@@ -1,0 +1,283 @@
+package hnsw
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A repair takes a set of tombstones out of the graph:
+//
+//	doom     mark them; from now on nobody links to them or hangs a tree child on them
+//	entry    choose another entry point if it is one of them
+//	tree     hang their tree children elsewhere
+//	links    visit every node; one that links to a doomed node selects its
+//	         neighbours anew from its own and those of the doomed
+//	retire   nothing leads to them: their slots are free when every operation
+//	         that is running has ended
+//
+// Many at once, because the tombstone does not know who links to it, and one
+// pass over all lists serves the whole set. The idea is FreshDiskANN's
+// (Singh and others, 2021).
+
+// minTombs: fewer than this many, and than a tenth of the nodes, are left lying.
+const minTombs = 64
+
+// repairer decides when to repair.
+type repairer struct {
+	dead atomic.Int64 // tombstones that are not retired yet
+	mu   sync.Mutex   // held by the repair that runs
+
+	tombs struct {
+		sync.Mutex
+		slots   []uint32
+		running bool // a goroutine is at it
+		closed  bool
+	}
+	wg      sync.WaitGroup
+	closing atomic.Bool
+	work    scratch
+	ready   bool // work is made
+}
+
+func (r *repairer) add(s uint32) {
+	r.dead.Add(1)
+	r.tombs.Lock()
+	defer r.tombs.Unlock()
+	r.tombs.slots = append(r.tombs.slots, s)
+}
+
+// due reports whether there are tombstones enough.
+func (r *repairer) due(g *Graph) bool {
+	n := r.dead.Load()
+	return n > 0 && (n >= minTombs && n >= g.live.Load()/10 || g.live.Load() == 0)
+}
+
+// start starts a repair, if one is due and none is running.
+func (r *repairer) start(g *Graph) {
+	if !r.due(g) {
+		return
+	}
+	r.tombs.Lock()
+	defer r.tombs.Unlock()
+	if r.tombs.running || r.tombs.closed {
+		return
+	}
+	r.tombs.running = true
+	r.wg.Add(1)
+	go func() {
+		defer r.wg.Done()
+		for {
+			r.mu.Lock()
+			r.runLocked(g)
+			r.mu.Unlock()
+			r.tombs.Lock()
+			if r.tombs.closed || len(r.tombs.slots) == 0 || !r.due(g) {
+				r.tombs.running = false
+				r.tombs.Unlock()
+				return
+			}
+			r.tombs.Unlock()
+		}
+	}()
+}
+
+// keepUp lets a writer wait when removals are far ahead of the repair, so that
+// tombstones stay a fraction of the graph.
+func (r *repairer) keepUp(g *Graph) {
+	if n := r.dead.Load(); n > 4*minTombs && n > g.live.Load()/2 {
+		r.mu.Lock()
+		if r.due(g) {
+			r.runLocked(g)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// Flush repairs until no tombstone is left, for tests and for idle time.
+func (g *Graph) Flush() {
+	g.repair.mu.Lock()
+	defer g.repair.mu.Unlock()
+	for g.repair.runLocked(g) {
+	}
+}
+
+func (r *repairer) close() {
+	r.closing.Store(true)
+	r.tombs.Lock()
+	r.tombs.closed = true
+	r.tombs.Unlock()
+	r.wg.Wait()
+}
+
+// runLocked does one repair and reports whether there was anything to do.
+func (r *repairer) runLocked(g *Graph) bool {
+	defer func() { g.alloc.Reclaim(g.pool.Oldest()) }()
+	r.tombs.Lock()
+	slots := r.tombs.slots
+	r.tombs.slots = nil
+	r.tombs.Unlock()
+	if len(slots) == 0 {
+		return false
+	}
+	if !r.ready {
+		r.work, r.ready = g.newScratch(), true
+	}
+	sc := &r.work
+	for _, s := range slots {
+		// Under the stripe: who is linking to s right now is done before the walk below.
+		g.lock(s)
+		g.node(s).state.Or(doomed)
+		g.unlock(s)
+	}
+	g.moveEntry()
+	for _, s := range slots {
+		g.moveChildren(sc, s)
+	}
+	g.entryMu.Lock()
+	if t := g.root.Load(); t != 0 && g.node(t-1).has(doomed) {
+		g.root.Store(0) // nobody was left to be the root
+	}
+	g.entryMu.Unlock()
+	for s := range uint32(g.alloc.Count()) {
+		if s%256 == 0 && r.closing.Load() {
+			return false
+		}
+		st := g.node(s).state.Load()
+		if st&(pending|linked) == 0 || st&(doomed|dup) != 0 {
+			continue
+		}
+		g.mend(sc, s)
+	}
+	g.alloc.Retire(g.pool.Retire(), slots...)
+	r.dead.Add(-int64(len(slots)))
+	return true
+}
+
+// moveEntry chooses the highest node that stays, if the entry point does not.
+func (g *Graph) moveEntry() {
+	g.entryMu.Lock()
+	defer g.entryMu.Unlock()
+	if e := g.entry.Load(); e == 0 || !g.node(uint32(e)).has(doomed) {
+		return
+	}
+	var best uint64
+	bestDead := true
+	for s := range uint32(g.alloc.Count()) {
+		n := g.node(s)
+		st := n.state.Load()
+		if st&linked == 0 || st&doomed != 0 {
+			continue
+		}
+		e := entryOf(s, n.level())
+		isDead := st&dead != 0
+		if best == 0 || bestDead && !isDead || bestDead == isDead && e>>32 > best>>32 {
+			best, bestDead = e, isDead
+		}
+	}
+	if best == 0 {
+		g.root.Store(0)
+	}
+	g.entry.Store(best)
+}
+
+// moveChildren hangs the tree children of a doomed node elsewhere.
+func (g *Graph) moveChildren(sc *scratch, s uint32) {
+	g.lock(s)
+	all := append([]uint32(nil), g.snapshot(sc, 0, s)...)
+	g.unlock(s)
+	for _, c := range all {
+		if n := g.node(c); n.parent.Load() == s+1 && !n.has(doomed) {
+			g.moveChild(sc, s, c)
+		}
+	}
+}
+
+func (g *Graph) moveChild(sc *scratch, s, c uint32) {
+	// The nearest of its own neighbours that is not below it.
+	near := append([]uint32(nil), g.snapshot(sc, 0, c)...)
+	for _, k := range append([]uint64(nil), g.sorted(sc, c, near)...) {
+		if o := keySlot(k); !g.node(o).has(doomed|dead|dup) && !g.below(o, c) && g.adopt(sc, o, c) {
+			return
+		}
+	}
+	// Or somewhere below the nearest ancestor that stays. c is not there: it hangs on s, which is doomed.
+	a := g.node(s).parent.Load()
+	for a != 0 && g.node(a-1).has(doomed) {
+		a = g.node(a - 1).parent.Load()
+	}
+	if a == 0 || !g.adoptBelow(sc, a-1, c) {
+		g.adoptAnywhere(sc, c)
+	}
+}
+
+// below reports whether o hangs somewhere below c, or so far down that it is
+// not worth finding out.
+func (g *Graph) below(o, c uint32) bool {
+	for range 256 {
+		if o == c {
+			return true
+		}
+		p := g.node(o).parent.Load()
+		if p == 0 {
+			return false
+		}
+		o = p - 1
+	}
+	return true
+}
+
+// mend selects the neighbours of s anew where it links to doomed nodes.
+func (g *Graph) mend(sc *scratch, s uint32) {
+	for l := range g.node(s).level() + 1 {
+		if !g.linksToDoomed(l, s) { // looked up before the lock: most nodes have none
+			continue
+		}
+		g.lock(s)
+		list := g.list(l, s)
+		all := sc.front[:0]
+		sc.seen.reset(g.alloc.Count())
+		sc.seen.add(s)
+		take := func(v uint32) {
+			if !g.node(v).has(doomed) && sc.seen.add(v) {
+				all = append(all, v)
+			}
+		}
+		for i := range list {
+			v := atomic.LoadUint32(&list[i])
+			if v == 0 {
+				break
+			}
+			take(v - 1)
+			if !g.node(v - 1).has(doomed) {
+				continue
+			}
+			theirs := g.list(l, v-1)
+			for j := range theirs {
+				w := atomic.LoadUint32(&theirs[j])
+				if w == 0 {
+					break
+				}
+				if g.node(w - 1).has(linked) {
+					take(w - 1)
+				}
+			}
+		}
+		sc.front = all
+		g.writeLocked(l, s, g.selectNeighbors(sc, g.sorted(sc, s, all), s, l, len(list)))
+		g.unlock(s)
+	}
+}
+
+func (g *Graph) linksToDoomed(level int, s uint32) bool {
+	l := g.list(level, s)
+	for i := range l {
+		v := atomic.LoadUint32(&l[i])
+		if v == 0 {
+			return false
+		}
+		if g.node(v - 1).has(doomed) {
+			return true
+		}
+	}
+	return false
+}

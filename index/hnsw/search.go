@@ -1,0 +1,529 @@
+package hnsw
+
+import (
+	"math"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/slot"
+)
+
+// maxPool is the pool size from which on a scan is better: a sorted pool pays
+// for its length at each insertion.
+const maxPool = 1 << 14
+
+// walkCost is how many rows a walk compares for each place in its pool,
+// measured as time in units of a scan's row; see BenchmarkFilter.
+const walkCost = 16
+
+// gather collects the neighbours of s that were not seen yet in sc.batch.
+func (g *Graph) gather(sc *scratch, level int, s uint32) int {
+	l := g.list(level, s)
+	mark, tag := sc.seen.mark, sc.seen.tag
+	batch := sc.batch[:len(l)]
+	n := 0
+	for i := range l {
+		v := atomic.LoadUint32(&l[i])
+		if v == 0 {
+			break
+		}
+		v--
+		if int(v) >= len(mark) || n >= len(batch) {
+			continue
+		}
+		batch[n] = v // without a branch: overwritten by the next if it was seen
+		fresh := 0
+		if mark[v] != tag {
+			fresh = 1
+		}
+		mark[v] = tag
+		n += fresh
+	}
+	return n
+}
+
+// descend walks greedily from cur, a node of level from, to the nearest it
+// finds above level to.
+func (g *Graph) descend(sc *scratch, cur uint32, from, to int) (uint32, float32) {
+	d := g.walkDistance(sc, cur)
+	for l := from; l > to; l-- {
+		for moved := true; moved; {
+			moved = false
+			list := g.list(l, cur)
+			n := 0
+			for i := range list {
+				v := atomic.LoadUint32(&list[i])
+				if v == 0 {
+					break
+				}
+				sc.batch[n] = v - 1
+				n++
+			}
+			g.distances(sc.dist, sc.query, sc.batch[:n])
+			sc.evals += n
+			for i, x := range sc.dist[:n] {
+				if x < d {
+					d, cur, moved = x, sc.batch[i], true
+				}
+			}
+		}
+	}
+	return cur, d
+}
+
+// walkDistance is the walk's distance from the query to one slot.
+func (g *Graph) walkDistance(sc *scratch, s uint32) float32 {
+	sc.one[0] = s
+	g.distances(sc.dist, sc.query, sc.one[:])
+	if d := sc.dist[0]; d == d {
+		return d
+	}
+	return float32(math.Inf(1))
+}
+
+// explore expands the pool's nodes, nearest first, until all are. It gives up
+// and returns false when stop says so, or when more than sc.budget distances
+// were computed.
+func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
+	p := &sc.pool
+	dist, batch := sc.dist, sc.batch
+	base := g.vectors.Base()
+	flip := float32(1)
+	if g.dot {
+		flip = -1
+	}
+	for turn := 1; p.next < len(p.keys); turn++ {
+		k := p.keys[p.next]
+		p.keys[p.next] |= expanded
+		p.next++
+		if k&expanded != 0 {
+			continue
+		}
+		n := g.gather(sc, level, keySlot(k))
+		if n == 0 {
+			continue
+		}
+		g.kernel(unsafe.Pointer(&dist[0]), sc.query, base, &batch[0], n, g.stride)
+		sc.evals += n
+		for i := range n {
+			d := dist[i] * flip
+			if p.bounded && !(d < p.bound) {
+				continue
+			}
+			p.insert(d, batch[i], sc.hidden(g, sc, batch[i]))
+		}
+		if turn%32 == 0 && (sc.evals > sc.budget && sc.budget > 0 || stop != nil && stop()) {
+			return false
+		}
+	}
+	return true
+}
+
+func hiddenFromSearch(g *Graph, sc *scratch, s uint32) bool {
+	n := g.node(s)
+	if sc.allow == nil {
+		return !n.carries()
+	}
+	for {
+		if n.has(live) && sc.allow.Contains(index.Label(n.label.Load())) {
+			return false
+		}
+		next := n.next.Load()
+		if next == 0 {
+			return true
+		}
+		n = g.node(next - 1)
+	}
+}
+
+// start puts the search's first nodes into the pool; false if the graph is empty.
+func (g *Graph) start(sc *scratch, ef int) bool {
+	e := g.entry.Load()
+	if e == 0 {
+		return false
+	}
+	cur, d := g.descend(sc, uint32(e), int(e>>32)-1, 0)
+	sc.seen.reset(g.alloc.Count())
+	sc.pool.reset(ef)
+	sc.seen.add(cur)
+	sc.pool.insert(d, cur, sc.hidden(g, sc, cur))
+	// An equal vector is found without a walk, whatever the graph is like.
+	if s, ok := g.equal.find(g, hashRow(g.queryBytes(sc)), g.queryBytes(sc)); ok && s != cur && g.node(s).has(linked) {
+		sc.seen.add(s)
+		sc.pool.insert(g.walkDistance(sc, s), s, sc.hidden(g, sc, s))
+	}
+	return true
+}
+
+// distance turns a kernel's result (float32) into the metric's distance.
+func (g *Graph) distance(f float32) float64 {
+	if g.dot {
+		f = 1 - f
+	}
+	if f != f { // products overflowed to both sides
+		return math.Inf(1)
+	}
+	if f < 0 && g.params.Metric == index.Cosine {
+		return 0 // a rounding error: no angle is below 0
+	}
+	return float64(f)
+}
+
+// distance64 does so for float64.
+func (g *Graph) distance64(f float64) float64 {
+	if g.dot {
+		f = 1 - f
+	}
+	if f != f {
+		return math.Inf(1)
+	}
+	if f < 0 && g.params.Metric == index.Cosine {
+		return 0
+	}
+	return f
+}
+
+// exactly is the distance from the query to a slot, in the element's precision.
+func (g *Graph) exactly(sc *scratch, s uint32) float64 {
+	sc.one[0] = s
+	if g.wideRow > 0 {
+		g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.one[0], 1, g.wideRow)
+		return g.distance64(sc.wdist[0])
+	}
+	g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.one[0], 1, g.stride)
+	return g.distance(sc.dist[0])
+}
+
+// emit calls f with every label that may be returned for the node.
+func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool) bool {
+	for {
+		n := g.node(s)
+		if n.has(live) {
+			if l := index.Label(n.label.Load()); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
+				return false
+			}
+		}
+		next := n.next.Load()
+		if next == 0 {
+			return true
+		}
+		s = next - 1
+	}
+}
+
+// results appends what the pool found, at most k.
+func (g *Graph) results(dst []index.Neighbor, sc *scratch, k int) []index.Neighbor {
+	n := len(dst)
+	for _, key := range sc.pool.keys {
+		if key&hidden != 0 {
+			continue
+		}
+		d := keyDistance(key)
+		if g.dot {
+			d = -d
+		}
+		near := g.distance(d)
+		more := g.emit(sc, keySlot(key), func(l index.Label, s uint32) bool {
+			if g.wideRow > 0 {
+				near = g.exactly(sc, s)
+			}
+			dst = append(dst, index.Neighbor{Label: l, Distance: near})
+			return g.wideRow > 0 || len(dst)-n < k
+		})
+		if !more {
+			break
+		}
+	}
+	slot.Sort(dst[n:])
+	return dst[:min(len(dst), n+k)]
+}
+
+// Search appends the k nearest to dst, nearest first.
+func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOptions) ([]index.Neighbor, error) {
+	c := g.pool.Enter()
+	defer g.pool.Leave(c)
+	sc := &c.S
+	if err := g.load(sc, q); err != nil {
+		return dst, err
+	}
+	if k <= 0 {
+		return dst, nil
+	}
+	ef := o.EF
+	if ef <= 0 {
+		ef = g.params.EFRuntime
+	}
+	ef = max(ef, k)
+	sc.allow = o.Allow
+	return g.moves.Search(dst, k, func(dst []index.Neighbor) []index.Neighbor {
+		if g.walk(sc, ef, o) {
+			return g.results(dst, sc, k)
+		}
+		sc.top.Reset(k)
+		g.scan(sc, o, math.Inf(1), &sc.top)
+		return sc.top.AppendTo(dst)
+	}, g.allowed(sc, math.Inf(1))), nil
+}
+
+// walk searches the graph, or returns false if a scan does better.
+func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
+	size := g.Len()
+	if ef >= maxPool || ef >= size/4 {
+		return false
+	}
+	sc.budget = 0
+	if o.Allow != nil {
+		// A walk goes through size/allowed nodes for each that counts.
+		m := o.Allow.Len()
+		if m*m <= walkCost*ef*size {
+			return false
+		}
+		sc.budget = m + walkCost*ef // what is allowed lies far from the query
+	}
+	sc.evals = 0
+	sc.hidden = hiddenFromSearch
+	if !g.start(sc, ef) {
+		return false
+	}
+	if !g.explore(sc, 0, o.Stop) {
+		return sc.budget == 0 || sc.evals <= sc.budget // stopped, not over budget
+	}
+	return true
+}
+
+// allowed is the distance of a label that the search may return.
+func (g *Graph) allowed(sc *scratch, radius float64) func(index.Label) (float64, bool) {
+	return func(l index.Label) (float64, bool) {
+		if sc.allow != nil && !sc.allow.Contains(l) {
+			return 0, false
+		}
+		s := g.labels.Slot(l)
+		if s == slot.None {
+			return 0, false
+		}
+		d := g.exactly(sc, s)
+		return d, d <= radius
+	}
+}
+
+// Distance is the distance from the query to the label's vector.
+func (g *Graph) Distance(q []byte, l index.Label) (float64, bool) {
+	c := g.pool.Enter()
+	defer g.pool.Leave(c)
+	if g.load(&c.S, q) != nil {
+		return 0, false
+	}
+	s := g.labels.Slot(l)
+	if s == slot.None {
+		return 0, false
+	}
+	return g.exactly(&c.S, s), true
+}
+
+// Range appends all within radius (inclusive) to dst, nearest first. As
+// RediSearch does, it explores epsilon beyond the radius.
+func (g *Graph) Range(dst []index.Neighbor, q []byte, radius float64, o index.SearchOptions) ([]index.Neighbor, error) {
+	c := g.pool.Enter()
+	defer g.pool.Leave(c)
+	sc := &c.S
+	if err := g.load(sc, q); err != nil {
+		return dst, err
+	}
+	if math.IsNaN(radius) || math.IsInf(radius, -1) {
+		return dst, nil
+	}
+	sc.allow = o.Allow
+	dst = g.moves.Search(dst, -1, func(dst []index.Neighbor) []index.Neighbor {
+		n := len(dst)
+		sc.found = sc.found[:0]
+		if !g.walkRange(sc, radius, o) {
+			sc.found = sc.found[:0]
+			g.scan(sc, o, radius, nil)
+		}
+		dst = append(dst, sc.found...)
+		slot.Sort(dst[n:])
+		return dst
+	}, g.allowed(sc, radius))
+	if cap(sc.found) > 1<<16 {
+		sc.found = nil
+	}
+	return dst, nil
+}
+
+// minRangePool: the walk that leads a range search to the query needs a pool
+// that does not get stuck, whatever ef was chosen for the nearest few.
+const minRangePool = 32
+
+// walkRange collects in sc.found, or returns false if a scan does better.
+func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bool {
+	ef := o.EF
+	if ef <= 0 {
+		ef = g.params.EFRuntime
+	}
+	ef = min(max(ef, minRangePool), maxPool)
+	size := g.Len()
+	if ef >= size/4 || o.Allow != nil && o.Allow.Len()*o.Allow.Len() <= walkCost*ef*size {
+		return false
+	}
+	eps := o.Epsilon
+	if !(eps > 0) {
+		eps = g.params.Epsilon
+	}
+	// In the walk's own unit, rounded outwards; what is found is compared exactly.
+	reach := radius + math.Abs(radius)*eps
+	slack := g.slack(sc, radius)
+	inside, near := float32(radius+slack), float32(reach+slack)
+	if g.dot {
+		inside, near = inside-1, near-1
+	}
+
+	sc.evals, sc.budget = 0, 0
+	sc.hidden = hiddenFromSearch
+	if !g.start(sc, ef) {
+		return true
+	}
+	sc.front, sc.hits = sc.front[:0], sc.hits[:0]
+	for _, k := range sc.pool.keys {
+		g.reached(sc, keyDistance(k), keySlot(k), inside, near)
+	}
+	p := &sc.pool
+	// First to the query, as Search does; then outwards, until nothing within reach is left.
+	for turn := 1; ; turn++ {
+		var s uint32
+		switch {
+		case p.next < len(p.keys):
+			k := p.keys[p.next]
+			p.keys[p.next] |= expanded
+			p.next++
+			if k&expanded != 0 {
+				continue
+			}
+			s = keySlot(k)
+		case len(sc.front) > 0:
+			// Expanded before, perhaps: then its neighbours are seen, which costs little.
+			s = sc.front[len(sc.front)-1]
+			sc.front = sc.front[:len(sc.front)-1]
+		default:
+			s = slot.None
+		}
+		if s == slot.None || turn%32 == 0 && o.Stop != nil && o.Stop() {
+			break
+		}
+		n := g.gather(sc, 0, s)
+		g.distances(sc.dist, sc.query, sc.batch[:n])
+		for i, d := range sc.dist[:n] {
+			g.reached(sc, d, sc.batch[i], inside, near)
+			if p.bounded && !(d < p.bound) {
+				continue
+			}
+			p.insert(d, sc.batch[i], sc.hidden(g, sc, sc.batch[i]))
+		}
+	}
+	for _, s := range sc.hits {
+		g.emit(sc, s, func(l index.Label, s uint32) bool {
+			if d := g.exactly(sc, s); d <= radius {
+				sc.found = append(sc.found, index.Neighbor{Label: l, Distance: d})
+			}
+			return true
+		})
+	}
+	if cap(sc.hits) > 1<<16 {
+		sc.hits, sc.front = nil, nil
+	}
+	return true
+}
+
+// slack is how far the walk's distance may be off near radius.
+func (g *Graph) slack(sc *scratch, radius float64) float64 {
+	if g.dot {
+		return 1e-5 * (1 + math.Abs(radius))
+	}
+	s := 1e-5 * math.Abs(radius)
+	if g.wideRow > 0 { // the components themselves were rounded
+		q := unsafe.Slice((*float64)(sc.wide), g.params.Dim)
+		norm := 0.0
+		for _, x := range q {
+			norm += x * x
+		}
+		s += 1e-6*math.Sqrt(math.Abs(radius)*norm) + 1e-12*norm
+	}
+	return s
+}
+
+func (g *Graph) reached(sc *scratch, d float32, s uint32, inside, near float32) {
+	if d <= near || near > math.MaxFloat32 {
+		sc.front = append(sc.front, s)
+	}
+	if d <= inside || inside > math.MaxFloat32 {
+		sc.hits = append(sc.hits, s)
+	}
+}
+
+// scan offers every allowed vector within radius to top, or collects it in
+// sc.found if top is nil.
+func (g *Graph) scan(sc *scratch, o index.SearchOptions, radius float64, top *slot.Top) {
+	n := 0
+	flush := func() {
+		if n == 0 {
+			return
+		}
+		if g.wideRow > 0 {
+			g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.batch[0], n, g.wideRow)
+		} else {
+			g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.batch[0], n, g.stride)
+		}
+		bound := radius
+		if top != nil && top.Full() {
+			bound = min(bound, top.Worst())
+		}
+		for i, s := range sc.batch[:n] {
+			var d float64
+			if g.wideRow > 0 {
+				d = g.distance64(sc.wdist[i])
+			} else {
+				d = g.distance(sc.dist[i])
+			}
+			if !(d <= bound) {
+				continue
+			}
+			nb := index.Neighbor{Label: index.Label(g.node(s).label.Load()), Distance: d}
+			if top == nil {
+				sc.found = append(sc.found, nb)
+				continue
+			}
+			top.Offer(nb)
+			if top.Full() {
+				bound = min(radius, top.Worst())
+			}
+		}
+		n = 0
+	}
+	add := func(s uint32) {
+		sc.batch[n] = s
+		if n++; n == chunk {
+			flush()
+		}
+	}
+	count := g.alloc.Count()
+	if o.Allow != nil && o.Allow.Len() < count/4 {
+		asked := 0
+		o.Allow.Each(func(l index.Label) bool {
+			if s := g.labels.Slot(l); s != slot.None {
+				add(s)
+			}
+			asked++
+			return asked%4096 != 0 || o.Stop == nil || !o.Stop()
+		})
+	} else {
+		for s := range uint32(count) {
+			if s%4096 == 4095 && o.Stop != nil && o.Stop() {
+				break
+			}
+			if nd := g.node(s); nd.has(live) && (o.Allow == nil || o.Allow.Contains(index.Label(nd.label.Load()))) {
+				add(s)
+			}
+		}
+	}
+	flush()
+}
