@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -242,4 +244,34 @@ func FuzzReadFvecs(f *testing.F) {
 			t.Fatalf("%d x %d with %d elements out of %d bytes", m.Rows, m.Dim, len(m.Data), len(b))
 		}
 	})
+}
+
+// A file's size is known: it is read in one piece, and a wrong header is
+// refused before any element.
+func TestLoadFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, b []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	one, two := math.Float32bits(1), math.Float32bits(2)
+	f, err := LoadFvecs(write("a.fvecs", vecs(2, []uint32{one, two}, []uint32{two, one})), Limits{})
+	if err != nil || f.Rows != 2 || !slices.Equal(f.Row(0), []float32{1, 2}) || cap(f.Data) != 4 {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	i, err := LoadIvecs(write("a.ivecs", vecs(1, []uint32{5})), Limits{})
+	if err != nil || i.Rows != 1 || i.Data[0] != 5 {
+		t.Errorf("got %+v, %v", i, err)
+	}
+	bad := write("bad.npy", npy(1, npyHead("<f2", "(3, 2)"), 0, 0))
+	if m, err := LoadNPY(bad, Limits{}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), bad) || !strings.Contains(err.Error(), "header says 12") {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if _, err := LoadIvecs(filepath.Join(dir, "none"), Limits{}); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
 }
