@@ -20,7 +20,7 @@ type brute struct {
 
 var bruteKinds = []index.Kind{
 	{Name: "FLAT", New: newBrute},
-	{Name: "HNSW", New: newBrute},
+	{Name: "HNSW", New: newBrute}, // used only where a test names these kinds alone
 }
 
 func newBrute(p index.Params) (index.Index, error) {
@@ -43,6 +43,10 @@ func blob(x ...float32) []byte {
 	return b
 }
 
+func finite(v []byte) bool {
+	return !slices.ContainsFunc(floats(v), func(f float32) bool { return f-f != 0 })
+}
+
 func l2(a, b []float32) float64 {
 	var s float32
 	for i := range a {
@@ -53,10 +57,8 @@ func l2(a, b []float32) float64 {
 
 func (b *brute) Add(l index.Label, version uint64, v []byte) error {
 	x := floats(v)
-	for _, f := range x {
-		if f-f != 0 {
-			return index.ErrNotFin
-		}
+	if !finite(v) {
+		return index.ErrNotFin
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,12 +96,18 @@ func (b *brute) all(dst []index.Neighbor, q []byte, o index.SearchOptions, keep 
 }
 
 func (b *brute) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOptions) ([]index.Neighbor, error) {
+	if !finite(q) {
+		return dst, index.ErrNotFin
+	}
 	n := len(dst)
 	dst = b.all(dst, q, o, func(float64) bool { return true })
 	return dst[:min(len(dst), n+k)], nil
 }
 
 func (b *brute) Range(dst []index.Neighbor, q []byte, radius float64, o index.SearchOptions) ([]index.Neighbor, error) {
+	if !finite(q) {
+		return dst, index.ErrNotFin
+	}
 	return b.all(dst, q, o, func(d float64) bool { return d <= radius }), nil
 }
 

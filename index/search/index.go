@@ -163,7 +163,7 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 			a.geo = &attr.Geo{}
 		case TypeVector:
 			for _, k := range kinds {
-				if k.Name == f.Algorithm {
+				if k.Name == f.Algorithm && a.vectors == nil {
 					v, err := k.New(f.Vector)
 					if err != nil {
 						_ = ix.Close()

@@ -163,8 +163,15 @@ func (g generator) query(depth int, vectors bool) string {
 }
 
 func TestSearchAgainstNaive(t *testing.T) {
-	t.Parallel()
-	g := generator{rand.New(rand.NewPCG(7, 7))}
+	for _, seed := range []uint64{7, 8, 9} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			testAgainstNaive(t, generator{rand.New(rand.NewPCG(seed, 7))})
+		})
+	}
+}
+
+func testAgainstNaive(t *testing.T, g generator) {
 	stem, _ := attr.NewStemmer("english")
 	ref := naive{docs: map[string]map[string]string{}, stem: stem}
 	x := newTester(t, "t TEXT s TEXT NOSTEM g TAG n NUMERIC m NUMERIC SORTABLE v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")

@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nearcache/nearcache/index/kinds"
 	"github.com/nearcache/nearcache/index/query"
 )
+
+// testKinds are the real index types; BRUTE may stand in the schema of a test too.
+var testKinds = append(slices.Clone(kinds.All), bruteKinds...)
 
 const testSchema = "t TEXT s TEXT NOSTEM WEIGHT 2 SORTABLE g TAG u TAG SEPARATOR ; CASESENSITIVE SORTABLE UNF n NUMERIC m NUMERIC SORTABLE loc GEO v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 w VECTOR HNSW 6 TYPE FLOAT32 DIM 3 DISTANCE_METRIC L2"
 
@@ -20,7 +24,7 @@ func newIndex(t testing.TB, schema string) *Index {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ix, err := New(s, bruteKinds)
+	ix, err := New(s, testKinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +238,9 @@ func TestVectors(t *testing.T) {
 	}
 	f("*=>[KNN 1 @w $b]", "Error parsing vector similarity query: query vector blob size (8) does not match index's expected size (12).")
 	f("@w:[VECTOR_RANGE 1 $b]", "Error parsing vector similarity query: query vector blob size (8) does not match index's expected size (12).")
+	x.params = append(x.params, []byte("nan"), blob(float32(math.NaN()), 0))
+	f("*=>[KNN 1 @v $nan]", "Error parsing vector similarity query: query vector holds NaN or infinity")
+	f("@v:[VECTOR_RANGE 1 $nan]", "Error parsing vector similarity query: query vector holds NaN or infinity")
 	f("*=>[KNN 1 @nope $b]", "Unknown field at offset 10 near nope")
 	f("@nope:{x}", "Unknown field at offset 0 near nope")
 	f("@nope:x", "Unknown field at offset 6 near nope")
