@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/nearcache/nearcache/store/persist"
 )
 
 // Class is a letter of notify-keyspace-events: the family an event belongs to.
@@ -34,10 +36,7 @@ type Event struct {
 }
 
 // Effect is a command that repeats a change exactly: what the log stores.
-type Effect struct {
-	DB   int
-	Args [][]byte
-}
+type Effect = persist.Command
 
 // Commit is what one command, or one EXEC, changed. It is lent to observers
 // for the length of Committed; slices and strings' bytes are reused after it.

@@ -121,6 +121,18 @@ func emptied[T any](l []T) []T {
 	return l[:0]
 }
 
+// Preview shows an observer what the Tx has changed so far, and does at once
+// what it defers. The observer hears of the same events again at End, under a
+// later number. A search inside an EXEC needs it to see the writes before it.
+func (tx *Tx) Preview(o Observer) {
+	if len(tx.commit.Events) == 0 {
+		return
+	}
+	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events}
+	o.Committed(&c)
+	DoAll(c.deferred)
+}
+
 func (tx *Tx) unlock() {
 	if tx.single >= 0 {
 		tx.ks.shards[tx.single].Unlock()
@@ -171,7 +183,7 @@ func (tx *Tx) shard(key []byte) *shard {
 // named no effect of its own, its arguments are the effect.
 func (tx *Tx) FinishCommand(args [][]byte) {
 	if tx.dirty && !tx.explicit {
-		tx.commit.Effects = append(tx.commit.Effects, Effect{tx.DB, args})
+		tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
 	}
 	tx.dirty, tx.explicit = false, false
 }
@@ -180,7 +192,7 @@ func (tx *Tx) FinishCommand(args [][]byte) {
 // not: relative times, random choices. The arguments must stay valid until End.
 func (tx *Tx) Effect(args ...[]byte) {
 	tx.explicit = true
-	tx.commit.Effects = append(tx.commit.Effects, Effect{tx.DB, args})
+	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
 }
 
 // NoEffect says that the change needs no entry in the log (it is an effect of
@@ -329,7 +341,7 @@ func (tx *Tx) expire(sh *shard, e *Entry) {
 // drop removes an entry on the server's own account: the log gets a DEL.
 func (tx *Tx) drop(sh *shard, e *Entry, class Class, name string) {
 	tx.remove(sh, e)
-	tx.commit.Effects = append(tx.commit.Effects, Effect{int(e.db), [][]byte{[]byte("DEL"), []byte(e.key)}})
+	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: int(e.db), Args: [][]byte{[]byte("DEL"), []byte(e.key)}})
 	tx.event(sh, Event{DB: int(e.db), Key: e.key, Class: class, Name: name})
 }
 

@@ -241,6 +241,9 @@ func openIndex(c *command.Ctx, name string) (*catalog.Index, error) {
 		return nil, err
 	}
 	c.Settle()
+	if c.InExec {
+		c.Tx.Preview(c.Catalog)
+	}
 	ix.Uses.Add(1)
 	return ix, nil
 }

@@ -138,9 +138,9 @@ func (s *Server) hangUp(c *command.Ctx) {
 	c.Begin()
 	c.Discard()
 	c.Tx.End()
+	s.env.Clients.Remove(c.S) // before Close, so that nobody redirects to it any more
 	s.env.Tracking.Close(c.S)
 	s.env.PubSub.Drop(c.S)
-	s.env.Clients.Remove(c.S)
 }
 
 func specName(s *command.Spec) string {

@@ -23,11 +23,11 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 		if c.Queue.Open {
 			c.Queue.Abort = true
 		}
-		if spec != nil && spec.Name == "exec" && c.Queue.Open { // refused as a whole
+		if spec != nil && spec.Name == "exec" { // refused as a whole
 			c.Begin()
 			c.Discard()
 			c.Tx.End()
-			err = resp.Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(resp.ErrorText(err), "-"))
+			err = resp.Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(resp.ErrorText(err), "ERR "))
 		}
 	case c.Queue.Open && queued(spec):
 		err = s.enqueue(c, spec, argv)
@@ -47,7 +47,7 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 			ses.LastCmd.Store(p)
 		}
 	}
-	if ses.Tracked.Load() && !c.Queue.Open && (spec == nil || spec.FullName() != "client|caching") {
+	if ses.Tracked.Load() && !c.Queue.Open && (spec == nil || !strings.HasPrefix(spec.FullName(), "client|")) {
 		s.env.Tracking.EndCaching(ses)
 	}
 	if hits, misses := c.Tx.TakeHits(); hits|misses != 0 {
@@ -65,9 +65,6 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 			s.cfg.Logger().Warn("possible cross-protocol attack: closing a connection that speaks HTTP", "client", c.S.Addr)
 			c.S.CloseAfter = true
 		}
-		if s.env.Server.NeedsAuth() && !c.S.Authenticated { // tell a stranger nothing
-			return nil, resp.ErrNoAuth
-		}
 		return nil, resp.UnknownCommand(argv)
 	}
 	if len(spec.Sub) > 0 && len(argv) > 1 {
@@ -78,10 +75,10 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 		spec = sub
 	}
 	if !spec.ArityOK(len(argv)) {
-		return nil, resp.WrongArgs(spec.FullName())
+		return spec, resp.WrongArgs(spec.FullName())
 	}
 	if !c.S.Authenticated && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
-		return nil, resp.ErrNoAuth
+		return spec, resp.ErrNoAuth
 	}
 	if c.Queue.Open && spec.Flags&command.NoMulti != 0 && spec.Name != "multi" && spec.Name != "watch" {
 		return spec, errMulti

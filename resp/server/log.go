@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
@@ -17,23 +16,13 @@ import (
 // logObserver writes the effects of every commit to the log.
 type logObserver struct{ s *Server }
 
-var records = sync.Pool{New: func() any { return new(persist.Record) }}
-
 // Committed implements store.Observer: it encodes under the shard locks, so
 // the log has each key's changes in their order.
 func (o logObserver) Committed(c *store.Commit) {
 	if o.s.log == nil || len(c.Effects) == 0 {
 		return
 	}
-	r := records.Get().(*persist.Record)
-	r.Seq, r.At = c.Seq, c.At
-	for _, e := range c.Effects {
-		r.Commands = append(r.Commands, persist.Command{DB: e.DB, Args: e.Args})
-	}
-	o.s.log.Append(r)
-	clear(r.Commands)
-	r.Commands = r.Commands[:0]
-	records.Put(r)
+	o.s.log.Append(&persist.Record{Seq: c.Seq, At: c.At, Commands: c.Effects})
 }
 
 // openLog opens the data folder and replays its log.

@@ -19,6 +19,7 @@ import (
 	"github.com/nearcache/nearcache/resp/client"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
+	"github.com/nearcache/nearcache/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,10 +27,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start runs a server until the test ends, or until the returned stop.
 func start(t testing.TB, prepare func(*Server), flags ...string) (*Server, func()) {
 	t.Helper()
+	return startAt(t, nil, prepare, flags...)
+}
+
+// startAt is start with a clock that the test controls.
+func startAt(t testing.TB, clock store.Clock, prepare func(*Server), flags ...string) (*Server, func()) {
+	t.Helper()
 	cfg, err := LoadConfig(append([]string{"--port", "0", "--bind", "127.0.0.1"}, flags...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Clock = clock
 	cfg.SetLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	s := New(cfg)
 	if prepare != nil {
