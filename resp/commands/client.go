@@ -279,10 +279,7 @@ func appendClient(c *command.Ctx, b []byte, s *session.Session) []byte {
 }
 
 // showCommand makes this command the last one in the client's own line.
-func showCommand(c *command.Ctx) {
-	name := c.Spec.FullName()
-	c.S.LastCmd.Store(&name)
-}
+func showCommand(c *command.Ctx) { c.S.LastCmd.Store(c.Spec.FullNamePtr()) }
 
 func runClientInfo(c *command.Ctx, _ struct{}) error {
 	showCommand(c)

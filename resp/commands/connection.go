@@ -187,7 +187,7 @@ func runHello(c *command.Ctx, h hello) error {
 		c.S.SetName(string(h.name))
 	}
 	if h.proto != 0 {
-		c.S.SetProto(h.proto)
+		setProto(c, h.proto)
 	}
 	c.W.Map(7)
 	c.W.BulkString("server")
@@ -205,6 +205,15 @@ func runHello(c *command.Ctx, h hello) error {
 	c.W.BulkString("modules")
 	writeModules(c)
 	return nil
+}
+
+// setProto switches the protocol. Pushes in the old one go out before the reply
+// that says so.
+func setProto(c *command.Ctx, proto int) {
+	c.S.SetProto(proto)
+	if !c.InExec {
+		c.S.MergePushes()
+	}
 }
 
 // writeModules writes the list that HELLO and MODULE LIST hold.
@@ -247,11 +256,8 @@ func runReset(c *command.Ctx, _ struct{}) error {
 	c.Discard()
 	c.Tracking.Off(c.S)
 	c.PubSub.Drop(c.S)
-	if !c.InExec {
-		c.S.MergePushes()
-	}
 	c.S.Select(0)
-	c.S.SetProto(2)
+	setProto(c, 2)
 	c.S.SetName("")
 	c.S.SetUser("default")
 	c.S.Authenticated = !c.Server.NeedsAuth()

@@ -158,7 +158,7 @@ func (b *Broker) Publish(k Kind, channel string, message []byte) int {
 			w.Bulk(message)
 		}}
 		for s := range subs {
-			s.Push(f.of(s))
+			f.push(s)
 			n++
 		}
 	}
@@ -177,7 +177,7 @@ func (b *Broker) Publish(k Kind, channel string, message []byte) int {
 			w.Bulk(message)
 		}}
 		for s := range subs {
-			s.Push(f.of(s))
+			f.push(s)
 			n++
 		}
 	}
@@ -190,15 +190,19 @@ type frames struct {
 	done  [2][]byte
 }
 
-func (f *frames) of(s *session.Session) []byte {
-	proto := int(s.Proto.Load())
-	if f.done[proto-2] == nil {
-		var w resp.Writer
-		w.SetProto(proto)
-		f.build(&w)
-		f.done[proto-2] = w.Bytes()
+func (f *frames) push(s *session.Session) {
+	for {
+		proto := s.Proto.Load()
+		if f.done[proto-2] == nil {
+			var w resp.Writer
+			w.SetProto(int(proto))
+			f.build(&w)
+			f.done[proto-2] = w.Bytes()
+		}
+		if s.PushIn(proto, f.done[proto-2]) {
+			return
+		}
 	}
-	return f.done[proto-2]
 }
 
 // Channels lists the channels (or shard channels) that have subscribers and

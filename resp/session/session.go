@@ -124,10 +124,13 @@ func address(a net.Addr) string {
 	return a.String()
 }
 
-// SetProto switches between RESP2 and RESP3.
+// SetProto switches between RESP2 and RESP3. What PushIn has queued until then
+// is in the version before; merge it before the reply that confirms the switch.
 func (s *Session) SetProto(v int) {
 	s.Out.SetProto(v)
+	s.box.Lock()
 	s.Proto.Store(int32(v))
+	s.box.Unlock()
 }
 
 // Select switches the database.
@@ -196,6 +199,22 @@ func (s *Session) EndReply() {
 func (s *Session) Push(frame []byte) {
 	s.box.Lock()
 	defer s.box.Unlock()
+	s.pushLocked(frame)
+}
+
+// PushIn is Push for a frame in protocol version proto. It queues nothing and
+// returns false where the client has switched to another one.
+func (s *Session) PushIn(proto int32, frame []byte) bool {
+	s.box.Lock()
+	defer s.box.Unlock()
+	if s.Proto.Load() != proto {
+		return false
+	}
+	s.pushLocked(frame)
+	return true
+}
+
+func (s *Session) pushLocked(frame []byte) {
 	if s.box.closed {
 		return
 	}

@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"github.com/nearcache/nearcache/store"
 )
 
-// broadcast is the table of prefixes. A key is looked up under each of the
+// broadcast is the table of prefixes, and of who redirects to whom. A key is looked up under each of the
 // lengths that prefixes have, so a write costs a few map reads however many
 // prefixes there are.
 type broadcast struct {
@@ -17,7 +18,8 @@ type broadcast struct {
 		sync.Mutex
 		all      map[*client]struct{} // every client with tracking on, whatever its mode
 		prefixes map[string]map[*client]struct{}
-		lengths  map[int]int // length → prefixes that have it
+		lengths  map[int]int                     // length → prefixes that have it
+		sources  map[uint64]map[*client]struct{} // id of a target → clients that redirect to it
 	}
 }
 
@@ -28,10 +30,20 @@ func (b *broadcast) committed(t *Table, c *store.Commit) {
 		return
 	}
 	var hit map[string][]string // prefix → keys of this commit
+	var seen map[string]struct{}
 	for i := range c.Events {
 		key := c.Events[i].Key
 		if c.Events[i].Flush {
 			continue
+		}
+		if len(c.Events) > 1 {
+			if _, dup := seen[key]; dup {
+				continue
+			}
+			if seen == nil {
+				seen = map[string]struct{}{}
+			}
+			seen[key] = struct{}{}
 		}
 		for n := range b.mu.lengths {
 			if n > len(key) || b.mu.prefixes[key[:n]] == nil {
@@ -40,9 +52,7 @@ func (b *broadcast) committed(t *Table, c *store.Commit) {
 			if hit == nil {
 				hit = map[string][]string{}
 			}
-			if l := hit[key[:n]]; !slices.Contains(l, key) {
-				hit[key[:n]] = append(l, key)
-			}
+			hit[key[:n]] = append(hit[key[:n]], key)
 		}
 	}
 	for prefix, keys := range hit {
@@ -54,16 +64,27 @@ func (b *broadcast) committed(t *Table, c *store.Commit) {
 	}
 }
 
-func (b *broadcast) add(c *client, prefixes []string) {
+// add enters a client that has turned tracking on, or changed its options.
+func (b *broadcast) add(c *client, before *Options, now *Options) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.mu.all == nil {
 		b.mu.all = map[*client]struct{}{}
 		b.mu.prefixes = map[string]map[*client]struct{}{}
 		b.mu.lengths = map[int]int{}
+		b.mu.sources = map[uint64]map[*client]struct{}{}
 	}
 	b.mu.all[c] = struct{}{}
-	for _, p := range prefixes {
+	if before != nil {
+		b.unlinkLocked(c, before)
+	}
+	if id := now.Redirect; id != 0 {
+		if b.mu.sources[id] == nil {
+			b.mu.sources[id] = map[*client]struct{}{}
+		}
+		b.mu.sources[id][c] = struct{}{}
+	}
+	for _, p := range now.Prefixes {
 		if b.mu.prefixes[p] == nil {
 			b.mu.prefixes[p] = map[*client]struct{}{}
 			b.mu.lengths[len(p)]++
@@ -72,11 +93,27 @@ func (b *broadcast) add(c *client, prefixes []string) {
 	}
 }
 
-func (b *broadcast) remove(c *client, prefixes []string) {
+func (b *broadcast) unlinkLocked(c *client, o *Options) {
+	delete(b.mu.sources[o.Redirect], c)
+	if len(b.mu.sources[o.Redirect]) == 0 {
+		delete(b.mu.sources, o.Redirect)
+	}
+}
+
+// sourcesOf lists the clients that redirect to a session.
+func (b *broadcast) sourcesOf(id uint64) []*client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.mu.sources[id]))
+}
+
+// remove takes out a client that has turned tracking off.
+func (b *broadcast) remove(c *client, o *Options) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.mu.all, c)
-	for _, p := range prefixes {
+	b.unlinkLocked(c, o)
+	for _, p := range o.Prefixes {
 		delete(b.mu.prefixes[p], c)
 		if len(b.mu.prefixes[p]) > 0 {
 			continue

@@ -24,17 +24,13 @@ const (
 	cachingNo
 )
 
-// Errors of CLIENT TRACKING and CLIENT CACHING, in Redis' words.
+// Errors of CLIENT TRACKING, in Redis' words.
 const (
-	errRedirectGone resp.Error = "ERR The client ID you want redirect to does not exist"
 	errSwitchBCast  resp.Error = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode."
 	errSwitchOpt    resp.Error = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode."
 	errNeedsBCast   resp.Error = "ERR PREFIX option requires BCAST mode to be enabled"
 	errOptWithBCast resp.Error = "ERR OPTIN and OPTOUT are not compatible with BCAST"
 	errOptBoth      resp.Error = "ERR You can't specify both OPTIN mode and OPTOUT mode"
-	errCachingOff   resp.Error = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
-	errCachingYes   resp.Error = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
-	errCachingNo    resp.Error = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
 )
 
 // On turns tracking on for s, or adds to it. On an error nothing has changed.
@@ -44,14 +40,14 @@ func (t *Table) On(s *session.Session, o Options) error {
 		c = &client{s: s}
 	}
 	if o.Redirect != 0 && t.clients.Get(o.Redirect) == nil {
-		return errRedirectGone
+		return resp.ErrRedirectID
 	}
 	old := c.options.Load()
-	if old != nil && old.BCast != o.BCast {
-		return errSwitchBCast
-	}
 	if !o.BCast && len(o.Prefixes) > 0 {
 		return errNeedsBCast
+	}
+	if old != nil && old.BCast != o.BCast {
+		return errSwitchBCast
 	}
 	if o.BCast && (o.OptIn || o.OptOut) {
 		return errOptWithBCast
@@ -71,7 +67,7 @@ func (t *Table) On(s *session.Session, o Options) error {
 	s.TrackingState.Store(c)
 	c.broken.Store(false)
 	c.options.Store(&o)
-	t.bcast.add(c, o.Prefixes)
+	t.bcast.add(c, old, &o)
 	if old == nil {
 		t.on.Add(1)
 	}
@@ -114,15 +110,22 @@ func (t *Table) Off(s *session.Session) {
 	}
 	o := c.options.Swap(nil)
 	c.caching.Store(cachingUnset)
-	t.bcast.remove(c, o.Prefixes)
+	t.bcast.remove(c, o)
 	t.on.Add(-1)
 	s.Tracked.Store(false)
 }
 
-// Close forgets a session that is going away. Clients that it had redirected
-// its invalidations to are told to drop everything, since nobody will tell
-// them any more what of it has died.
+// Close forgets a session that is going away; the registry has forgotten it
+// already. The client that it had redirected its invalidations to is told to
+// drop everything, since nobody will tell it any more what of it has died.
+// Clients that redirect to this one are told that it is gone, now and not at
+// the next change: one may have been lost with it.
 func (t *Table) Close(s *session.Session) {
+	for _, c := range t.bcast.sourcesOf(s.ID) {
+		if o := c.options.Load(); o != nil && o.Redirect == s.ID && c.s != s {
+			t.broken(c, o)
+		}
+	}
 	c := stateOf(s)
 	if c == nil {
 		return
@@ -161,12 +164,12 @@ func (t *Table) Caching(s *session.Session, yes bool) error {
 		o = c.options.Load()
 	}
 	switch {
-	case o == nil || !o.OptIn && !o.OptOut:
-		return errCachingOff
+	case o == nil:
+		return resp.ErrCachingMode
 	case yes && !o.OptIn:
-		return errCachingYes
+		return resp.ErrCachingYes
 	case !yes && !o.OptOut:
-		return errCachingNo
+		return resp.ErrCachingNo
 	case yes:
 		c.caching.Store(cachingYes)
 	default:

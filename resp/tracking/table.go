@@ -99,12 +99,12 @@ func (t *Table) register(c *client, key []byte) {
 	}
 	c.mu.keys[name] = struct{}{}
 	c.mu.Unlock()
-	st.mu.Unlock()
-	if !known {
+	if !known { // within the lock: the counters never run behind the table
 		t.nkeys.Add(1)
 		t.bytes.Add(int64(len(name)))
 	}
 	t.nitems.Add(1)
+	st.mu.Unlock()
 }
 
 // take removes a key from the table and returns its readers.
@@ -224,37 +224,42 @@ func (t *Table) send(c *client, o *Options, keys ...string) {
 	if o.Redirect != 0 {
 		target = t.clients.Get(o.Redirect)
 		if target == nil {
-			c.broken.Store(true)
-			t.sendBroken(c, o)
+			t.broken(c, o)
 			return
 		}
 	}
-	var w resp.Writer
-	switch {
-	case target.Proto.Load() == 3:
-		w.SetProto(3)
-		w.Push(2)
-		w.BulkString("invalidate")
-	case o.Redirect != 0 && target.InPubSub():
-		w.Array(3)
-		w.BulkString("message")
-		w.BulkString("__redis__:invalidate")
-	default:
-		return // RESP2 without redirection hears nothing
-	}
-	if len(keys) == 0 {
-		w.Null()
-	} else {
-		w.Array(len(keys))
-		for _, k := range keys {
-			w.BulkString(k)
+	for {
+		proto := target.Proto.Load()
+		var w resp.Writer
+		switch {
+		case proto == 3:
+			w.SetProto(3)
+			w.Push(2)
+			w.BulkString("invalidate")
+		case o.Redirect != 0 && target.InPubSub():
+			w.Array(3)
+			w.BulkString("message")
+			w.BulkString("__redis__:invalidate")
+		default:
+			return // RESP2 without redirection hears nothing
+		}
+		if len(keys) == 0 {
+			w.Null()
+		} else {
+			w.Array(len(keys))
+			for _, k := range keys {
+				w.BulkString(k)
+			}
+		}
+		if target.PushIn(proto, w.Bytes()) {
+			return
 		}
 	}
-	target.Push(w.Bytes())
 }
 
-func (t *Table) sendBroken(c *client, o *Options) {
-	if c.s.Proto.Load() != 3 {
+// broken tells c, once, that the client it redirects to is gone.
+func (t *Table) broken(c *client, o *Options) {
+	if c.broken.Swap(true) {
 		return
 	}
 	var w resp.Writer
@@ -262,7 +267,7 @@ func (t *Table) sendBroken(c *client, o *Options) {
 	w.Push(2)
 	w.BulkString("tracking-redir-broken")
 	w.Int(int64(o.Redirect))
-	c.s.Push(w.Bytes())
+	c.s.PushIn(3, w.Bytes())
 }
 
 // Stats are the figures of INFO.
