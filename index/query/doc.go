@@ -6,7 +6,7 @@
 //	and     ← unary { unary }
 //	unary   ← ("-" | "~") unary | primary { "=>" "{" attributes "}" }
 //	primary ← "(" or ")" | word | word* | *word | *word* | %fuzzy% | "a phrase" | w'wild*card'
-//	        | @field[|field]:unary | @field:{tags} | @field:[range] | @field==number | *
+//	        | @field[|field]:unary | @field:{tags} | @field:[range] | @field==number | ismissing(@field) | *
 //
 // The language is that of RediSearch's dialect 2; 1, 3 and 4 are accepted and
 // read the same way. Differences, each of them lenient where RediSearch refuses:

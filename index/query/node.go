@@ -22,6 +22,7 @@ const (
 	Tag                  // Field holds one of Values
 	Numeric              // Field in Min..Max
 	Geo                  // Field within Radius Unit of Lon, Lat
+	Missing              // the document has no Field
 	Range                // Field's vector within Radius of Blob
 )
 
@@ -34,7 +35,7 @@ type Node struct {
 	Text     string   // Term, Prefix, Suffix, Infix, Wildcard, Fuzzy: lower case, unescaped
 	Words    []string // Phrase
 	Fields   []string // leaves of text: the fields asked, nil for all
-	Field    string   // Tag, Numeric, Geo, Range
+	Field    string   // Tag, Numeric, Geo, Missing, Range
 	Offset   int      // byte offset of the field or word in the query, for messages
 	Values   []Value  // Tag
 

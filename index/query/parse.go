@@ -276,6 +276,9 @@ func (p *parser) primary() *Node {
 		return n
 	case tTerm, tNumber:
 		p.next()
+		if p.tok.kind == tLP && p.tok.pos == t.end && strings.EqualFold(t.text, "ismissing") {
+			return p.missing()
+		}
 		return p.word(t)
 	case tAttr:
 		p.next()
@@ -313,6 +316,18 @@ func (p *parser) word(t token) *Node {
 		return nil
 	}
 	return p.text(Term, t.pos, t.text)
+}
+
+// missing reads ismissing(@field).
+func (p *parser) missing() *Node {
+	p.next()
+	mod := p.tok
+	p.expect(tModifier)
+	p.expect(tRP)
+	if p.err != nil || !p.leaf() {
+		return nil
+	}
+	return &Node{Kind: Missing, Field: mod.text, Offset: mod.pos}
 }
 
 func (p *parser) fuzzy() *Node {

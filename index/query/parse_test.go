@@ -104,6 +104,8 @@ func TestParse(t *testing.T) {
 	f("@n==5 @n>=2 @n<$k @n!=1", "and(@n:[5 5] @n:[2 inf] @n:[-inf (7] not(@n:[1 1]))")
 	f("@loc:[-110 37.5 5 km]", "@loc:[-110 37.5 5 km]")
 	f("(@age:[1 3] (-@user:{u9}))", "and(@age:[1 3] not(@user:{u9}))")
+	f("ismissing(@f) | -ismissing(@g)", "or(ismissing(@f) not(ismissing(@g)))")
+	f("ismissing (a)", "and(ismissing a)")
 	f("@v:[VECTOR_RANGE $r $v]=>{$YIELD_DISTANCE_AS: d; $EPSILON: 0.01}", "@v:[VECTOR_RANGE 0.25 $v]=>{$weight:1;$yield_distance_as:d;$epsilon:0.01}")
 	f("(@v:[vector_range .2 $v]=>{$yield_distance_as:d} @user:{u1})", "and(@v:[VECTOR_RANGE 2 $v]=>{$weight:1;$yield_distance_as:d} @user:{u1})")
 	f("(a b)=>{$weight: 2; $slop: 1; $inorder: true;}", "and(a b)=>{$weight:2;$slop:1;$inorder:true}")
@@ -163,6 +165,7 @@ func TestParseErrors(t *testing.T) {
 	f("@v:[VECTOR_RANGE -1 $v]", "Error parsing vector similarity query: negative radius (-1) given in a range query")
 	f("@v:[VECTOR_RANGE nan $v]", "Syntax error at offset 17 near nan")
 	f("@v:[VECTOR_RANGE 1 v]", "Syntax error at offset 19 near v")
+	f("ismissing(a)", "Syntax error at offset 10 near a")
 	f("a=>{$foo: 1}", "Invalid attribute foo")
 	f("a=>{$weight: x}", "Invalid value (x) for `weight`")
 	f("a=>{$yield_distance_as: x}", "Invalid attribute yield_distance_as")
@@ -207,7 +210,7 @@ func FuzzParse(f *testing.F) {
 		"*", "hello world | foo -bar", `@f|g:("a b" | c*) ~x=>{$weight:2}`, `@t:{a b|\*x|"q|"|$k*|w'a?'}`, "@n:[(1 -inf] @n>=3", "@l:[1 2 3 km]",
 		"(@v:[VECTOR_RANGE $r $v]=>{$YIELD_DISTANCE_AS: d; $EPSILON: 0.01} @user:{u1})",
 		"(@a:{x}|*)=>[KNN $k @v $v EF_RUNTIME 5 HYBRID_POLICY BATCHES BATCH_SIZE 3 AS s]=>{$yield_distance_as:d}",
-		"%a% %%$k%%", "\xff\xfe\x00*", "@t:{a", "((((", `"\"`, "w'\\'", "@n:[nan inf]", "*=>[KNN 2 @v $v]]]",
+		"%a% %%$k%%", "ismissing(@f) ismissing (x)", "\xff\xfe\x00*", "@t:{a", "((((", `"\"`, "w'\\'", "@n:[nan inf]", "*=>[KNN 2 @v $v]]]",
 	} {
 		f.Add(s)
 	}

@@ -149,6 +149,10 @@ func (n *Node) print(b *strings.Builder) {
 			b.WriteByte(' ')
 		}
 		b.WriteString(n.Unit + "]")
+	case Missing:
+		b.WriteString("ismissing(@")
+		escape(b, n.Field)
+		b.WriteByte(')')
 	case Range:
 		b.WriteByte('@')
 		escape(b, n.Field)

@@ -55,6 +55,13 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			x.vector = x.vector || k.vector
 		}
 	case query.All:
+	case query.Missing:
+		if x.a = ix.byName[n.Field]; x.a == nil {
+			return nil, unknown(n.Offset, n.Field)
+		}
+		if !x.a.IndexMissing {
+			return nil, errorf("'ismissing' requires field '%s' to be defined with 'INDEXMISSING'", n.Field)
+		}
 	case query.Tag, query.Numeric, query.Geo, query.Range:
 		a := ix.byName[n.Field]
 		if a == nil {

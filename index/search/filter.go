@@ -14,7 +14,7 @@ import (
 func (e *exec) filter(x *plan) *index.Bitmap {
 	b := e.bitmap()
 	ix := e.ix
-	if e.stopped() || x.a != nil && x.a.NoIndex {
+	if e.stopped() || x.a != nil && x.a.NoIndex && x.kind != query.Missing {
 		return b
 	}
 	switch x.kind {
@@ -43,6 +43,8 @@ func (e *exec) filter(x *plan) *index.Bitmap {
 		}
 	case query.Numeric:
 		x.a.nums.Range(b, x.lo, x.hi)
+	case query.Missing:
+		b.Or(&x.a.missing)
 	case query.Geo:
 		x.a.geo.Within(b, x.n.Lon, x.n.Lat, metres(x.n))
 	case query.Phrase:

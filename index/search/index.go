@@ -25,7 +25,8 @@ type attribute struct {
 	nums    *attr.Numeric
 	geo     *attr.Geo
 	vectors index.Index
-	sort    []string // SORTABLE text and tags, by label
+	missing index.Bitmap // INDEXMISSING: documents without the field
+	sort    []string     // SORTABLE text and tags, by label
 	has     []bool
 }
 
@@ -467,6 +468,9 @@ func (ix *Index) post(label uint32, p *prepared) {
 		a := &ix.fields[i]
 		v := p.values[i]
 		if v == nil {
+			if a.IndexMissing {
+				a.missing.Add(index.Label(label))
+			}
 			continue
 		}
 		switch {
@@ -493,6 +497,7 @@ func (ix *Index) unpost(label uint32) {
 	}
 	for i := range ix.fields {
 		a := &ix.fields[i]
+		a.missing.Remove(index.Label(label))
 		switch {
 		case a.tags != nil:
 			a.tags.Remove(label)

@@ -100,7 +100,7 @@ func (s *scorer) node(x *plan, id uint32) (sum float64, ok bool) {
 		ok = true
 	case query.All:
 		sum, ok = s.other, true
-	case query.Tag, query.Numeric, query.Geo, keys:
+	case query.Tag, query.Numeric, query.Geo, query.Missing, keys:
 		if x.leaves == nil {
 			x.leaves = s.e.filter(x)
 		}

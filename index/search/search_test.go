@@ -188,6 +188,23 @@ func TestIntersectionByLookUp(t *testing.T) {
 	x.want("@u:{u5} -@g:{all}", Options{}, "1: without")
 }
 
+func TestMissing(t *testing.T) {
+	x := newTester(t, "g TAG INDEXMISSING n NUMERIC INDEXMISSING SORTABLE NOINDEX u TAG")
+	x.put("a", "g", "x")
+	x.put("b", "n", "1")
+	x.put("c", "g", "x", "n", "1")
+	x.want("ismissing(@g)", Options{}, "1: b")
+	x.want("ismissing(@n) | -ismissing(@g)", Options{}, "2: a c")
+	x.put("b", "g", "y")
+	x.ix.Delete("c", 99)
+	x.want("ismissing(@g)", Options{}, "0:")
+	x.want("ismissing(@n)", Options{}, "2: a b")
+	x.want("@n:[1 1]", Options{}, "0:")
+	if _, err := x.search("ismissing(@u)", Options{}); err == nil || err.Error() != "'ismissing' requires field 'u' to be defined with 'INDEXMISSING'" {
+		t.Error(err)
+	}
+}
+
 func TestSortBy(t *testing.T) {
 	x := five(t)
 	load := func(doc, f string) ([]byte, bool) { return x.docs[doc](f) }
