@@ -29,8 +29,12 @@ type Tx struct {
 }
 
 // Begin opens the Tx for a database on behalf of a client (0: the server).
-func (tx *Tx) Begin(ks *Keyspace, db int, origin uint64) {
-	tx.ks, tx.DB, tx.Now = ks, db, ks.clock()
+func (tx *Tx) Begin(ks *Keyspace, db int, origin uint64) { tx.BeginAt(ks, db, origin, ks.clock()) }
+
+// BeginAt is Begin for a caller that has just asked the clock: reading it
+// costs as much as a look-up.
+func (tx *Tx) BeginAt(ks *Keyspace, db int, origin uint64, now int64) {
+	tx.ks, tx.DB, tx.Now = ks, db, now
 	tx.single = -1
 	tx.policy = ks.policy.Load()
 	tx.commit.Origin = origin

@@ -62,6 +62,8 @@ type Ctx struct {
 	Watch  store.Watch // WATCH
 	Reader *resp.Reader
 
+	Now int64 // Unix ms, read from the clock a few times per pipeline
+
 	parser  args.Parser
 	pending []store.Deferred // work of earlier commands of this pipeline
 }
@@ -124,7 +126,10 @@ func (c *Ctx) open() {
 // Begin opens the Tx for the session. Commands with keys need not call it.
 func (c *Ctx) Begin() {
 	c.Tx.NoTouch = c.S.NoTouch
-	c.Tx.Begin(c.Keyspace, c.S.DB, c.S.ID)
+	if c.Now == 0 {
+		c.Now = c.Keyspace.Now()
+	}
+	c.Tx.BeginAt(c.Keyspace, c.S.DB, c.S.ID, c.Now)
 }
 
 func (c *Ctx) close() {

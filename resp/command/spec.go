@@ -1,6 +1,10 @@
 package command
 
-import "github.com/nearcache/nearcache/resp/args"
+import (
+	"math/bits"
+
+	"github.com/nearcache/nearcache/resp/args"
+)
 
 // Flags say how a command behaves; the names are Redis' own.
 type Flags uint32
@@ -147,8 +151,8 @@ type Spec struct {
 	Bind    Binding
 	Sub     []*Spec // subcommands; Bind is then used only where no word follows
 
-	full string           // "client|id"
-	sub  map[string]*Spec // by lower-case name
+	full string // "client|id"
+	sub  names
 }
 
 // FullName is "get", or "client|id" for a subcommand.
@@ -159,7 +163,7 @@ func (s *Spec) FullName() string { return s.full }
 func (s *Spec) FullNamePtr() *string { return &s.full }
 
 // Match finds the subcommand of that name in any case; nil where there is none.
-func (s *Spec) Match(word []byte) *Spec { return find(s.sub, word) }
+func (s *Spec) Match(word []byte) *Spec { return s.sub.find(word) }
 
 // ArityOK reports whether n arguments, names included, are acceptable.
 func (s *Spec) ArityOK(n int) bool {
@@ -170,6 +174,10 @@ func (s *Spec) ArityOK(n int) bool {
 func (s *Spec) NeedsAll() bool {
 	return s.Flags&AllShards != 0 || s.Flags&Keyless == 0 && s.Keys.None()
 }
+
+// MayTakeTime reports whether the clock should be read again after the
+// command: it looks at the whole keyspace, sleeps, or runs others.
+func (s *Spec) MayTakeTime() bool { return s.NeedsAll() || s.Flags&Admin != 0 || s.Name == "exec" }
 
 // Binding ties a row to its code. Make it with Bind.
 type Binding struct {
@@ -206,23 +214,23 @@ func None(*args.Parser) struct{} { return struct{}{} }
 // Table finds rows by name.
 type Table struct {
 	rows []*Spec
-	by   map[string]*Spec
+	by   names
 }
 
 // NewTable indexes rows. It panics on a row without code or with a name twice:
 // that is a mistake in the list, seen at the first start.
 func NewTable(rows ...[]*Spec) *Table {
-	t := &Table{by: map[string]*Spec{}}
+	t := &Table{}
 	for _, l := range rows {
 		for _, row := range l {
 			s := row.clone("")
-			if t.by[s.Name] != nil || s.Bind.Exec == nil && len(s.Sub) == 0 {
+			if s.Bind.Exec == nil && len(s.Sub) == 0 {
 				panic("command table: " + s.Name)
 			}
-			t.by[s.Name] = s
 			t.rows = append(t.rows, s)
 		}
 	}
+	t.by = index(t.rows)
 	return t
 }
 
@@ -231,15 +239,15 @@ func NewTable(rows ...[]*Spec) *Table {
 func (s *Spec) clone(parent string) *Spec {
 	c := *s
 	c.full = parent + s.Name
-	c.Sub, c.sub = nil, map[string]*Spec{}
+	c.Sub = nil
 	for _, x := range s.Sub {
 		k := x.clone(s.Name + "|")
-		if c.sub[k.Name] != nil || k.Bind.Exec == nil {
+		if k.Bind.Exec == nil {
 			panic("command table: " + k.full)
 		}
-		c.sub[k.Name] = k
 		c.Sub = append(c.Sub, k)
 	}
+	c.sub = index(c.Sub)
 	return &c
 }
 
@@ -247,24 +255,67 @@ func (s *Spec) clone(parent string) *Spec {
 func (t *Table) All() []*Spec { return t.rows }
 
 // Find returns the row of a name in any case, nil where there is none.
-func (t *Table) Find(name []byte) *Spec { return find(t.by, name) }
+func (t *Table) Find(name []byte) *Spec { return t.by.find(name) }
+
+// names finds rows by name in any case: open addressing, half empty. A map
+// would need a lower-case copy first; this is on the path of every command.
+type names []*Spec
+
+func index(rows []*Spec) names {
+	if len(rows) == 0 {
+		return nil
+	}
+	n := 1 << bits.Len(uint(2*len(rows)))
+	t := make(names, n)
+	for _, s := range rows {
+		if t.find([]byte(s.Name)) != nil {
+			panic("command table: two rows are named " + s.full)
+		}
+		i := int(foldHash([]byte(s.Name))) & (n - 1)
+		for t[i] != nil {
+			i = (i + 1) & (n - 1)
+		}
+		t[i] = s
+	}
+	return t
+}
+
+func (t names) find(name []byte) *Spec {
+	if len(t) == 0 || len(name) > maxName {
+		return nil
+	}
+	for i := int(foldHash(name)) & (len(t) - 1); t[i] != nil; i = (i + 1) & (len(t) - 1) {
+		if equalFold(t[i].Name, name) {
+			return t[i]
+		}
+	}
+	return nil
+}
 
 // maxName is longer than every command's name.
 const maxName = 32
 
-func find(m map[string]*Spec, name []byte) *Spec {
-	if s := m[string(name)]; s != nil { // most clients send one case always
-		return s
+// foldHash is FNV-1a over the name with bit 5 set, which makes letters lower case.
+func foldHash(name []byte) uint32 {
+	h := uint32(2166136261)
+	for _, b := range name {
+		h = (h ^ uint32(b|0x20)) * 16777619
 	}
-	if len(name) > maxName {
-		return nil
+	return h ^ h>>16
+}
+
+// equalFold compares with a lower-case name.
+func equalFold(lower string, name []byte) bool {
+	if len(lower) != len(name) {
+		return false
 	}
-	var buf [maxName]byte
 	for i, b := range name {
 		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
+			b |= 0x20
 		}
-		buf[i] = b
+		if b != lower[i] {
+			return false
+		}
 	}
-	return m[string(buf[:len(name)])]
+	return true
 }

@@ -48,14 +48,19 @@ func (s *Server) serve(conn net.Conn) {
 // handshakeTime is how long a client may take until it has authenticated.
 const handshakeTime = 60 * time.Second
 
+// commandsPerTick is how many quick commands of a pipeline share one reading of
+// the clock.
+const commandsPerTick = 16
+
 // runBuffered runs every command that has arrived whole, and reports whether
 // the connection goes on.
 func (s *Server) runBuffered(c *command.Ctx) bool {
 	ses := c.S
-	ses.LastUse.Store(s.ks.Now())
+	c.Now = s.ks.Now()
+	ses.LastUse.Store(c.Now)
 	n := ses.Commands.Load()
 	defer func() { s.stats.Commands.Add(ses.Commands.Load() - n) }()
-	for {
+	for i := 1; ; i++ {
 		argv, err := c.Reader.Next()
 		if err != nil {
 			var pe resp.ProtocolError
@@ -68,6 +73,9 @@ func (s *Server) runBuffered(c *command.Ctx) bool {
 			break
 		}
 		if err == nil {
+			if i%commandsPerTick == 0 || c.Spec != nil && c.Spec.MayTakeTime() {
+				c.Now = s.ks.Now()
+			}
 			s.dispatch(c, argv)
 		}
 		if ses.CloseAfter {
@@ -135,6 +143,7 @@ func (s *Server) hangUp(c *command.Ctx) {
 	}
 	c.S.Close()
 	c.Settle()
+	c.Now = s.ks.Now()
 	c.Begin()
 	c.Discard()
 	c.Tx.End()

@@ -91,6 +91,7 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	if c.S.DB != cmd.DB {
 		c.S.Select(cmd.DB)
 	}
+	c.Now = s.replayAt.Load()
 	if err := c.Run(spec, argv); err != nil {
 		return fmt.Errorf("replay %q: %s", argv[0], resp.ErrorText(err))
 	}

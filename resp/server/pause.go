@@ -66,6 +66,7 @@ func (s *Server) waitWhilePaused(c *command.Ctx, spec *command.Spec) {
 		}
 		t.Stop()
 		c.S.Paused.Store(false)
+		c.Now = s.ks.Now()
 	}
 }
 
