@@ -42,17 +42,20 @@ func newClient(tb testing.TB, proto int) *client {
 // the next run.
 func (c *client) run(argv [][]byte) []byte {
 	c.W.Reset()
+	c.Now = 0 // read the clock again
 	spec := dataTable.Find(argv[0])
-	err := error(resp.UnknownCommand(argv))
+	var err error
 	if spec != nil && len(spec.Sub) > 0 && len(argv) > 1 {
 		if sub := spec.Match(argv[1]); sub != nil {
 			spec = sub
 		} else {
-			spec, err = nil, resp.UnknownSubcommand(argv)
+			err = resp.UnknownSubcommand(argv)
 		}
 	}
 	switch {
+	case err != nil:
 	case spec == nil:
+		err = resp.UnknownCommand(argv)
 	case !spec.ArityOK(len(argv)):
 		err = resp.WrongArgs(spec.FullName())
 	default:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
+	"unsafe"
 
 	"github.com/zeebo/xxh3"
 
@@ -33,8 +34,34 @@ const (
 // New makes a value that owns b.
 func New(b []byte) *Value { return &Value{B: b} }
 
-// Copy makes a value of a copy of b.
-func Copy(b []byte) *Value { return &Value{B: append(make([]byte, 0, len(b)), b...)} }
+// Copy makes a value of a copy of b. A short one lies in the same piece of
+// memory as the value: one allocation less, one cache miss less per read.
+func Copy(b []byte) *Value {
+	switch n := len(b); {
+	case n <= 16:
+		v := new(struct {
+			Value
+			room [16]byte
+		})
+		v.B = append(v.room[:0], b...)
+		return &v.Value
+	case n <= 32:
+		v := new(struct {
+			Value
+			room [32]byte
+		})
+		v.B = append(v.room[:0], b...)
+		return &v.Value
+	case n <= 64:
+		v := new(struct {
+			Value
+			room [64]byte
+		})
+		v.B = append(v.room[:0], b...)
+		return &v.Value
+	}
+	return &Value{B: append(make([]byte, 0, len(b)), b...)}
+}
 
 // SetCopy replaces the bytes by a copy of b, reusing the memory where it fits
 // without wasting more than half of it.
@@ -101,11 +128,13 @@ func isInt(b []byte) bool {
 }
 
 // Size implements object.Object.
-func (v *Value) Size() int { return 48 + cap(v.B) }
+func (v *Value) Size() int { return int(unsafe.Sizeof(*v)) + cap(v.B) }
 
 // Clone implements object.Object.
 func (v *Value) Clone() object.Object {
-	return &Value{B: append(make([]byte, 0, len(v.B)), v.B...), form: v.form}
+	c := Copy(v.B)
+	c.form = v.form
+	return c
 }
 
 // Rebuild implements object.Object.
