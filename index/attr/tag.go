@@ -44,83 +44,105 @@ func (t *Tags) Fold(tag string) string {
 	return tag
 }
 
-// split calls f with each tag of a value.
-func (t *Tags) split(value []byte, f func(tag []byte)) {
-	for {
-		part, rest, found := value, []byte(nil), false
+// Put sets the document's tags.
+func (t *Tags) Put(id uint32, value []byte) {
+	t.Remove(id)
+	t.PutSome(id, &value, len(value)+1)
+}
+
+// PutSome adds the next n tags of a value to the document's and cuts them off
+// the value; true when none are left. Until then the document must not be searched for.
+func (t *Tags) PutSome(id uint32, value *[]byte, n int) bool {
+	for int(id) >= len(t.one) {
+		t.one = append(t.one, 0)
+	}
+	for ; n > 0; n-- {
+		part, rest, found := *value, []byte(nil), false
 		if t.sep != 0 {
-			if i := bytes.IndexByte(value, t.sep); i >= 0 {
-				part, rest, found = value[:i], value[i+1:], true
-			}
+			part, rest, found = bytes.Cut(*value, []byte{t.sep})
 		}
 		part = bytes.Trim(part, " \t\n\v\f\r")
 		if len(part) > 0 || t.empty {
 			if t.fold && slices.ContainsFunc(part, func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 0x80 }) {
 				part = []byte(strings.ToLower(string(part)))
 			}
-			f(part)
+			t.add(id, part)
 		}
+		*value = rest
 		if !found {
-			return
+			return true
 		}
-		value = rest
 	}
+	return false
 }
 
-// Put sets the document's tags.
-func (t *Tags) Put(id uint32, value []byte) {
-	t.Remove(id)
-	for int(id) >= len(t.one) {
-		t.one = append(t.one, 0)
+func (t *Tags) add(id uint32, part []byte) {
+	tag, ok := t.dict[string(part)]
+	if !ok {
+		name := string(part)
+		if n := len(t.free); n > 0 {
+			tag, t.free = t.free[n-1], t.free[:n-1]
+			t.names[tag] = name
+		} else {
+			tag = uint32(len(t.names))
+			t.names = append(t.names, name)
+			t.sets = append(t.sets, Set{})
+		}
+		t.dict[name] = tag
+		t.sorted.insert(name)
+		t.dictBytes += int64(len(name)) + 72
 	}
-	t.split(value, func(part []byte) {
-		tag, ok := t.dict[string(part)]
-		if !ok {
-			name := string(part)
-			if n := len(t.free); n > 0 {
-				tag, t.free = t.free[n-1], t.free[:n-1]
-				t.names[tag] = name
-			} else {
-				tag = uint32(len(t.names))
-				t.names = append(t.names, name)
-				t.sets = append(t.sets, Set{})
-			}
-			t.dict[name] = tag
-			t.sorted.insert(name)
-			t.dictBytes += int64(len(name)) + 72
-		}
-		if !t.sets[tag].Add(id) {
-			return
-		}
-		t.records++
-		switch t.one[id] {
-		case 0:
-			t.one[id] = tag + 1
-		case many:
-			t.more[id] = append(t.more[id], tag)
-		default:
-			t.more[id] = []uint32{t.one[id] - 1, tag}
-			t.one[id] = many
-		}
-	})
+	if !t.sets[tag].Add(id) {
+		return
+	}
+	t.records++
+	switch t.one[id] {
+	case 0:
+		t.one[id] = tag + 1
+	case many:
+		t.more[id] = append(t.more[id], tag)
+	default:
+		t.more[id] = []uint32{t.one[id] - 1, tag}
+		t.one[id] = many
+	}
 }
 
 // Remove forgets the document's tags.
-func (t *Tags) Remove(id uint32) {
-	if int(id) >= len(t.one) {
-		return
+func (t *Tags) Remove(id uint32) { t.RemoveSome(id, t.Count(id)) }
+
+// Count is the number of the document's tags.
+func (t *Tags) Count(id uint32) int {
+	switch {
+	case int(id) >= len(t.one) || t.one[id] == 0:
+		return 0
+	case t.one[id] == many:
+		return len(t.more[id])
 	}
-	switch tag := t.one[id]; tag {
-	case 0:
-	case many:
-		for _, tag := range t.more[id] {
-			t.drop(id, tag)
-		}
-		delete(t.more, id)
-	default:
+	return 1
+}
+
+// RemoveSome forgets n of the document's tags; true when none are left.
+func (t *Tags) RemoveSome(id uint32, n int) bool {
+	if t.Count(id) == 0 {
+		return true
+	}
+	if tag := t.one[id]; tag != many {
 		t.drop(id, tag-1)
+		t.one[id] = 0
+		return true
 	}
+	l := t.more[id]
+	for ; n > 0 && len(l) > 0; n-- {
+		t.drop(id, l[len(l)-1])
+		l = l[:len(l)-1]
+	}
+	if len(l) > 0 {
+		t.more[id] = l
+		return false
+	}
+	delete(t.more, id)
 	t.one[id] = 0
+	return true
 }
 
 func (t *Tags) drop(id, tag uint32) {

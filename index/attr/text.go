@@ -47,20 +47,40 @@ type term struct {
 	name     string
 	docs     uint32 // documents that hold it
 	refs     uint32 // of a stem: terms that have it; 0 for a word
-	mark     uint64 // the last operation that counted it
 	postings []posting
 }
 
 const noTerm = ^TermID(0)
 
-func (t *term) posting(field uint8) *Set {
+// add puts id into the field's set; true if the term was new to the document in every field.
+func (t *term) add(id uint32, field uint8) bool {
+	set := (*Set)(nil)
+	elsewhere := false
 	for i := range t.postings {
-		if t.postings[i].field == field {
-			return &t.postings[i].set
+		if p := &t.postings[i]; p.field == field {
+			set = &p.set
+		} else {
+			elsewhere = elsewhere || p.set.Contains(id)
 		}
 	}
-	t.postings = append(t.postings, posting{field: field})
-	return &t.postings[len(t.postings)-1].set
+	if set == nil {
+		t.postings = append(t.postings, posting{field: field})
+		set = &t.postings[len(t.postings)-1].set
+	}
+	return set.Add(id) && !elsewhere
+}
+
+// remove takes id out of the field's set; true if no field holds it any more.
+func (t *term) remove(id uint32, field uint8) bool {
+	removed, elsewhere := false, false
+	for i := range t.postings {
+		if p := &t.postings[i]; p.field == field {
+			removed = p.set.Remove(id)
+		} else {
+			elsewhere = elsewhere || p.set.Contains(id)
+		}
+	}
+	return removed && !elsewhere
 }
 
 // Text holds the words of documents.
@@ -79,8 +99,6 @@ type Text struct {
 	total     uint64   // words of all documents
 	docs      int      // documents that hold a word
 	records   int64    // pairs of document and term
-	op        uint64
-	dead      []TermID
 	fwdBytes  int64
 	dictBytes int64
 }
@@ -175,97 +193,136 @@ func (t *Text) release(id TermID) {
 	t.free = append(t.free, id)
 }
 
+// Len is the number of words.
+func (d *TextDoc) Len() int { return len(d.ends) }
+
+// TextCursor is how far a long document has been put or removed. The zero value is its beginning.
+type TextCursor struct {
+	word, field, left int
+	start             uint32
+	forward           []byte
+	rest              fields
+	started           bool
+}
+
 // Put sets the document's words.
 func (t *Text) Put(id uint32, d *TextDoc) {
 	t.Remove(id)
+	t.PutSome(id, d, &TextCursor{}, len(d.ends))
+}
+
+// PutSome puts the next n words of a document that has none yet; true when all
+// are in. Until then the document must not be searched for.
+func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 	if len(d.ends) == 0 {
-		return
+		return true
+	}
+	if !c.started {
+		c.started = true
+		c.forward = make([]byte, 0, 2*len(d.ends)+2*len(d.fields)+8)
+	}
+	for ; n > 0 && c.word < len(d.ends); n-- {
+		if c.left == 0 {
+			f := d.fields[c.field]
+			c.left = f.n
+			c.forward = append(c.forward, f.field)
+			c.forward = binary.AppendUvarint(c.forward, uint64(f.n))
+			c.field++
+		}
+		field := d.fields[c.field-1].field
+		end := d.ends[c.word]
+		tid := t.intern(d.words[c.start:end])
+		c.forward = binary.AppendUvarint(c.forward, uint64(tid))
+		c.word, c.left, c.start = c.word+1, c.left-1, end
+		t.count(tid, id, field)
+		if s := t.stemOf[tid]; s != noTerm && t.stemmed.Has(int(field)) {
+			t.count(s, id, field)
+		}
+	}
+	if c.word < len(d.ends) {
+		return false
 	}
 	for int(id) >= len(t.forward) {
 		t.forward = append(t.forward, nil)
 		t.lengths = append(t.lengths, 0)
 	}
-	t.op++
-	fwd := make([]byte, 0, 2*len(d.ends)+2*len(d.fields)+8)
-	word, start := 0, uint32(0)
-	for _, f := range d.fields {
-		fwd = append(fwd, f.field)
-		fwd = binary.AppendUvarint(fwd, uint64(f.n))
-		for range f.n {
-			end := d.ends[word]
-			tid := t.intern(d.words[start:end])
-			word, start = word+1, end
-			fwd = binary.AppendUvarint(fwd, uint64(tid))
-			t.count(tid, id, f.field)
-			if s := t.stemOf[tid]; s != noTerm && t.stemmed.Has(int(f.field)) {
-				t.count(s, id, f.field)
-			}
-		}
-	}
-	t.forward[id] = fwd
-	t.fwdBytes += int64(cap(fwd)) + 24
-	t.lengths[id] = uint32(word)
-	t.total += uint64(word)
+	t.forward[id] = c.forward
+	t.fwdBytes += int64(cap(c.forward)) + 24
+	t.lengths[id] = uint32(c.word)
+	t.total += uint64(c.word)
 	t.docs++
+	return true
 }
 
 func (t *Text) count(tid TermID, id uint32, field uint8) {
-	e := &t.terms[tid]
-	e.posting(field).Add(id)
-	if e.mark != t.op {
-		e.mark = t.op
+	if e := &t.terms[tid]; e.add(id, field) {
 		e.docs++
 		t.records++
 	}
 }
 
 // Remove forgets the document's words.
-func (t *Text) Remove(id uint32) {
+func (t *Text) Remove(id uint32) { t.RemoveSome(id, &TextCursor{}, t.DocLen(id)) }
+
+// RemoveSome removes the next n words of a document; true when none are left.
+// Once begun, the document must not be searched for.
+func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 	if int(id) >= len(t.forward) || t.forward[id] == nil {
-		return
+		return true
 	}
-	t.op++
-	t.dead = t.dead[:0]
-	fwd := t.forward[id]
-	for f := (fields{rest: fwd}); f.next(); {
-		for range f.n {
-			tid := f.term()
-			s := t.stemOf[tid]
-			t.uncount(tid, id, f.field)
-			if s != noTerm && t.stemmed.Has(int(f.field)) {
-				t.uncount(s, id, f.field)
-			}
-		}
+	if !c.started {
+		c.started = true
+		c.rest.rest = t.forward[id]
 	}
-	for _, tid := range t.dead {
-		if s := t.stemOf[tid]; s != noTerm {
-			if t.terms[s].refs--; t.terms[s].refs == 0 {
-				delete(t.stems, t.terms[s].name)
-				t.release(s)
+	for ; n > 0; n-- {
+		for c.left == 0 {
+			if !c.rest.next() {
+				break
 			}
+			c.left = c.rest.n
 		}
-		name := t.terms[tid].name
-		delete(t.dict, name)
-		t.sorted.remove(name)
-		t.release(tid)
+		if c.left == 0 {
+			break
+		}
+		c.left--
+		// A word that stands twice has been removed already; its number may even
+		// belong to another word now, which cannot hold this document.
+		tid := c.rest.term()
+		s := t.stemOf[tid]
+		if s != noTerm && t.stemmed.Has(int(c.rest.field)) {
+			t.uncount(s, id, c.rest.field)
+		}
+		t.uncount(tid, id, c.rest.field)
+	}
+	if c.left > 0 || len(c.rest.rest) > 0 {
+		return false
 	}
 	t.total -= uint64(t.lengths[id])
-	t.fwdBytes -= int64(cap(fwd)) + 24
+	t.fwdBytes -= int64(cap(t.forward[id])) + 24
 	t.lengths[id], t.forward[id] = 0, nil
 	t.docs--
+	return true
 }
 
 func (t *Text) uncount(tid TermID, id uint32, field uint8) {
 	e := &t.terms[tid]
-	e.posting(field).Remove(id)
-	if e.mark != t.op {
-		e.mark = t.op
-		e.docs--
-		t.records--
-		if e.docs == 0 && e.refs == 0 {
-			t.dead = append(t.dead, tid)
+	if !e.remove(id, field) {
+		return
+	}
+	e.docs--
+	t.records--
+	if e.docs > 0 || e.refs > 0 {
+		return // refs: a stem lives as long as its words
+	}
+	if s := t.stemOf[tid]; s != noTerm {
+		if t.terms[s].refs--; t.terms[s].refs == 0 {
+			delete(t.stems, t.terms[s].name)
+			t.release(s)
 		}
 	}
+	delete(t.dict, e.name)
+	t.sorted.remove(e.name)
+	t.release(tid)
 }
 
 // fields walks a forward entry.

@@ -33,6 +33,10 @@
 // which the search began; a KNN that lost results by that is asked again with
 // the set of visible documents.
 //
+// A document of very many words or tags is put into the postings in parts, so
+// that nobody waits for all of it; while one is (Index.mu.partly), what a filter
+// found is intersected with what is visible.
+//
 // # Differences from RediSearch
 //
 //   - A replaced document whose vectors are the same keeps its place; in

@@ -54,6 +54,7 @@ type Index struct {
 		expiry *attr.Numeric
 		free   []uint32
 		moment uint64 // counts changes of which documents are visible
+		partly int    // labels whose postings are being put or removed, so hold invisible ones
 	}
 
 	epochs  epochs
@@ -262,24 +263,32 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 	if err != nil {
 		ix.failed(name, p.bad, err)
 		ix.removeLocked(e)
-		st.bury(name, e, ix.now())
+		st.remember(name, e, ix.now())
 	}
 	return err
 }
 
+// longDoc is how many words or tags are put or removed at once. More would keep
+// searches waiting, so a longer document is put in parts under a label that is
+// not visible yet, and removed in parts when its label is dead.
+const longDoc = 4096
+
 // put makes the prepared content visible. The stripe is locked.
 func (ix *Index) put(name string, e *entry, p *prepared) error {
-	if e.label != noLabel && slices.Equal(e.hashes, p.hashes) {
+	old := e.label
+	if old != noLabel && !p.long && slices.Equal(e.hashes, p.hashes) {
 		ix.mu.Lock()
-		defer ix.mu.Unlock()
-		ix.unpost(e.label)
-		ix.post(e.label, p)
-		d := &ix.mu.docs[e.label]
-		d.version = e.version
-		ix.setExpiryLocked(e.label, e.expireAt)
-		return nil
+		if !ix.longLocked(old) {
+			defer ix.mu.Unlock()
+			ix.unpost(old)
+			ix.post(old, p)
+			ix.mu.docs[old].version = e.version
+			ix.setExpiryLocked(old, e.expireAt)
+			return nil
+		}
+		ix.mu.Unlock()
 	}
-	old, label := e.label, ix.allocate()
+	label := ix.allocate()
 	for i, a := range ix.vecs {
 		if p.hashes[i] == 0 {
 			continue
@@ -293,8 +302,17 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 			return err
 		}
 	}
+	if p.long {
+		ix.mu.Lock()
+		ix.mu.partly++
+		ix.mu.Unlock()
+		ix.postLong(label, p)
+	}
 	ix.mu.Lock()
 	ix.mu.moment++
+	if p.long {
+		ix.mu.partly--
+	}
 	ix.post(label, p)
 	ix.mu.docs[label] = doc{name: name, version: e.version, born: ix.mu.moment}
 	ix.mu.live.Add(index.Label(label))
@@ -306,9 +324,77 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 	e.label = label
 	e.hashes = append(e.hashes[:0], p.hashes...)
 	if old != noLabel {
-		ix.retire(old)
+		ix.bury(old)
 	}
 	return nil
+}
+
+// postLong puts the words and tags of a long document, part by part.
+func (ix *Index) postLong(label uint32, p *prepared) {
+	part := func(f func() bool) {
+		for done := false; !done; {
+			ix.mu.Lock()
+			done = f()
+			ix.mu.Unlock()
+		}
+	}
+	if ix.text != nil {
+		var c attr.TextCursor
+		part(func() bool { return ix.text.PutSome(label, &p.words, &c, longDoc) })
+	}
+	for i := range ix.fields {
+		if a, v := &ix.fields[i], p.values[i]; v != nil && a.tags != nil && !a.NoIndex {
+			part(func() bool { return a.tags.PutSome(label, &v, longDoc) })
+		}
+	}
+}
+
+// longLocked reports whether a label holds more than may be removed at once.
+func (ix *Index) longLocked(label uint32) bool {
+	n := 0
+	if ix.text != nil {
+		n = ix.text.DocLen(label)
+	}
+	for i := range ix.fields {
+		if a := &ix.fields[i]; a.tags != nil {
+			n += a.tags.Count(label)
+		}
+	}
+	return n > longDoc
+}
+
+// bury removes what killLocked left of a label and gives it free.
+func (ix *Index) bury(label uint32) {
+	if ix.unburied(label) {
+		part := func(f func() bool) {
+			for done := false; !done; {
+				ix.mu.Lock()
+				done = f()
+				ix.mu.Unlock()
+			}
+		}
+		if ix.text != nil {
+			var c attr.TextCursor
+			part(func() bool { return ix.text.RemoveSome(label, &c, longDoc) })
+		}
+		for i := range ix.fields {
+			if a := &ix.fields[i]; a.tags != nil {
+				part(func() bool { return a.tags.RemoveSome(label, longDoc) })
+			}
+		}
+		ix.mu.Lock()
+		ix.unpost(label)
+		ix.mu.partly--
+		ix.mu.Unlock()
+	}
+	ix.retire(label)
+}
+
+// unburied reports whether killLocked left the postings of a label to be removed in parts.
+func (ix *Index) unburied(label uint32) bool {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return ix.longLocked(label)
 }
 
 // Delete removes the document; false if there is none or the version is older
@@ -331,7 +417,7 @@ func (ix *Index) Delete(name string, version uint64) bool {
 	}
 	e.version = version
 	had := ix.removeLocked(e)
-	st.bury(name, e, ix.now())
+	st.remember(name, e, ix.now())
 	return had
 }
 
@@ -370,12 +456,12 @@ func (ix *Index) removeLocked(e *entry) bool {
 	ix.mu.moment++
 	ix.killLocked(label)
 	ix.mu.Unlock()
-	ix.retire(label)
+	ix.bury(label)
 	return true
 }
 
-// bury keeps the version of a name without a document, and forgets old ones.
-func (st *stripe) bury(name string, e *entry, now time.Time) {
+// remember keeps the version of a name without a document, and forgets old ones.
+func (st *stripe) remember(name string, e *entry, now time.Time) {
 	st.tombs = append(st.tombs, tomb{name, e.version, now})
 	for len(st.tombs) > tombMin && now.Sub(st.tombs[0].at) > tombAge {
 		t := st.tombs[0]
@@ -409,9 +495,13 @@ func (ix *Index) setExpiryLocked(label uint32, at int64) {
 	}
 }
 
-// killLocked makes a label invisible.
+// killLocked makes a label invisible. bury must follow when mu is unlocked.
 func (ix *Index) killLocked(label uint32) {
-	ix.unpost(label)
+	if ix.longLocked(label) {
+		ix.mu.partly++
+	} else {
+		ix.unpost(label)
+	}
 	ix.mu.expiry.Remove(label)
 	ix.mu.docs[label].dead = ix.mu.moment
 	ix.mu.live.Remove(index.Label(label))
@@ -459,9 +549,9 @@ func (ix *Index) sweep() {
 	ix.dead.Add(int64(-n))
 }
 
-// post puts a prepared document into the postings. mu is locked.
+// post puts a prepared document into the postings, less what postLong did. mu is locked.
 func (ix *Index) post(label uint32, p *prepared) {
-	if ix.text != nil {
+	if ix.text != nil && !p.long {
 		ix.text.Put(label, &p.words)
 	}
 	for i := range ix.fields {
@@ -474,6 +564,7 @@ func (ix *Index) post(label uint32, p *prepared) {
 			continue
 		}
 		switch {
+		case a.tags != nil && p.long: // postLong did
 		case a.tags != nil && !a.NoIndex:
 			a.tags.Put(label, v)
 		case a.nums != nil:

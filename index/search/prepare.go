@@ -18,6 +18,7 @@ type prepared struct {
 	lats    []float64
 	words   attr.TextDoc
 	hashes  []uint64 // by vector
+	long    bool     // more words and tags than are put at once
 	err     error
 	bad     int // the field that err speaks of
 }
@@ -35,6 +36,7 @@ func (ix *Index) prepare(field func(string) ([]byte, bool)) *prepared {
 	p.hashes = append(p.hashes[:0], make([]uint64, len(ix.vecs))...)
 	p.words.Reset()
 	p.err, p.bad = nil, -1
+	tags := 0
 	for i := range ix.fields {
 		a := &ix.fields[i]
 		v, ok := field(a.Identifier)
@@ -49,7 +51,11 @@ func (ix *Index) prepare(field func(string) ([]byte, bool)) *prepared {
 			break
 		}
 		p.values[i] = v
+		if a.tags != nil && len(v) > longDoc {
+			tags += 1 + bytes.Count(v, []byte{a.Separator})
+		}
 	}
+	p.long = p.words.Len()+tags > longDoc
 	return p
 }
 

@@ -380,8 +380,11 @@ func (e *exec) liveLocked() *index.Bitmap {
 	return b
 }
 
-// drop takes out what expired.
+// drop takes out what is not visible, and what expired. mu is locked.
 func (e *exec) drop(b *index.Bitmap) {
+	if e.ix.mu.partly > 0 {
+		b.And(&e.ix.mu.live)
+	}
 	if e.expired != nil {
 		b.AndNot(e.expired)
 	}

@@ -327,6 +327,58 @@ func TestReplaceDeleteAndVersions(t *testing.T) {
 	}
 }
 
+// A long document's postings come and go in parts; searches between see all or nothing of it.
+func TestLongDocument(t *testing.T) {
+	x := newTester(t, "t TEXT s TEXT g TAG v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")
+	x.params = query.Params{[]byte("b"), blob(0, 0)}
+	long := func(mark string) (string, string) {
+		var words, tags strings.Builder
+		for i := range 3 * longDoc {
+			fmt.Fprintf(&words, "word%d running ", i%5000)
+			fmt.Fprintf(&tags, "tag%d,", i)
+		}
+		return mark + " " + words.String() + mark, mark + "," + tags.String() + mark
+	}
+	x.put("short", "t", "word7", "g", "tag7", "v", string(blob(0, 0)))
+	w1, g1 := long("one")
+	w2, g2 := long("two")
+	stop := make(chan struct{})
+	searched := make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-stop:
+				searched <- n
+				return
+			default:
+			}
+			for _, q := range []string{"one @g:{two}", "@s:one -@t:one", "@g:{one} -@s:run", "(@g:{tag7}) -word7"} {
+				x.want(q, Options{}, "0:")
+			}
+		}
+	}()
+	for range 3 {
+		x.put("long", "t", w1, "s", w1, "g", g1, "v", string(blob(1, 0)))
+		x.want("one @s:one run @g:{tag9000}", Options{}, "1: long")
+		x.want("two | @g:{two}", Options{}, "0:")
+		x.put("long", "t", w2, "s", w2, "g", g2, "v", string(blob(1, 0)))
+		x.want("@g:{tag12000}=>[KNN 2 @v $b]", Options{}, "1: long=1")
+		x.want("one | @g:{one}", Options{}, "0:")
+		x.put("long", "t", "three", "g", "three", "v", string(blob(1, 0)))
+		x.want("word7", Options{}, "1: short")
+		x.want("@g:{tag*}", Options{}, "1: short")
+		x.version++
+		x.ix.Delete("long", x.version)
+	}
+	close(stop)
+	<-searched
+	x.ix.Delete("short", 1000)
+	if in := x.ix.Info(); in.NumDocs != 0 || in.NumRecords != 0 || in.NumTerms != 0 || x.ix.mu.partly != 0 || in.TextTokens != 0 || in.OffsetBytes != 0 {
+		t.Errorf("left behind: %+v", in)
+	}
+}
+
 func TestTombsAreForgotten(t *testing.T) {
 	x := newTester(t, "g TAG")
 	now := time.Unix(0, 0)
