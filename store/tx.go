@@ -26,6 +26,7 @@ type Tx struct {
 	explicit bool // …and said its own effect
 	hits     uint64
 	misses   uint64
+	inner    *Tx // of With, reused
 }
 
 // Begin opens the Tx for a database on behalf of a client (0: the server).
@@ -154,6 +155,9 @@ func (tx *Tx) unlock() {
 // Abandon unlocks whatever a panicking command left locked and commits what it
 // had changed up to there, so that observers and keys agree.
 func (tx *Tx) Abandon() {
+	if tx.inner != nil {
+		tx.inner.Abandon()
+	}
 	if tx.ks != nil {
 		tx.End()
 	}
@@ -164,11 +168,14 @@ func (tx *Tx) Abandon() {
 // some shards but not this one must not call it.
 func (tx *Tx) With(key []byte, f func(*Tx)) []Deferred {
 	if i := shardOf(key); !tx.holds(i) {
-		t := Tx{}
-		t.Begin(tx.ks, tx.DB, tx.commit.Origin)
+		if tx.inner == nil {
+			tx.inner = new(Tx)
+		}
+		t := tx.inner
+		t.BeginAt(tx.ks, tx.DB, tx.commit.Origin, tx.Now)
 		t.NoTouch = tx.NoTouch
 		t.lockShard(i)
-		f(&t)
+		f(t)
 		return t.End()
 	}
 	f(tx)

@@ -149,11 +149,15 @@ func (c *Ctx) FinishCommand() {
 	c.Tx.FinishCommand(c.Args)
 }
 
-// After takes over work that observers have deferred.
-func (c *Ctx) After(d []store.Deferred) { c.pending = append(c.pending, d...) }
+// maxPending bounds the work that waits: each piece holds a copy of a document.
+const maxPending = 512
 
-// Deferred is how many pieces of work Settle would do.
-func (c *Ctx) Deferred() int { return len(c.pending) }
+// After takes over work that observers have deferred. No shard may be held.
+func (c *Ctx) After(d []store.Deferred) {
+	if c.pending = append(c.pending, d...); len(c.pending) >= maxPending {
+		c.Settle()
+	}
+}
 
 // Settle does the deferred work of all commands so far, so that the client
 // sees its own writes: before a search, and before replies leave.

@@ -95,16 +95,9 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	if err := c.Run(spec, argv); err != nil {
 		return fmt.Errorf("replay %q: %s", argv[0], resp.ErrorText(err))
 	}
-	if c.Deferred() >= replayBatch {
-		c.Settle()
-	}
 	c.S.Out.Reset()
 	return nil
 }
-
-// replayBatch is how many documents are indexed together while loading, on all
-// cores.
-const replayBatch = 512
 
 // replayCtx makes a session that nobody is connected to.
 func (s *Server) replayCtx() (*command.Ctx, func()) {
