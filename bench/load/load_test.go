@@ -540,7 +540,7 @@ func TestARunFromFillToReport(t *testing.T) {
 		t.Error(err)
 	}
 	md := r.markdown()
-	for _, want := range []string{"| get-set | 8 | 4 | 16 | started |", "left out: ERR no hashes here", "(t.svg)"} {
+	for _, want := range []string{"| get-set | 8 | 4 | 16 | started |", "left out: ERR no hashes here", "filling started for hgetall: 50 commands", "(t.svg)"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("the report lacks %q:\n%s", want, md)
 		}

@@ -93,8 +93,14 @@ func (r *report) markdown() string {
 		}
 	}
 	var notes []string
+	filled := map[string]bool{}
 	for _, c := range r.Cases {
 		for _, p := range c.Peers {
+			what := fmt.Sprint(c.Test, c.ValueSize, p.Peer)
+			if p.Skipped == "" && p.FillSeconds > 0 && !filled[what] {
+				filled[what] = true
+				notes = append(notes, fmt.Sprintf("filling %s for %s: %s commands on one connection in %.2f s, %s a second", p.Peer, c.Test, thousands(float64(p.FillOps)), p.FillSeconds, thousands(float64(p.FillOps)/p.FillSeconds)))
+			}
 			if p.Median.Errors > 0 {
 				notes = append(notes, fmt.Sprintf("%s: %s answered %d of %d with an error: %s", c.title(), p.Peer, p.Median.Errors, p.Median.Ops, p.Median.FirstError))
 			}
