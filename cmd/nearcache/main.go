@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,21 +18,45 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "nearcache:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(args []string, stdout io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(args) > 0 && args[0] == "demo" {
-		return runDemo(ctx, args[1:], os.Stdout, os.Stderr)
+		return runDemo(ctx, args[1:], stdout, os.Stderr)
 	}
 	cfg, err := server.LoadConfig(args, os.Getenv)
+	if errors.Is(err, flag.ErrHelp) {
+		return help(stdout)
+	}
 	if err != nil {
 		return err
 	}
+	logFile, err := cfg.OpenLog()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logFile.Close()) }()
 	return server.New(cfg).Run(ctx)
+}
+
+const usage = `nearcache is a cache and a vector database that speaks the Redis protocol.
+
+  nearcache [config-file] [--setting value ...]   serve, on 127.0.0.1:6379 unless told otherwise
+  nearcache demo [-flags]                         a semantic cache on real questions; demo -h lists its flags
+
+Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:
+
+`
+
+func help(w io.Writer) error {
+	if _, err := io.WriteString(w, usage); err != nil {
+		return err
+	}
+	return server.WriteHelp(w)
 }
