@@ -333,7 +333,7 @@ func TestLongDocument(t *testing.T) {
 	x.params = query.Params{[]byte("b"), blob(0, 0)}
 	long := func(mark string) (string, string) {
 		var words, tags strings.Builder
-		for i := range 3 * longDoc {
+		for i := range 2 * longDoc {
 			fmt.Fprintf(&words, "word%d running ", i%5000)
 			fmt.Fprintf(&tags, "tag%d,", i)
 		}
@@ -360,10 +360,10 @@ func TestLongDocument(t *testing.T) {
 	}()
 	for range 3 {
 		x.put("long", "t", w1, "s", w1, "g", g1, "v", string(blob(1, 0)))
-		x.want("one @s:one run @g:{tag9000}", Options{}, "1: long")
+		x.want("one @s:one run @g:{tag8000}", Options{}, "1: long")
 		x.want("two | @g:{two}", Options{}, "0:")
 		x.put("long", "t", w2, "s", w2, "g", g2, "v", string(blob(1, 0)))
-		x.want("@g:{tag12000}=>[KNN 2 @v $b]", Options{}, "1: long=1")
+		x.want("@g:{tag8100}=>[KNN 2 @v $b]", Options{}, "1: long=1")
 		x.want("one | @g:{one}", Options{}, "0:")
 		x.put("long", "t", "three", "g", "three", "v", string(blob(1, 0)))
 		x.want("word7", Options{}, "1: short")
