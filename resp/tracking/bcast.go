@@ -23,7 +23,7 @@ type broadcast struct {
 	}
 }
 
-func (b *broadcast) committed(t *Table, c *store.Commit) {
+func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.mu.prefixes) == 0 {
@@ -58,7 +58,7 @@ func (b *broadcast) committed(t *Table, c *store.Commit) {
 	for prefix, keys := range hit {
 		for cl := range b.mu.prefixes[prefix] {
 			if o := cl.options.Load(); o != nil && o.BCast && !(o.NoLoop && cl.s.ID == c.Origin) {
-				t.send(cl, o, keys...)
+				t.address(m, cl, o, keys...)
 			}
 		}
 	}

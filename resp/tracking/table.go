@@ -129,32 +129,37 @@ func (t *Table) take(key string) []*client {
 	return l
 }
 
-// Committed implements store.Observer.
+// Committed implements store.Observer. All that one commit has for a client is
+// queued in one piece, in the order of its events.
 func (t *Table) Committed(c *store.Commit) {
 	if t.on.Load() == 0 {
 		return
 	}
+	var m mail
 	for i := range c.Events {
 		e := &c.Events[i]
 		if e.Flush {
+			t.deliverAll(m)
+			m = nil
 			t.FlushAll()
 			continue
 		}
-		if t.nkeys.Load() > 0 {
-			t.invalidate(e.Key, c.Origin)
-		}
-	}
-	t.bcast.committed(t, c)
-}
-
-func (t *Table) invalidate(key string, origin uint64) {
-	for _, c := range t.take(key) {
-		o := c.options.Load()
-		if o == nil || o.BCast || o.NoLoop && c.s.ID == origin {
+		if t.nkeys.Load() == 0 {
 			continue
 		}
-		t.send(c, o, key)
+		for _, cl := range t.take(e.Key) {
+			o := cl.options.Load()
+			switch {
+			case o == nil || o.BCast || o.NoLoop && cl.s.ID == c.Origin:
+			case len(c.Events) == 1:
+				t.send(cl, o, e.Key)
+			default:
+				t.address(&m, cl, o, e.Key)
+			}
+		}
 	}
+	t.bcast.committed(t, c, &m)
+	t.deliverAll(m)
 }
 
 // limit evicts keys at random until the table is within its limit; their
@@ -175,7 +180,11 @@ func (t *Table) limit() {
 				break
 			}
 		}
-		t.invalidate(victim, 0)
+		for _, c := range t.take(victim) {
+			if o := c.options.Load(); o != nil && !o.BCast {
+				t.send(c, o, victim)
+			}
+		}
 	}
 }
 
@@ -217,43 +226,87 @@ func (t *Table) FlushAll() {
 	}
 }
 
-// send queues one invalidation for keys, none meaning all, on whoever is to
-// hear of c's keys.
+// letter is one invalidation: keys that a client holds, none meaning all.
+type letter struct {
+	c    *client
+	o    *Options
+	keys []string
+}
+
+// mail is what a commit has for each session.
+type mail map[*session.Session][]letter
+
+// send queues one invalidation on whoever is to hear of c's keys.
 func (t *Table) send(c *client, o *Options, keys ...string) {
-	target := c.s
-	if o.Redirect != 0 {
-		target = t.clients.Get(o.Redirect)
-		if target == nil {
-			t.broken(c, o)
-			return
-		}
+	if target := t.target(c, o); target != nil {
+		deliver(target, letter{c, o, keys})
 	}
+}
+
+// address adds an invalidation to the mail of whoever is to hear of c's keys.
+func (t *Table) address(m *mail, c *client, o *Options, keys ...string) {
+	target := t.target(c, o)
+	if target == nil {
+		return
+	}
+	if *m == nil {
+		*m = mail{}
+	}
+	(*m)[target] = append((*m)[target], letter{c, o, keys})
+}
+
+// target is the session that hears of c's keys; nil, and c is told, where it is
+// gone.
+func (t *Table) target(c *client, o *Options) *session.Session {
+	if o.Redirect == 0 {
+		return c.s
+	}
+	s := t.clients.Get(o.Redirect)
+	if s == nil {
+		t.broken(c, o)
+	}
+	return s
+}
+
+func (t *Table) deliverAll(m mail) {
+	for target, letters := range m {
+		deliver(target, letters...)
+	}
+}
+
+func deliver(target *session.Session, letters ...letter) {
 	for {
 		proto := target.Proto.Load()
 		var w resp.Writer
-		switch {
-		case proto == 3:
-			w.SetProto(3)
-			w.Push(2)
-			w.BulkString("invalidate")
-		case o.Redirect != 0 && target.InPubSub():
-			w.Array(3)
-			w.BulkString("message")
-			w.BulkString("__redis__:invalidate")
-		default:
-			return // RESP2 without redirection hears nothing
+		w.SetProto(int(proto))
+		for i := range letters {
+			letters[i].write(&w, target)
 		}
-		if len(keys) == 0 {
-			w.Null()
-		} else {
-			w.Array(len(keys))
-			for _, k := range keys {
-				w.BulkString(k)
-			}
-		}
-		if target.PushIn(proto, w.Bytes()) {
+		if w.Len() == 0 || target.PushIn(proto, w.Bytes()) {
 			return
 		}
+	}
+}
+
+func (l *letter) write(w *resp.Writer, target *session.Session) {
+	switch {
+	case w.Proto() == 3:
+		w.Push(2)
+		w.BulkString("invalidate")
+	case l.o.Redirect != 0 && target.InPubSub():
+		w.Array(3)
+		w.BulkString("message")
+		w.BulkString("__redis__:invalidate")
+	default:
+		return // RESP2 without redirection hears nothing
+	}
+	if len(l.keys) == 0 {
+		w.Null()
+		return
+	}
+	w.Array(len(l.keys))
+	for _, k := range l.keys {
+		w.BulkString(k)
 	}
 }
 
