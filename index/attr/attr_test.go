@@ -157,6 +157,7 @@ func TestTags(t *testing.T) {
 	f(NewTags(',', false, true), "a,,", "", "a")
 	f(NewTags(',', false, false), "  ")
 	f(NewTags(0, false, false), "a,b", "a,b")
+	f(NewTags(',', false, false), strings.Repeat("X", maxTag+5), strings.Repeat("x", maxTag))
 	f(NewTags('|', false, false), "a|b,c", "a", "b,c")
 }
 

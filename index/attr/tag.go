@@ -26,6 +26,11 @@ type Tags struct {
 
 const many = ^uint32(0)
 
+// maxTag is where a tag is cut off, as in RediSearch.
+const maxTag = 4096
+
+func cut[T string | []byte](tag T) T { return tag[:min(len(tag), maxTag)] }
+
 // NewTags returns an empty index of tags. sep 0 means that values are not
 // split; empty that a value of "" is a tag.
 func NewTags(sep byte, caseSensitive, empty bool) *Tags {
@@ -38,7 +43,7 @@ func NewTags(sep byte, caseSensitive, empty bool) *Tags {
 
 // Fold is the form in which tags are compared.
 func (t *Tags) Fold(tag string) string {
-	if t.fold {
+	if tag = cut(tag); t.fold {
 		return strings.ToLower(tag)
 	}
 	return tag
@@ -61,7 +66,7 @@ func (t *Tags) PutSome(id uint32, value *[]byte, n int) bool {
 		if t.sep != 0 {
 			part, rest, found = bytes.Cut(*value, []byte{t.sep})
 		}
-		part = bytes.Trim(part, " \t\n\v\f\r")
+		part = cut(bytes.Trim(part, " \t\n\v\f\r"))
 		if len(part) > 0 || t.empty {
 			if t.fold && slices.ContainsFunc(part, func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 0x80 }) {
 				part = []byte(strings.ToLower(string(part)))
