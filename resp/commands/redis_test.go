@@ -165,7 +165,7 @@ func (g gen) command() []string {
 	}
 	one := func(s ...string) []string { return s }
 	k := g.key()
-	switch g.IntN(46) {
+	switch g.IntN(51) {
 	case 0, 1, 2:
 		cond := [][]string{nil, nil, nil, one("NX"), one("XX"), one("IFEQ", g.value()), one("IFNE", g.value()), one("IFDEQ", g.pick("0123456789abcdef", "zz", "zz23456789abcdef", "9555e8555c62dcfd", "9555E8555C62DCFD")), one("IFDNE", g.pick("0123456789abcdef", "zz", "9555e8555c62dcfd")), one("NX", "XX")}[g.IntN(10)]
 		if cond != nil && cond[0] == "IFDEQ" || cond != nil && cond[0] == "IFDNE" { // with GET, Redis replies twice to a bad digest
@@ -248,6 +248,23 @@ func (g gen) command() []string {
 		return join("HGETDEL", one(k, g.pick("FIELDS", "fields", "foo"), g.pick("1", "2", "0", "x")), g.several(g.field))
 	case 44:
 		return join("SCAN", one("0"), one("COUNT", g.pick("1000", "0", "x")), one("MATCH", g.pick("nothing", "")), g.maybe("TYPE", g.pick("string", "STRING", "foo")))
+	}
+	switch g.IntN(6) {
+	case 0:
+		return join("DIGEST", one(k))
+	case 1:
+		return join("DELEX", one(k), g.maybe(g.pick("IFEQ", "ifne", "IFDEQ", "IFDNE", "FOO"), g.pick(g.value(), "9555e8555c62dcfd")))
+	case 2:
+		expiry := g.expiry()
+		if len(expiry) == 2 && expiry[1] == "1" { // Redis leaves keys that are due at once to its expiry cycle, and counts them
+			expiry = nil
+		}
+		return join("MSETEX", one(g.pick("1", "2", "0", "x", "99999999999")), g.pairs(g.key), expiry, g.maybe(g.pick("NX", "XX")))
+	case 3:
+		by := [][]string{nil, one("BYINT", g.int()), one("BYFLOAT", g.value()), one("BYFLOAT", g.value())}[g.IntN(4)]
+		return join("INCREX", one(k), by, g.maybe("LBOUND", g.value()), g.maybe("UBOUND", g.value()), g.maybe("SATURATE"), g.expiry(), g.maybe("ENX"))
+	case 4:
+		return join("LCS", one(k, g.key()), g.maybe(g.pick("LEN", "IDX")), g.maybe("MINMATCHLEN", g.int()), g.maybe("WITHMATCHLEN"))
 	}
 	return join(g.pick("GETBIT", "SETBIT"), one(k, g.int()), g.maybe(g.pick("0", "1", "2")))
 }

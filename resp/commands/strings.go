@@ -16,6 +16,7 @@ var stringCommands = []*command.Spec{
 	incrCommand, incrByCommand, incrByFloatCommand, decrCommand, decrByCommand,
 	appendCommand, strLenCommand, getRangeCommand, subStrCommand, setRangeCommand,
 	setNXCommand, setExCommand, pSetExCommand, getSetCommand,
+	digestCommand, delExCommand, mSetExCommand, incrExCommand, lcsCommand,
 }
 
 // maxString is the longest string that APPEND, SETRANGE and SETBIT make:
