@@ -141,7 +141,8 @@ func ParseMemory(s string) (int64, bool) {
 
 func parseBind(words []string, _ string) (int64, string, error) {
 	if len(words) > 16 {
-		return 0, "", errors.New("Too many bind addresses specified.") //nolint:staticcheck // Redis' text
+		//lint:ignore ST1005 Redis' text
+		return 0, "", errors.New("Too many bind addresses specified.")
 	}
 	return 0, strings.TrimSpace(strings.Join(words, " ")), nil
 }
@@ -158,7 +159,8 @@ func parseSave(words []string, _ string) (int64, string, error) {
 	if len(words) == 1 && words[0] == "" {
 		return 0, "", nil
 	}
-	bad := errors.New("Invalid save parameters") //nolint:staticcheck // Redis' text
+	//lint:ignore ST1005 Redis' text
+	bad := errors.New("Invalid save parameters")
 	if len(words)%2 != 0 {
 		return 0, "", bad
 	}
@@ -189,7 +191,8 @@ func outputLimits(text string) map[string][3]int64 {
 
 func parseOutputLimits(words []string, old string) (int64, string, error) {
 	if len(words)%4 != 0 {
-		return 0, "", errors.New("Wrong number of arguments in buffer limit configuration.") //nolint:staticcheck // Redis' text
+		//lint:ignore ST1005 Redis' text
+		return 0, "", errors.New("Wrong number of arguments in buffer limit configuration.")
 	}
 	limits := outputLimits(old)
 	for w := words; len(w) > 0; w = w[4:] {
@@ -198,13 +201,15 @@ func parseOutputLimits(words []string, old string) (int64, string, error) {
 			class = "slave"
 		}
 		if !slices.Contains(outputClasses, class) {
-			return 0, "", errors.New("Invalid client class specified in buffer limit configuration.") //nolint:staticcheck // Redis' text
+			//lint:ignore ST1005 Redis' text
+			return 0, "", errors.New("Invalid client class specified in buffer limit configuration.")
 		}
 		hard, ok := ParseMemory(w[1])
 		soft, ok2 := ParseMemory(w[2])
 		seconds, ok3 := resp.ParseInt([]byte(w[3]))
 		if !ok || !ok2 || !ok3 || seconds < 0 {
-			return 0, "", errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.") //nolint:staticcheck // Redis' text
+			//lint:ignore ST1005 Redis' text
+			return 0, "", errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
 		}
 		limits[class] = [3]int64{hard, soft, seconds}
 	}

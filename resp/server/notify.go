@@ -55,7 +55,8 @@ func parseNotify(words []string, _ string) (int64, string, error) {
 	}
 	f, ok := notifyFlags(words[0])
 	if !ok {
-		return 0, "", errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.") //nolint:staticcheck // Redis' text
+		//lint:ignore ST1005 Redis' text
+		return 0, "", errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.")
 	}
 	flags := int64(f)
 	var b []byte
