@@ -1,0 +1,475 @@
+package resptest_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nearcache/nearcache/resp/resptest"
+)
+
+var (
+	randomSeed  = flag.Uint64("random.seed", 1, "seed of TestRandomCommandsAgree")
+	randomSteps = flag.Int("random.steps", 20_000, "commands that TestRandomCommandsAgree sends")
+)
+
+// TestRandomCommandsAgree sends the same random commands to nearcache and to the
+// real Redis that NEARCACHE_REDIS names, over several connections in both
+// protocol versions, and compares every reply and, now and then, all the data.
+// Each run is decided by its seed alone.
+func TestRandomCommandsAgree(t *testing.T) {
+	theirs := redisAddr(t)
+	ours := os.Getenv("NEARCACHE_ADDR")
+	if ours == "" {
+		ours = resptest.Start(t).Addr()
+	}
+	d := &duel{T: t, rng: rand.New(rand.NewPCG(*randomSeed, 0)), start: time.Now()}
+	for i, proto := range []int{2, 3, 2, 3} {
+		d.conns[i] = [2]*resptest.Conn{dial(t, ours, proto), dial(t, theirs, proto)}
+	}
+	for name := range commandArgs {
+		if v := d.conns[0][0].Do("COMMAND", "INFO", name); len(v.Elems) == 1 && v.Elems[0].Kind == resptest.Array {
+			d.names = append(d.names, name)
+		}
+	}
+	slices.Sort(d.names)
+	t.Logf("seed %d, %d steps, %d of %d commands", *randomSeed, *randomSteps, len(d.names), len(commandArgs))
+	d.both(0, "FLUSHALL")
+	for i := range *randomSteps {
+		d.step()
+		if i%500 == 499 {
+			d.compareData()
+		}
+		if d.failures >= 20 {
+			t.Fatal("too many differences")
+		}
+	}
+}
+
+func dial(t *testing.T, addr string, proto int) *resptest.Conn {
+	t.Helper()
+	c, err := resptest.Dial(addr, proto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// duel is two servers that are sent the same.
+type duel struct {
+	*testing.T
+	rng      *rand.Rand
+	start    time.Time
+	conns    [4][2]*resptest.Conn // ours and theirs
+	inMulti  [4]bool
+	names    []string
+	history  []string
+	failures int
+}
+
+func (d *duel) step() {
+	c := d.rng.IntN(len(d.conns))
+	var args []string
+	switch n := d.rng.IntN(100); {
+	case n < 2 && !d.inMulti[c]:
+		args = []string{"MULTI"}
+	case n < 15 && d.inMulti[c]:
+		args = []string{d.pick("EXEC", "EXEC", "EXEC", "DISCARD")}
+	case n == 3 && !d.inMulti[c]:
+		args = []string{"WATCH", d.key(), d.key()}
+	case n == 4:
+		args = []string{"SELECT", d.pick("0", "0", "0", "1")}
+	case n == 5 && d.rng.IntN(10) == 0:
+		args = []string{d.pick("FLUSHDB", "FLUSHALL")}
+	default:
+		name := d.names[d.rng.IntN(len(d.names))]
+		args = append([]string{d.cased(name)}, commandArgs[name](d)...)
+	}
+	if d.inMulti[c] && strings.EqualFold(args[0], "RANDOMKEY") {
+		return
+	}
+	mutation := d.rng.IntN(60)
+	switch strings.ToUpper(args[0]) {
+	case "SCAN", "HSCAN", "HRANDFIELD": // their replies are decided for some arguments only
+		mutation = -1
+	case "SET", "GETEX", "SETEX", "PSETEX", "EXPIRE", "PEXPIRE": // a short time would end during the test
+		if mutation == 2 {
+			mutation = -1
+		}
+	}
+	switch mutation {
+	case 0:
+		args = args[:1+d.rng.IntN(len(args))]
+	case 1:
+		args = append(args, d.value())
+	case 2:
+		args[d.rng.IntN(len(args))] = d.value()
+	}
+	switch name := strings.ToUpper(args[0]); name {
+	case "MULTI", "EXEC", "DISCARD":
+		if len(args) == 1 {
+			d.inMulti[c] = name == "MULTI"
+		} else if name == "EXEC" {
+			d.inMulti[c] = false
+		}
+	}
+	d.both(c, args...)
+}
+
+// both sends a command to both servers over connection c and compares.
+func (d *duel) both(c int, args ...string) {
+	ours := d.conns[c][0].Do(args...)
+	theirs := d.conns[c][1].Do(args...)
+	d.history = append(d.history, fmt.Sprintf("%d> %.200q -> %.200s", c, args, ours))
+	if d.same(args, ours, theirs) {
+		return
+	}
+	d.failures++
+	last := d.history[max(0, len(d.history)-12):]
+	d.Errorf("connection %d (RESP%d): %.500q\n  ours   %.2000s\n  theirs %.2000s\nafter\n  %s",
+		c, d.conns[c][0].Proto, args, ours, theirs, strings.Join(last, "\n  "))
+	// Begin anew: one difference would lead to others.
+	for i, pair := range d.conns {
+		for _, conn := range pair {
+			if d.inMulti[i] {
+				conn.Do("DISCARD")
+			}
+			conn.Do("UNWATCH")
+			conn.Do("SELECT", "0")
+			conn.Do("FLUSHALL")
+		}
+		d.inMulti[i] = false
+	}
+}
+
+// same compares two replies. Times may differ by the moments between the two
+// commands, what is unordered by its order.
+func (d *duel) same(args []string, ours, theirs resptest.Value) bool {
+	switch strings.ToUpper(args[0]) {
+	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN":
+		pairs := slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "WITHVALUES") }) ||
+			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
+		ours, theirs = ours.Sorted(pairs), theirs.Sorted(pairs)
+	case "EXEC":
+		return d.close(leaves(ours), leaves(theirs))
+	case "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME":
+		return d.close(ours, theirs)
+	case "RANDOMKEY":
+		return ours.Kind == theirs.Kind
+	}
+	return ours.String() == theirs.String() || sameError(ours, theirs)
+}
+
+// sameError compares errors. Those of Redis end where an argument that they quote
+// holds a zero byte.
+func sameError(ours, theirs resptest.Value) bool {
+	text, _, cut := strings.Cut(ours.Text, "\x00")
+	return ours.Kind == resptest.Error && theirs.Kind == resptest.Error && cut && strings.HasPrefix(theirs.Text, text)
+}
+
+// leaves returns the replies of an EXEC with the parts of each in order: these
+// may be anything unordered.
+func leaves(v resptest.Value) resptest.Value {
+	out := resptest.Value{Kind: v.Kind, Text: v.Text}
+	for _, e := range v.Elems {
+		flat := resptest.Value{Kind: e.Kind, Text: e.Text}
+		var walk func(resptest.Value)
+		walk = func(x resptest.Value) {
+			if len(x.Elems) == 0 {
+				flat.Elems = append(flat.Elems, x)
+			}
+			for _, y := range x.Elems {
+				walk(y)
+			}
+		}
+		if len(e.Elems) > 0 {
+			walk(e)
+			slices.SortFunc(flat.Elems, func(a, b resptest.Value) int { return strings.Compare(a.String(), b.String()) })
+		}
+		out.Elems = append(out.Elems, flat)
+	}
+	return out
+}
+
+// close compares replies whose integers may be times.
+func (d *duel) close(ours, theirs resptest.Value) bool {
+	if len(ours.Elems) != len(theirs.Elems) || ours.Kind != theirs.Kind {
+		return false
+	}
+	for i := range ours.Elems {
+		if !d.close(ours.Elems[i], theirs.Elems[i]) {
+			return false
+		}
+	}
+	if ours.Kind == resptest.Int && ours.Text != theirs.Text {
+		a, err1 := strconv.ParseInt(ours.Text, 10, 64)
+		b, err2 := strconv.ParseInt(theirs.Text, 10, 64)
+		return err1 == nil && err2 == nil && a > 500 && b > 500 && max(a, b)-min(a, b) < 3000
+	}
+	return ours.Text == theirs.Text || sameError(ours, theirs)
+}
+
+// compareData compares everything that the servers hold.
+func (d *duel) compareData() {
+	for i := range d.conns {
+		if d.inMulti[i] {
+			d.both(i, "EXEC")
+			d.inMulti[i] = false
+		}
+	}
+	for _, db := range []string{"1", "0"} {
+		d.both(1, "SELECT", db)
+		d.both(1, "DBSIZE")
+		d.both(1, "KEYS", "*")
+		for _, key := range keys {
+			d.both(1, "TYPE", key)
+			d.both(1, "PTTL", key)
+			if d.conns[1][0].Do("TYPE", key).Text == "hash" {
+				d.both(1, "HGETALL", key)
+			} else {
+				d.both(1, "GET", key)
+			}
+		}
+	}
+}
+
+// ---- random arguments
+
+var keys = []string{"a", "b", "c", "h1", "h2", "h3", "n", "f", "", "bin\x00\xff"}
+
+func (d *duel) pick(s ...string) string { return s[d.rng.IntN(len(s))] }
+
+func (d *duel) key() string { return keys[d.rng.IntN(len(keys))] }
+
+func (d *duel) hash() string { return d.pick("h1", "h2", "h3", d.key()) }
+
+func (d *duel) field() string {
+	return d.pick("f", "g", "h", "", "n", "f\x00", "long"+strings.Repeat("x", 70))
+}
+
+func (d *duel) cased(s string) string {
+	if d.rng.IntN(4) == 0 {
+		return strings.ToUpper(s)
+	}
+	return s
+}
+
+func (d *duel) value() string {
+	switch d.rng.IntN(8) {
+	case 0:
+		return strconv.Itoa(d.rng.IntN(200) - 100)
+	case 1:
+		return strconv.FormatFloat(float64(d.rng.IntN(2000)-1000)/float64(1+d.rng.IntN(64)), 'g', -1, 64)
+	case 2:
+		return d.number()
+	case 3:
+		return d.float()
+	case 4:
+		return strings.Repeat(d.pick("x", "\x00", "é"), d.rng.IntN(100))
+	default:
+		return d.pick("v", "w", "", "hello world", "10", "-1", "0")
+	}
+}
+
+func (d *duel) number() string {
+	return d.pick("0", "1", "-1", "5", "100", "-7", "9223372036854775807", "-9223372036854775808",
+		"9223372036854775808", "1.5", "abc", "", " 1", "1 ", "+1", "01", "-0", "1e3")
+}
+
+func (d *duel) float() string {
+	return d.pick("0", "1", "-1", "0.1", "-0.5", "1e3", "1e-3", "3.0", "1.5", "2.25", "1e17", "123456789.123",
+		"inf", "-inf", "nan", "abc", "", " 1", "1 ", ".5", "5.", "0x10", "+1", "-0", "1e400")
+}
+
+func (d *duel) small() string { return strconv.Itoa(d.rng.IntN(24) - 12) }
+
+// seconds is a time to live that cannot end during the test, has ended, or is none.
+func (d *duel) seconds() string {
+	if d.rng.IntN(5) > 0 {
+		return strconv.Itoa(10_000 + d.rng.IntN(1_000_000))
+	}
+	return d.pick("0", "-1", "-100", "abc", "1.5", "", "9223372036854775807", "9223372036854775", "-9223372036854775808")
+}
+
+func (d *duel) millis() string {
+	if d.rng.IntN(5) > 0 {
+		return strconv.Itoa(10_000_000 + d.rng.IntN(1_000_000_000))
+	}
+	return d.seconds()
+}
+
+func (d *duel) at() string {
+	if d.rng.IntN(5) > 0 {
+		return strconv.FormatInt(d.start.Unix()+10_000+int64(d.rng.IntN(1_000_000)), 10)
+	}
+	return d.pick("1", "0", "-1", "abc", "33177117420")
+}
+
+func (d *duel) atMillis() string {
+	if d.rng.IntN(5) > 0 {
+		return strconv.FormatInt(d.start.UnixMilli()+10_000_000+int64(d.rng.IntN(1_000_000_000)), 10)
+	}
+	return d.pick("1", "0", "-1", "abc", "33177117420123")
+}
+
+// some returns each of the options with some probability, in any order.
+func (d *duel) some(options ...[]string) []string {
+	d.rng.Shuffle(len(options), func(i, j int) { options[i], options[j] = options[j], options[i] })
+	var args []string
+	for _, o := range options {
+		if d.rng.IntN(len(options)+1) == 0 {
+			args = append(args, o...)
+		}
+	}
+	return args
+}
+
+func (d *duel) expiry() []string {
+	switch d.rng.IntN(8) {
+	case 0:
+		return []string{d.cased("ex"), d.seconds()}
+	case 1:
+		return []string{d.cased("px"), d.millis()}
+	case 2:
+		return []string{"EXAT", d.at()}
+	case 3:
+		return []string{"PXAT", d.atMillis()}
+	case 4:
+		return []string{d.pick("KEEPTTL", "PERSIST")}
+	}
+	return nil
+}
+
+func (d *duel) fields() []string {
+	n := 1 + d.rng.IntN(3)
+	args := []string{"FIELDS", strconv.Itoa(n)}
+	for range n {
+		args = append(args, d.field())
+	}
+	return args
+}
+
+func (d *duel) keys() []string {
+	var ks []string
+	for range 1 + d.rng.IntN(3) {
+		ks = append(ks, d.key())
+	}
+	return ks
+}
+
+func (d *duel) pairs(key func() string) []string {
+	var ps []string
+	for range 1 + d.rng.IntN(3) {
+		ps = append(ps, key(), d.value())
+	}
+	return ps
+}
+
+func args(parts ...any) []string {
+	var out []string
+	for _, p := range parts {
+		switch p := p.(type) {
+		case string:
+			out = append(out, p)
+		case []string:
+			out = append(out, p...)
+		}
+	}
+	return out
+}
+
+func one(d *duel) []string       { return []string{d.key()} }
+func many(d *duel) []string      { return d.keys() }
+func none(*duel) []string        { return nil }
+func hashOnly(d *duel) []string  { return []string{d.hash()} }
+func hashField(d *duel) []string { return []string{d.hash(), d.field()} }
+
+func hashFields(d *duel) []string { return args(d.hash(), d.field(), d.field()) }
+
+func expire(when func(*duel) string) func(*duel) []string {
+	return func(d *duel) []string {
+		return args(d.key(), when(d), d.some([]string{"NX"}, []string{"XX"}, []string{"GT"}, []string{"LT"}, []string{"foo"}))
+	}
+}
+
+func hexpire(when func(*duel) string) func(*duel) []string {
+	return func(d *duel) []string {
+		return args(d.hash(), when(d), d.pick("", "NX", "XX", "GT", "LT"), d.fields())
+	}
+}
+
+func hfields(d *duel) []string { return args(d.hash(), d.fields()) }
+
+// commandArgs are the commands that are tried, with what makes their arguments.
+var commandArgs = map[string]func(d *duel) []string{
+	"get": one, "getdel": one, "strlen": one, "incr": one, "decr": one, "ttl": one, "pttl": one,
+	"expiretime": one, "pexpiretime": one, "persist": one, "type": one, "digest": one,
+	"del": many, "unlink": many, "exists": many, "touch": many, "mget": many,
+	"dbsize": none, "randomkey": none, "ping": none, "unwatch": none,
+	"hgetall": hashOnly, "hkeys": hashOnly, "hvals": hashOnly, "hlen": hashOnly,
+	"hget": hashField, "hexists": hashField, "hstrlen": hashField,
+	"hdel": hashFields, "hmget": hashFields,
+	"set": func(d *duel) []string {
+		return args(d.key(), d.value(), d.some([]string{"NX"}, []string{"XX"}, []string{"GET"},
+			[]string{"IFEQ", d.value()}, []string{"IFNE", d.value()}), d.expiry())
+	},
+	"getset": func(d *duel) []string { return args(d.key(), d.value()) },
+	"getex":  func(d *duel) []string { return args(d.key(), d.expiry()) },
+	"setnx":  func(d *duel) []string { return args(d.key(), d.value()) },
+	"setex":  func(d *duel) []string { return args(d.key(), d.seconds(), d.value()) },
+	"psetex": func(d *duel) []string { return args(d.key(), d.millis(), d.value()) },
+	"mset":   func(d *duel) []string { return d.pairs(d.key) },
+	"msetnx": func(d *duel) []string { return d.pairs(d.key) },
+	"append": func(d *duel) []string {
+		if v := d.value(); len(v) < 40 {
+			return args(d.key(), v)
+		}
+		return args(d.key(), "")
+	},
+	"incrby":      func(d *duel) []string { return args(d.pick("n", d.key()), d.number()) },
+	"decrby":      func(d *duel) []string { return args(d.pick("n", d.key()), d.number()) },
+	"incrbyfloat": func(d *duel) []string { return args(d.pick("f", "n", d.key()), d.float()) },
+	"getrange":    func(d *duel) []string { return args(d.key(), d.small(), d.small()) },
+	"substr":      func(d *duel) []string { return args(d.key(), d.small(), d.small()) },
+	"setrange":    func(d *duel) []string { return args(d.key(), d.small(), d.pick("", "x", "yyy")) },
+	"expire":      expire((*duel).seconds),
+	"pexpire":     expire((*duel).millis),
+	"expireat":    expire((*duel).at),
+	"pexpireat":   expire((*duel).atMillis),
+	"rename":      func(d *duel) []string { return args(d.key(), d.key()) },
+	"renamenx":    func(d *duel) []string { return args(d.key(), d.key()) },
+	"copy": func(d *duel) []string {
+		return args(d.key(), d.key(), d.some([]string{"REPLACE"}, []string{"DB", d.pick("0", "1", "99")}))
+	},
+	"move": func(d *duel) []string { return args(d.key(), d.pick("0", "1", "99")) },
+	"keys": func(d *duel) []string { return args(d.pick("*", "h?", "[ab]", "[^h]*", "?", "", "bin*", "\\a")) },
+	"scan": func(d *duel) []string {
+		return args("0", "COUNT", "1000", d.some([]string{"MATCH", d.pick("*", "h*", "?")}, []string{"TYPE", d.pick("string", "hash", "list")}))
+	},
+	"object":       func(d *duel) []string { return args("ENCODING", d.key()) },
+	"lcs":          func(d *duel) []string { return args(d.key(), d.key(), d.some([]string{"LEN"}, []string{"IDX"})) },
+	"hset":         func(d *duel) []string { return args(d.hash(), d.pairs(d.field)) },
+	"hmset":        func(d *duel) []string { return args(d.hash(), d.pairs(d.field)) },
+	"hsetnx":       func(d *duel) []string { return args(d.hash(), d.field(), d.value()) },
+	"hincrby":      func(d *duel) []string { return args(d.hash(), d.pick("n", d.field()), d.number()) },
+	"hincrbyfloat": func(d *duel) []string { return args(d.hash(), d.pick("n", d.field()), d.float()) },
+	"hscan": func(d *duel) []string {
+		return args(d.hash(), "0", d.some([]string{"MATCH", d.pick("*", "f*", "?")}, []string{"COUNT", "1000"}, []string{"NOVALUES"}))
+	},
+	// More than there are, so that the reply is decided.
+	"hrandfield": func(d *duel) []string {
+		return args(d.hash(), d.pick("0", "100", "1000000"), d.some([]string{"WITHVALUES"}))
+	},
+	"hexpire": hexpire((*duel).seconds), "hpexpire": hexpire((*duel).millis),
+	"hexpireat": hexpire((*duel).at), "hpexpireat": hexpire((*duel).atMillis),
+	"httl": hfields, "hpttl": hfields, "hexpiretime": hfields, "hpexpiretime": hfields, "hpersist": hfields,
+	"hgetdel": hfields,
+	"hgetex":  func(d *duel) []string { return args(d.hash(), d.expiry(), d.fields()) },
+}
