@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,4 +97,41 @@ func TestSetGetExpireDelete(t *testing.T) {
 	f("DEL k missing", ":1\r\n")
 	f("EXISTS k", ":0\r\n")
 	f("FLUSHALL", "+OK\r\n")
+}
+
+func TestRandomFieldsAreBounded(t *testing.T) {
+	c := newClient(t, 3)
+	c.run(argv("HSET", "h", "f", string(make([]byte, 1<<20))))
+	if got := c.do("HRANDFIELD h -10 WITHVALUES"); len(got) < 10<<20 {
+		t.Fatalf("%d bytes", len(got))
+	}
+	for _, line := range []string{"HRANDFIELD h -1000 WITHVALUES", "HRANDFIELD h -1048577", "HRANDFIELD h -9223372036854775807"} {
+		if got := c.do(line); got != "-ERR value is out of range\r\n" {
+			t.Fatalf("%s: %.100q", line, got)
+		}
+	}
+}
+
+// TestRandomFieldsOfACountAreDistinct and cover the hash in the long run.
+func TestRandomFieldsOfACountAreDistinct(t *testing.T) {
+	c := newClient(t, 2)
+	for i := range 100 {
+		c.do(fmt.Sprintf("HSET h field%02d v", i))
+	}
+	seen := map[string]int{}
+	for range 500 {
+		names := strings.Fields(strings.ReplaceAll(c.do("HRANDFIELD h 10"), "$7", ""))[1:]
+		slices.Sort(names)
+		if len(names) != 10 || len(slices.Compact(names)) != 10 {
+			t.Fatalf("%q", names)
+		}
+		for _, name := range names {
+			seen[name]++
+		}
+	}
+	for i := range 100 { // 50 each on average
+		if n := seen[fmt.Sprintf("field%02d", i)]; n < 15 || n > 120 {
+			t.Fatalf("field%02d came %d times", i, n)
+		}
+	}
 }

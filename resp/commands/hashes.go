@@ -181,9 +181,14 @@ func runHMGet(c *command.Ctx, a keyFields) error {
 	if err != nil {
 		return err
 	}
+	start := c.W.Len()
 	c.W.Array(len(a.fields))
 	for _, name := range a.fields {
 		replyField(c, v, name)
+		if c.W.Len()-start > maxReply {
+			c.W.Truncate(start)
+			return errReplySize
+		}
 	}
 	return nil
 }
@@ -495,9 +500,12 @@ type hRandFieldArgs struct {
 	values  bool
 }
 
-// maxRepeats bounds a negative count, which asks for repetitions: Redis would
-// fill the memory with the reply to a single short command.
-const maxRepeats = 1 << 20
+// A negative count asks for repetitions, as many as it says: Redis would fill
+// the memory with the reply to a single short command.
+const (
+	maxRepeats     = 1 << 20
+	maxRandomReply = 64 << 20
+)
 
 func parseHRandField(p *args.Parser) hRandFieldArgs {
 	a := hRandFieldArgs{key: p.Bytes()}
@@ -542,6 +550,7 @@ func runHRandField(c *command.Ctx, a hRandFieldArgs) error {
 	if a.count > 0 {
 		n = min(n, size)
 	}
+	start := c.W.Len()
 	switch {
 	case a.values && c.W.Proto() != 3:
 		c.W.Array(2 * n)
@@ -564,6 +573,10 @@ func runHRandField(c *command.Ctx, a hRandFieldArgs) error {
 	case a.count < 0:
 		for range n {
 			reply(rand.IntN(size))
+			if c.W.Len()-start > maxRandomReply {
+				c.W.Truncate(start)
+				return resp.ErrOutOfRange
+			}
 		}
 	case n == size:
 		for i := range n {

@@ -440,13 +440,25 @@ var mGetCommand = &command.Spec{
 func parseKeys(p *args.Parser) [][]byte { return p.Rest() }
 
 func runMGet(c *command.Ctx, keys [][]byte) error {
+	start := c.W.Len()
 	c.W.Array(len(keys))
 	for _, key := range keys {
 		v, _ := asString(c.Tx.Get(key)) // another type is nothing, as in Redis
 		replyBulk(c, v)
+		if c.W.Len()-start > maxReply {
+			c.W.Truncate(start)
+			return errReplySize
+		}
 	}
 	return nil
 }
+
+// maxReply bounds what one command may ask for by naming the same large value
+// again and again, in bytes. Redis has no such bound and runs out of memory.
+const (
+	maxReply                = 1 << 30
+	errReplySize resp.Error = "ERR reply exceeds the maximum size of one reply"
+)
 
 var msetArgs = []command.Arg{{Name: "data", Type: "block", Multiple: true, Args: []command.Arg{keyArg, {Name: "value", Type: "string"}}}}
 
