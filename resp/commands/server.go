@@ -98,6 +98,9 @@ var serverCommands = []*command.Spec{
 				Group: command.GroupServer, Since: "4.0.0", Summary: "Returns all loaded modules.",
 				Bind: command.Bind(command.None, runModuleList),
 			},
+			refusedModule("load", -3, "4.0.0", "Loads a module."),
+			refusedModule("loadex", -3, "7.0.0", "Loads a module using extended parameters."),
+			refusedModule("unload", 3, "4.0.0", "Unloads a module."),
 		},
 	},
 	{
@@ -245,6 +248,18 @@ func runRole(c *command.Ctx, _ struct{}) error {
 	c.W.Array(0)
 	return nil
 }
+
+// refusedModule is a subcommand of MODULE that is refused, as Redis refuses it
+// without enable-module-command. Modules cannot be loaded at all here.
+func refusedModule(name string, arity int, since, summary string) *command.Spec {
+	return &command.Spec{
+		Name: name, Arity: arity, Flags: command.Admin | command.NoScript | command.NoAsyncLoading | command.Keyless,
+		Group: command.GroupServer, Since: since, Summary: summary,
+		Bind: command.Bind((*args.Parser).Rest, func(*command.Ctx, [][]byte) error { return errModuleRefused }),
+	}
+}
+
+const errModuleRefused resp.Error = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
 
 type shutdown struct{ save, nosave, now, force, abort bool }
 

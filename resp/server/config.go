@@ -145,18 +145,18 @@ var Settings = []*Setting{
 
 	{
 		Name: "proto-max-bulk-len", Kind: Memory, Default: "512mb", Min: 1 << 20, Max: maxInt64,
-		Help:  "largest single argument of a command, in bytes",
+		Help:  "largest single argument of a command, in bytes; for clients that connect from then on",
 		Field: func(c *Config) *Value { return &c.maxBulk },
 	},
 	{
 		Name: "client-query-buffer-limit", Kind: Memory, Default: "1gb", Min: 1 << 20, Max: maxInt64,
-		Help:  "largest command, or MULTI, of a client in bytes",
+		Help:  "largest command, or MULTI, of a client in bytes; for clients that connect from then on",
 		Field: func(c *Config) *Value { return &c.queryLimit },
 	},
 	{
 		Name: "client-output-buffer-limit", Kind: String, Multi: true,
 		Default: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Parse: parseOutputLimits,
-		Help:  "class, hard limit, soft limit and seconds; a client that lets more pushes and messages wait than the hard limit of pubsub is closed",
+		Help:  "class, hard limit, soft limit and seconds; a client that lets more pushes and messages wait than the hard limit of pubsub, as it was when it connected, is closed",
 		Field: func(c *Config) *Value { return &c.outputLimit },
 	},
 	{
@@ -195,7 +195,7 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "hz", Kind: Int, Default: "10", Max: maxInt32,
-		Help:  "how often a second keys are looked through for expired ones, 1 to 500",
+		Help:  "accepted for Redis' sake: expired keys are looked for ten times a second",
 		Field: func(c *Config) *Value { return &c.hz },
 	},
 }
@@ -251,9 +251,13 @@ type Config struct {
 func (c *Config) bind(s *Server) {
 	c.notifier.broker = s.env.PubSub
 	s.ks.Observe(&c.notifier)
+	s.stats.probe = func() (used, netOut int64) { return s.ks.Used(), s.netOut() }
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.server = s
+	if len(c.Ignored) > 0 {
+		c.Logger().Warn("the configuration file sets what has no meaning here", "file", c.File, "settings", strings.Join(c.Ignored, " "))
+	}
 	for _, x := range Settings {
 		if x.Apply == nil {
 			continue
@@ -342,9 +346,6 @@ func (c *Config) PushLimit() int {
 	}
 	return maxInt64
 }
-
-// Hz is how often a second background work is done.
-func (c *Config) Hz() int { return int(min(max(c.hz.Int(), 1), 500)) }
 
 // DebugAllowed reports whether a client may use DEBUG; local says that it is
 // on this machine.

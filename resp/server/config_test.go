@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func load(t testing.TB, env map[string]string, args ...string) *Config {
@@ -345,4 +346,43 @@ func TestProtectedModeRefusesStrangers(t *testing.T) {
 	}
 	defer conn.Close()
 	f(false, conn)
+}
+
+var update = flag.Bool("update", false, "write SETTINGS.md anew")
+
+// TestSettingsAreDocumented: go test ./resp/server -run SettingsAre -update writes the table.
+func TestSettingsAreDocumented(t *testing.T) {
+	b := bytes.NewBufferString("# Settings\n\nEach is a flag (`--name value`), a line of the configuration file (`name value`), a variable of the environment\n" +
+		"(`NEARCACHE_NAME`, with `_` for `-`) and, where it says so, CONFIG SET. A flag goes before the environment, that before the file.\n\n")
+	if err := WriteMarkdown(b); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("SETTINGS.md", b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("SETTINGS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, b.Bytes()) {
+		t.Error("SETTINGS.md is not the table of the rows: run with -update")
+	}
+}
+
+func TestRatesAreMeasured(t *testing.T) {
+	s := New(load(t, nil))
+	s.stats.tick()
+	for range 4 {
+		s.stats.Commands.Add(1000)
+		time.Sleep(5 * time.Millisecond)
+		s.stats.tick()
+	}
+	if r := s.stats.rates(); r.commands <= 0 {
+		t.Errorf("rates %+v", r)
+	}
+	if !strings.Contains(s.Info([]string{"stats"}), "\r\ntotal_commands_processed:4000\r\n") {
+		t.Error("INFO does not count commands")
+	}
 }

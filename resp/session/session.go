@@ -76,6 +76,7 @@ type Session struct {
 	LastUse   atomic.Int64 // Unix ms
 	LastCmd   atomic.Pointer[string]
 	killed    atomic.Bool
+	overflow  atomic.Bool
 
 	// Tracking and pub/sub keep what they know of this client here.
 	TrackingState atomic.Value
@@ -221,6 +222,7 @@ func (s *Session) pushLocked(frame []byte) {
 	if len(s.box.pending)+len(frame) > s.limit {
 		s.box.closed = true
 		s.box.pending = nil
+		s.overflow.Store(true)
 		s.Kill()
 		return
 	}
@@ -329,6 +331,10 @@ func (s *Session) Kill() {
 
 // Killed reports whether the connection was closed from this side.
 func (s *Session) Killed() bool { return s.killed.Load() }
+
+// Overflowed reports whether the client was closed because too many pushes
+// waited for it.
+func (s *Session) Overflowed() bool { return s.overflow.Load() }
 
 // Close ends the session: later pushes are dropped.
 func (s *Session) Close() {
