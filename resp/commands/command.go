@@ -221,24 +221,44 @@ var groupCategories = map[command.Group]string{
 	command.GroupGeneric:      "keyspace",
 	command.GroupString:       "string",
 	command.GroupHash:         "hash",
-	command.GroupPubSub:       "pubsub",
 	command.GroupTransactions: "transaction",
 	command.GroupConnection:   "connection",
 	command.GroupSearch:       "search",
 }
 
+// explicitCategories are those that Redis gives a command by hand, by its name
+// or its container's. A - in front takes one away.
+var explicitCategories = map[string][]string{
+	"command":  {"connection"},
+	"dbsize":   {"keyspace"},
+	"flushall": {"keyspace", "dangerous"},
+	"flushdb":  {"keyspace", "dangerous"},
+	"getbit":   {"bitmap"},
+	"info":     {"dangerous"},
+	"keys":     {"dangerous"},
+	"lastsave": {"admin", "dangerous"},
+	"role":     {"admin", "dangerous"},
+	"setbit":   {"bitmap"},
+	"wait":     {"connection", "-keyspace"},
+}
+
 // categories derives the ACL categories of a command from its row, in the
 // order in which Redis lists them.
 func categories(s *command.Spec) []string {
-	has := map[string]bool{groupCategories[s.Group]: true}
+	has := map[string]bool{groupCategories[s.Group]: s.Bind.Exec != nil} // not of a mere container
 	has["write"] = s.Flags&command.Write != 0
 	has["read"] = s.Flags&command.ReadOnly != 0
 	has["admin"] = s.Flags&command.Admin != 0
 	has["dangerous"] = has["admin"]
-	has["pubsub"] = has["pubsub"] || s.Flags&command.PubSub != 0
+	has["pubsub"] = s.Flags&command.PubSub != 0
 	has["fast"] = s.Flags&command.Fast != 0
 	has["slow"] = !has["fast"]
 	has["blocking"] = s.Flags&command.Blocking != 0
+	name, _, _ := strings.Cut(s.FullName(), "|")
+	for _, cat := range explicitCategories[name] {
+		bare, minus := strings.CutPrefix(cat, "-")
+		has[bare] = !minus
+	}
 	var l []string
 	for _, cat := range aclCategories {
 		if has[cat] {

@@ -12,7 +12,7 @@ const transactionFlags = command.NoScript | command.Loading | command.Stale | co
 
 var transactionCommands = []*command.Spec{
 	{
-		Name: "multi", Arity: 1, Flags: transactionFlags | command.NoMulti, Group: command.GroupTransactions,
+		Name: "multi", Arity: 1, Flags: transactionFlags, Group: command.GroupTransactions,
 		Since: "1.2.0", Summary: "Starts a transaction.",
 		Bind: command.Bind(command.None, runMulti),
 	},
@@ -27,7 +27,7 @@ var transactionCommands = []*command.Spec{
 		Bind: command.Bind(command.None, runDiscard),
 	},
 	{
-		Name: "watch", Arity: -2, Flags: transactionFlags&^command.Keyless | command.NoMulti, Keys: command.AllKeys, Group: command.GroupTransactions,
+		Name: "watch", Arity: -2, Flags: transactionFlags&^command.Keyless, Keys: command.AllKeys, Group: command.GroupTransactions,
 		Since: "2.2.0", Summary: "Monitors changes to keys to determine the execution of a transaction.",
 		Args: []command.Arg{{Name: "key", Type: "key", Multiple: true}},
 		Bind: command.Bind(parseWatch, runWatch),

@@ -33,6 +33,9 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 		err = s.enqueue(c, spec, argv)
 	default:
 		s.waitWhilePaused(c, spec)
+		if ses.Killed() { // by CLIENT KILL, while it waited
+			return
+		}
 		err = c.Run(spec, argv)
 	}
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 	if !c.S.Authenticated && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
 		return spec, resp.ErrNoAuth
 	}
-	if c.Queue.Open && spec.Flags&command.NoMulti != 0 && spec.Name != "multi" && spec.Name != "watch" {
+	if c.Queue.Open && spec.Flags&command.NoMulti != 0 {
 		return spec, errMulti
 	}
 	if s.ks.MaxMemory() > 0 {
