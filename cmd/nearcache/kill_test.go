@@ -35,6 +35,12 @@ func serve(t *testing.T, flags ...string) (*exec.Cmd, string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, append([]string{"--port", "0", "--bind", "127.0.0.1"}, flags...)...)
+	return cmd, startAndWait(t, cmd)
+}
+
+// startAndWait starts a server and returns its address once it is ready.
+func startAndWait(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,11 +66,11 @@ func serve(t *testing.T, flags ...string) (*exec.Cmd, string) {
 		if !ok {
 			t.Fatal("the server has ended before it was ready")
 		}
-		return cmd, a
+		return a
 	case <-time.After(20 * time.Second):
 		t.Fatal("the server is not ready after 20 s")
 	}
-	return nil, ""
+	return ""
 }
 
 // TestKillLosesNothingAcknowledged kills the process while eight clients write

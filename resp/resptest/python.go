@@ -32,7 +32,7 @@ func Python(tb testing.TB, version string) string {
 		if pythonRequired() {
 			tb.Fatal(err)
 		}
-		tb.Skip("the Python clients are not tested: ", err)
+		tb.Skip("the Python clients are not tested:", err)
 	}
 	return python
 }
