@@ -39,8 +39,20 @@ func TestDictIsAMap(t *testing.T) {
 		if d.n != len(model) {
 			t.Fatalf("step %d: %d entries, want %d", i, d.n, len(model))
 		}
-		if len(d.buckets) > minBuckets && d.n < len(d.buckets)/8-1 {
+		if len(d.buckets) > minBuckets && float64(d.n) < emptyAt*float64(len(d.buckets)) {
 			t.Fatalf("step %d: %d entries in %d buckets", i, d.n, len(d.buckets))
+		}
+		if i%1000 == 0 {
+			n := 0
+			d.each(func(e *Entry) {
+				n++
+				if model[e.key] != e {
+					t.Fatalf("step %d: %s is no more", i, e.key)
+				}
+			})
+			if n != d.n {
+				t.Fatalf("step %d: %d entries visited of %d", i, n, d.n)
+			}
 		}
 	}
 	for key := range model {
@@ -59,7 +71,7 @@ func TestDictScanMissesNothingWhileResized(t *testing.T) {
 		var d dict
 		stay := map[string]bool{}
 		var others []*Entry
-		for i := range 200 {
+		for i := range 1000 {
 			e := newTestEntry(seed, fmt.Sprint("stay", i))
 			d.insert(e)
 			stay[e.key] = false
@@ -80,7 +92,7 @@ func TestDictScanMissesNothingWhileResized(t *testing.T) {
 			before := len(d.buckets)
 			switch rnd.IntN(40) {
 			case 0:
-				for range rnd.IntN(600) {
+				for range rnd.IntN(6000) {
 					e := newTestEntry(seed, fmt.Sprint("other", rnd.Uint64()))
 					d.insert(e)
 					others = append(others, e)
@@ -120,5 +132,75 @@ func TestDictRandomReachesEveryEntry(t *testing.T) {
 	}
 	if len(seen) != 50 {
 		t.Fatalf("%d of 50 entries", len(seen))
+	}
+}
+
+// TestBucketChain fills one bucket far beyond its slots and empties it in
+// every order.
+func TestBucketChain(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 17))
+		var b bucket
+		var in []*Entry
+		for step := range 200 {
+			if len(in) == 0 || rnd.IntN(3) > step/100 {
+				e := &Entry{hash: rnd.Uint64() << 4}
+				b.insert(e)
+				in = append(in, e)
+			} else {
+				i := rnd.IntN(len(in))
+				b.remove(in[i])
+				if in[i].next != nil {
+					t.Fatal("a removed entry holds on to the chain")
+				}
+				in[i] = in[len(in)-1]
+				in = in[:len(in)-1]
+			}
+			seen := map[*Entry]bool{}
+			b.each(func(e *Entry) { seen[e] = true })
+			if len(seen) != len(in) {
+				t.Fatalf("step %d: %d entries, want %d", step, len(seen), len(in))
+			}
+			for i, e := range b.entries {
+				if (e == nil) != (b.tags[i] == 0) || e != nil && b.tags[i] != tag(e.hash) {
+					t.Fatalf("step %d: slot %d has tag %d", step, i, b.tags[i])
+				}
+				if e != nil && i < slots-1 && e.next != nil {
+					t.Fatalf("step %d: slot %d has a chain", step, i)
+				}
+			}
+			for _, e := range in {
+				if !seen[e] {
+					t.Fatalf("step %d: an entry is lost", step)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkDictFind(b *testing.B) {
+	seed := maphash.MakeSeed()
+	for _, n := range []int{400, 100_000, 2_000_000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			var d dict
+			keys := make([][]byte, n)
+			for i := range keys {
+				key := fmt.Sprintf("key:%012d", i)
+				d.insert(newTestEntry(seed, key))
+				keys[i] = []byte(key)
+			}
+			var k [16]byte
+			i := 0
+			for b.Loop() {
+				copy(k[:], keys[i])
+				if d.find(maphash.Bytes(seed, k[:]), k[:]) == nil {
+					b.Fatal("lost")
+				}
+				if i += 7919; i >= n {
+					i %= n
+				}
+			}
+		})
 	}
 }

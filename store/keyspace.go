@@ -122,11 +122,7 @@ func (ks *Keyspace) SetPolicy(p *evict.Policy) {
 		sh := &ks.shards[i]
 		sh.Lock()
 		for db := range sh.dbs {
-			for _, e := range sh.dbs[db].buckets {
-				for ; e != nil; e = e.next {
-					e.access = p.NewAccess(now)
-				}
-			}
+			sh.dbs[db].each(func(e *Entry) { e.access = p.NewAccess(now) })
 		}
 		sh.Unlock()
 	}

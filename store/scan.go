@@ -55,13 +55,11 @@ func (tx *Tx) Each(f func(*Entry) bool) {
 	more := true
 	for i := 0; i < Shards && more; i++ {
 		tx.visit(i, func(sh *shard) {
-			for _, e := range sh.dbs[tx.DB].buckets {
-				for ; e != nil && more; e = e.next {
-					if e.expireAt == 0 || e.expireAt > tx.Now {
-						more = f(e)
-					}
+			sh.dbs[tx.DB].each(func(e *Entry) {
+				if more && (e.expireAt == 0 || e.expireAt > tx.Now) {
+					more = f(e)
 				}
-			}
+			})
 		})
 	}
 }

@@ -107,15 +107,13 @@ func (s *testStore) checkMemory(tb testing.TB) {
 		for db := range sh.dbs {
 			sum := int64(0)
 			n := 0
-			for _, e := range sh.dbs[db].buckets {
-				for ; e != nil; e = e.next {
-					if e.size != e.measure() || int(e.shard) != i || int(e.db) != db {
-						tb.Fatalf("entry %q: size %d, measured %d; shard %d in %d; db %d in %d", e.key, e.size, e.measure(), e.shard, i, e.db, db)
-					}
-					sum += int64(e.size)
-					n++
+			sh.dbs[db].each(func(e *Entry) {
+				if e.size != e.measure() || int(e.shard) != i || int(e.db) != db {
+					tb.Fatalf("entry %q: size %d, measured %d; shard %d in %d; db %d in %d", e.key, e.size, e.measure(), e.shard, i, e.db, db)
 				}
-			}
+				sum += int64(e.size)
+				n++
+			})
 			if sum != sh.used[db] || n != sh.dbs[db].n {
 				tb.Fatalf("shard %d, db %d: %d bytes accounted, %d there", i, db, sh.used[db], sum)
 			}
@@ -761,5 +759,30 @@ func TestEqualHashesAreToldApartByKey(t *testing.T) {
 	d.insert(b)
 	if d.find(7, []byte("a")) != a || d.find(7, []byte("b")) != b || d.find(7, []byte("c")) != nil {
 		t.Fatal("confused")
+	}
+}
+
+func TestEntriesKeepTheirKeysAndLetGoOfTheirValues(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for n := range 70 {
+		key := []byte(strings.Repeat("k", n))
+		var e *Entry
+		s.update(string(key), func(tx *Tx) { e = s.put(tx, string(key), "v") })
+		if e.Key() != string(key) {
+			t.Fatalf("key of %d bytes: %q", n, e.Key())
+		}
+		s.update(string(key), func(tx *Tx) {
+			if tx.Find(key) != e {
+				t.Fatalf("key of %d bytes is not found", n)
+			}
+			tx.Delete(key, "del")
+			if e.Value() == nil {
+				t.Fatal("observers would find no value")
+			}
+		})
+		if e.Value() != nil || e.Key() != string(key) {
+			t.Fatal("a removed entry keeps its value")
+		}
 	}
 }

@@ -24,6 +24,7 @@ type Tx struct {
 	commit   Commit
 	dirty    bool // the current command changed something
 	explicit bool // …and said its own effect
+	removed  []*Entry
 	hits     uint64
 	misses   uint64
 	inner    *Tx // of With, reused
@@ -96,6 +97,13 @@ func (tx *Tx) HoldsAll() bool {
 // deferred; the slice is valid until the next Begin.
 func (tx *Tx) End() []Deferred {
 	d := tx.publish()
+	if len(tx.removed) > 0 {
+		// Whoever keeps a key's name keeps its entry, but not the value.
+		for _, e := range tx.removed {
+			e.value = nil
+		}
+		tx.removed = emptied(tx.removed)
+	}
 	tx.unlock()
 	return d
 }
@@ -268,7 +276,9 @@ func (tx *Tx) touch(e *Entry) { e.access = tx.policy.Touch(e.access, tx.Now, ran
 func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
 	sh, e := tx.lookup(key)
 	if e == nil {
-		e = &Entry{key: string(key), hash: maphash.Bytes(tx.ks.seed, key), db: uint8(tx.DB), shard: sh.index, access: tx.policy.NewAccess(tx.Now)}
+		e = newEntry(key)
+		e.hash, e.db, e.shard = maphash.Bytes(tx.ks.seed, key), uint8(tx.DB), sh.index
+		e.access = tx.policy.NewAccess(tx.Now)
 		sh.dbs[tx.DB].insert(e)
 	} else {
 		if !keepTTL && e.expireAt != 0 {
@@ -341,6 +351,7 @@ func (tx *Tx) remove(sh *shard, e *Entry) {
 	sh.dbs[e.db].remove(e)
 	sh.used[e.db] -= int64(e.size)
 	tx.ks.used.Add(-int64(e.size))
+	tx.removed = append(tx.removed, e)
 }
 
 // expire removes an entry that is past its time.
