@@ -318,12 +318,25 @@ func (r *run) closeAll() {
 
 // reset brings the server to where every transcript begins.
 func (r *run) reset() error {
+	var ids []string
+	for name := range r.conns {
+		if id := r.ids[name]; id != "" {
+			ids = append(ids, id)
+		}
+	}
 	r.closeAll()
 	c, err := Dial(r.addr, 2)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	// A server that is not a single thread may notice the ends a moment later.
+	for range 1000 {
+		if len(ids) == 0 || c.Do(append([]string{"CLIENT", "LIST", "ID"}, ids...)...).Text == "" {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if v := c.Do("FLUSHALL"); v.Text != "OK" {
 		return fmt.Errorf("FLUSHALL: %v", v)
 	}
@@ -477,7 +490,6 @@ func (t *Transcript) Run(tb testing.TB, target Target) {
 // pass runs the transcript once.
 func (t *Transcript) pass(target Target, proto int, each func(*block, []got)) error {
 	r := &run{addr: target.Addr, proto: proto, conns: map[string]*Conn{}, ids: map[string]string{}}
-	defer r.closeAll()
 	if err := r.reset(); err != nil {
 		return err
 	}
@@ -490,11 +502,12 @@ func (t *Transcript) pass(target Target, proto int, each func(*block, []got)) er
 			return i < len(w) && b.matchOne(w[i], g, proto)
 		})
 		if err != nil {
+			r.closeAll()
 			return fmt.Errorf("line %d: %w", b.line, err)
 		}
 		each(b, gots)
 	}
-	return nil
+	return r.reset()
 }
 
 // wanted returns the block's replies for a pass: as RESP3 unless the block has
