@@ -240,7 +240,7 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 	start := ix.now()
 	defer func() { ix.indexing.Add(int64(ix.now().Sub(start))) }()
 	p := ix.prepare(field)
-	defer preparedPool.Put(p)
+	defer p.release()
 
 	st := ix.stripe(name)
 	st.mu.Lock()

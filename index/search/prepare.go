@@ -25,6 +25,15 @@ type prepared struct {
 
 var preparedPool = sync.Pool{New: func() any { return new(prepared) }}
 
+// release gives the memory back, except for what is large or the caller's.
+func (p *prepared) release() {
+	clear(p.values)
+	if p.long {
+		p.words = attr.TextDoc{}
+	}
+	preparedPool.Put(p)
+}
+
 var present = []byte{}
 
 func (ix *Index) prepare(field func(string) ([]byte, bool)) *prepared {

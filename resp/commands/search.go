@@ -146,6 +146,9 @@ func runFTCreate(c *command.Ctx, p ftCreate) error {
 	if c.S.DB != 0 {
 		return resp.Error("Cannot create index on db != 0")
 	}
+	if c.InExec {
+		c.Tx.Preview(c.Catalog)
+	}
 	p.def.CreatedAt = time.UnixMilli(c.Tx.Now)
 	for _, a := range c.Args {
 		p.def.Args = append(p.def.Args, bytes.Clone(a))
@@ -182,6 +185,9 @@ func runFTDropIndex(c *command.Ctx, p ftDropIndex) error {
 		return errUnknownIndex
 	}
 	c.Settle() // documents of this pipeline belong to the index
+	if c.InExec {
+		c.Tx.Preview(c.Catalog)
+	}
 	var names []string
 	if p.docs {
 		names = ix.Search().Names()

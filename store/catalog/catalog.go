@@ -12,7 +12,6 @@ import (
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/store"
-	"github.com/nearcache/nearcache/store/types/hash"
 )
 
 // Errors of the catalog.
@@ -38,6 +37,8 @@ type Index struct {
 	Uses atomic.Int64 // searches so far
 
 	search *search.Index
+	wants  []want
+	after  int // flushes before it in the commit that made it
 	scan   struct {
 		done  atomic.Int64 // keys looked at
 		total atomic.Int64 // keys there were when the scan began
@@ -80,6 +81,12 @@ type Catalog struct {
 	set   atomic.Pointer[map[string]*Index]
 	bytes atomic.Int64
 	wg    sync.WaitGroup
+
+	// An EXEC may flush, and then create. Written with all shards held.
+	open struct {
+		flushes int      // of the commit under way, so far
+		fresh   []*Index // made by it
+	}
 }
 
 // New makes an empty catalog for the keyspace and adds it as an observer.
@@ -106,7 +113,8 @@ func (c *Catalog) Measure() {
 }
 
 // Create adds an index and starts to fill it from the keys that are there. The
-// Tx must hold all shards, so that no write falls between the two.
+// Tx must hold all shards, so that no write falls between the two; what it has
+// changed so far must have been previewed, and it must commit an effect.
 func (c *Catalog) Create(def Definition, schema *search.Schema) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +126,8 @@ func (c *Catalog) Create(def Definition, schema *search.Schema) error {
 	if err != nil {
 		return err
 	}
-	ix := &Index{Definition: def, search: s}
+	ix := &Index{Definition: def, search: s, wants: wantsOf(schema), after: c.open.flushes}
+	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
 	next[def.Name] = ix
 	c.set.Store(&next)
@@ -182,32 +191,53 @@ func (c *Catalog) Close() {
 	c.wg.Wait()
 }
 
-func (c *Catalog) dropAll() {
+func (c *Catalog) dropAll() { c.dropBefore(1) }
+
+// dropBefore drops the indexes that are older than the n-th flush of the commit
+// under way.
+func (c *Catalog) dropBefore(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, ix := range *c.set.Swap(&map[string]*Index{}) {
-		c.retire(ix)
+	next := map[string]*Index{}
+	for name, ix := range *c.set.Load() {
+		if ix.after >= n && slices.Contains(c.open.fresh, ix) {
+			next[name] = ix
+		} else {
+			c.retire(ix)
+		}
 	}
+	c.set.Store(&next)
 }
 
 // Committed implements store.Observer.
 func (c *Catalog) Committed(cm *store.Commit) {
-	set := *c.set.Load()
-	if len(set) == 0 {
+	if len(*c.set.Load()) == 0 {
 		return
 	}
+	events := cm.Events
+	flushes := 0
 	for i := range cm.Events {
-		e := &cm.Events[i]
-		if e.Flush && e.DB <= 0 { // as RediSearch does: a flush takes the indexes too
-			c.dropAll()
-			return
+		if e := &cm.Events[i]; e.Flush && e.DB <= 0 {
+			flushes++
+			events = cm.Events[i+1:]
 		}
-		if e.DB != 0 || e.Flush || supersededBy(cm.Events[i+1:], e.Key) {
+	}
+	if flushes > 0 { // as RediSearch does: a flush takes the indexes too
+		c.open.flushes = flushes
+		c.dropBefore(flushes)
+	}
+	if len(c.open.fresh)+flushes > 0 && len(cm.Effects) > 0 { // no preview, but the end
+		c.open.flushes, c.open.fresh = 0, nil
+	}
+	set := *c.set.Load()
+	for i := range events {
+		e := &events[i]
+		if e.DB != 0 || e.Flush || supersededBy(events[i+1:], e.Key) {
 			continue
 		}
 		for _, ix := range set {
 			if ix.matches(e.Key) {
-				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, isExpiryOnly(cm, i)))
+				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, isExpiryOnly(events[:i+1])))
 			}
 		}
 	}
@@ -223,80 +253,17 @@ func supersededBy(rest []store.Event, key string) bool {
 	return false
 }
 
-// isExpiryOnly reports whether the commit has changed nothing of the key but
-// its time to live.
-func isExpiryOnly(cm *store.Commit, i int) bool {
-	for k := range cm.Events[:i+1] {
-		e := &cm.Events[k]
-		if e.DB == 0 && e.Key == cm.Events[i].Key && e.Name != "expire" && e.Name != "persist" {
+// isExpiryOnly reports whether the events have changed nothing of the last one's
+// key but its time to live.
+func isExpiryOnly(events []store.Event) bool {
+	key := events[len(events)-1].Key
+	for k := range events {
+		e := &events[k]
+		if e.DB == 0 && e.Key == key && e.Name != "expire" && e.Name != "persist" {
 			return false
 		}
 	}
 	return true
-}
-
-// job brings one document of one index up to date.
-type job struct {
-	ix      *Index
-	key     string
-	version uint64
-	gone    bool
-	expiry  bool // only expireAt has changed
-	expire  int64
-	names   []string
-	values  [][]byte
-}
-
-// jobFor copies what the index needs of an entry; its shard is held.
-func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bool) *job {
-	j := &job{ix: ix, key: key, version: version, expiry: expiryOnly}
-	if e == nil {
-		j.gone = true
-		return j
-	}
-	h, ok := e.Value().(*hash.Value)
-	if !ok {
-		j.gone = true
-		return j
-	}
-	j.expire = e.ExpireAt()
-	fields := ix.search.Schema().Fields
-	n := 0
-	j.values = make([][]byte, 0, len(fields))
-	j.names = make([]string, 0, len(fields))
-	for i := range fields {
-		id := fields[i].Identifier
-		if v, ok := h.GetString(id); ok && !slices.Contains(j.names, id) {
-			j.names = append(j.names, id)
-			j.values = append(j.values, v)
-			n += len(v)
-		}
-	}
-	all := make([]byte, 0, n)
-	for i, v := range j.values {
-		all = append(all, v...)
-		j.values[i] = all[len(all)-len(v) : len(all) : len(all)]
-	}
-	return j
-}
-
-func (j *job) field(name string) ([]byte, bool) {
-	if i := slices.Index(j.names, name); i >= 0 {
-		return j.values[i], true
-	}
-	return nil, false
-}
-
-// Do implements store.Deferred.
-func (j *job) Do() {
-	s := j.ix.search
-	switch {
-	case j.gone:
-		s.Delete(j.key, j.version)
-	case j.expiry && s.Expire(j.key, j.version, j.expire):
-	default:
-		_ = s.Put(j.key, j.version, j.expire, j.field) // counted in Info as an indexing failure
-	}
 }
 
 // backfillBatch is how many keys a step of the scan looks at.

@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nearcache/nearcache/index/search"
+)
+
+func schemaOf(t testing.TB, text string) *search.Schema {
+	t.Helper()
+	s, err := search.ParseSchema(bytes.Fields([]byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestCopiesAreNoLongerThanNeeded says how much of a long value is copied.
+func TestCopiesAreNoLongerThanNeeded(t *testing.T) {
+	const long = 1 << 20
+	f := func(schema, value string, want int) {
+		t.Helper()
+		w := wantsOf(schemaOf(t, schema))[0]
+		if w.cut == nil {
+			if want != len(value) {
+				t.Errorf("%s: all of %d bytes are copied", schema, len(value))
+			}
+			return
+		}
+		dst, v := w.cut(make([]byte, 3, 10), []byte(value))
+		if len(dst)-3 != want {
+			t.Errorf("%s: %d bytes are copied, want %d", schema, len(dst)-3, want)
+		}
+		if want > 0 && !bytes.Equal(v, dst[3:]) {
+			t.Errorf("%s: the copy is not the value", schema)
+		}
+	}
+	x := strings.Repeat("x", long)
+	f("f NUMERIC", "12", 2)
+	f("f NUMERIC", x, maxNumber)
+	f("f GEO", x, maxNumber)
+	f("f TAG", x, maxTag)
+	f("f TAG", "a,"+x+",b", maxTag+4)
+	f("f TAG SEPARATOR ;", "a,"+x+",b", maxTag)
+	f("f TAG NOINDEX", x, 0)
+	f("f TEXT NOINDEX", x, 0)
+	f("f TEXT", x, long)
+	f("f TAG SORTABLE", x, long)
+	f("f TAG NOINDEX SORTABLE", x, long)
+	f("f TAG f AS g TEXT", x, long)
+	f("f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2", "12345678", 8)
+	f("f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2", x, 0)
+	if n := len(wantsOf(schemaOf(t, "f TAG f AS g TEXT h TAG"))); n != 2 {
+		t.Errorf("%d wants of two hash fields", n)
+	}
+}
+
+// TestCutTagsAreTheSameTags indexes long values whole and cut.
+func TestCutTagsAreTheSameTags(t *testing.T) {
+	s := schemaOf(t, "f TAG")
+	whole, err := search.New(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut, err := search.New(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := make([]string, 9000)
+	for i := range many {
+		many[i] = fmt.Sprintf(" Tag %d ", i)
+	}
+	w := wantsOf(s)[0]
+	for i, v := range []string{
+		strings.Repeat("x", 1<<20),
+		strings.Join(many, ","),
+		strings.Repeat(" ", 1<<15) + "a" + strings.Repeat(" ", 1<<15) + "," + strings.Repeat("\t", 1<<15) + ",b",
+		strings.Repeat(",", 1<<16),
+		strings.Repeat("y z", 1<<14) + ",,c,",
+	} {
+		name := fmt.Sprint(i)
+		_ = whole.Put(name, uint64(i+1), 0, func(string) ([]byte, bool) { return []byte(v), true })
+		_, short := w.cut(nil, []byte(v))
+		_ = cut.Put(name, uint64(i+1), 0, func(string) ([]byte, bool) { return short, true })
+	}
+	a, _ := whole.TagValues("f")
+	b, _ := cut.TagValues("f")
+	if len(a) < 9000 || !slices.Equal(a, b) {
+		t.Errorf("%d tags of whole values, %d of cut ones", len(a), len(b))
+	}
+}
+
+// TestFieldsInAnyOrder asks a job as an index does, and out of order.
+func TestFieldsInAnyOrder(t *testing.T) {
+	j := &job{ix: &Index{wants: []want{{id: "a"}, {id: "b"}, {id: "c"}}}, values: [][]byte{[]byte("1"), nil, []byte("3")}}
+	for _, id := range strings.Fields("a b c a c b x b a a") {
+		v, ok := j.field(id)
+		if got, want := string(v), map[string]string{"a": "1", "c": "3"}[id]; got != want || ok != (want != "") {
+			t.Errorf("%s = %q, %v", id, got, ok)
+		}
+	}
+}
