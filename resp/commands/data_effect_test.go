@@ -2,11 +2,13 @@ package commands
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nearcache/nearcache/store"
@@ -14,18 +16,23 @@ import (
 
 // recorder keeps what the log would hold, and the events.
 type recorder struct {
+	sync.Mutex
 	effects []store.Effect
+	seqs    []uint64 // of the commits that the effects come from
 	events  []string
 }
 
 // Committed implements store.Observer.
 func (r *recorder) Committed(c *store.Commit) {
+	r.Lock()
+	defer r.Unlock()
 	for _, e := range c.Effects {
 		args := make([][]byte, len(e.Args))
 		for i, a := range e.Args {
 			args[i] = bytes.Clone(a)
 		}
 		r.effects = append(r.effects, store.Effect{DB: e.DB, Args: args})
+		r.seqs = append(r.seqs, c.Seq)
 	}
 	for _, e := range c.Events {
 		r.events = append(r.events, fmt.Sprintf("%c %d %s %s", e.Class, e.DB, e.Name, e.Key))
@@ -38,7 +45,7 @@ func (r *recorder) take() (effects, events []string) {
 		effects = append(effects, fmt.Sprintf("%d %s", e.DB, bytes.Join(e.Args, []byte(" "))))
 	}
 	events = r.events
-	r.effects, r.events = nil, nil
+	r.effects, r.seqs, r.events = nil, nil, nil
 	return effects, events
 }
 
@@ -107,24 +114,71 @@ func TestEffectsRebuildTheKeyspace(t *testing.T) {
 				t.Fatalf("effect %q: %s", e.Args, reply)
 			}
 		}
-		want, got := contents(a), contents(b)
-		if len(want) < 5 {
-			t.Fatalf("only %d keys: the test says nothing", len(want))
-		}
-		if !maps.Equal(want, got) {
-			for k := range want {
-				if want[k] != got[k] {
-					t.Errorf("%q: %.200q, want %.200q", k, got[k], want[k])
-				}
-			}
-			for k := range got {
-				if _, ok := want[k]; !ok {
-					t.Errorf("%q should not be there", k)
-				}
-			}
-			t.FailNow()
+		sameContents(t, a, b)
+	}
+}
+
+func sameContents(t *testing.T, a, b *client) {
+	t.Helper()
+	want, got := contents(a), contents(b)
+	if len(want) < 5 {
+		t.Fatalf("only %d keys: the test says nothing", len(want))
+	}
+	for k := range want {
+		if want[k] != got[k] {
+			t.Errorf("%q: %.200q, want %.200q", k, got[k], want[k])
 		}
 	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			t.Errorf("%q should not be there", k)
+		}
+	}
+}
+
+// TestEffectsOfManyClientsRebuildTheKeyspace races clients on few keys. The
+// sequence of commits must be an order in which they could have run one by one.
+func TestEffectsOfManyClientsRebuildTheKeyspace(t *testing.T) {
+	a := newClient(t, 2)
+	var log recorder
+	a.Keyspace.Observe(&log)
+	var wg sync.WaitGroup
+	for i := range uint64(4) {
+		c := &client{}
+		c.connect(t, 2, a.Keyspace)
+		g := gen{rand.New(rand.NewPCG(i, 4))}
+		wg.Go(func() {
+			for n := range 4000 {
+				c.S.Select(g.IntN(2))
+				words := argv(g.command()...)
+				if strings.EqualFold(string(words[0]), "SETRANGE") && len(words) > 2 && len(words[2]) > 3 {
+					continue // half a gigabyte
+				}
+				if n%500 == 250 {
+					words = argv(g.pick("FLUSHDB", "FLUSHALL", "DBSIZE"))
+				}
+				c.run(words)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range 5 {
+		a.run(argv("SET", fmt.Sprint("last", i), "v"))
+	}
+	order := make([]int, len(log.effects))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(log.seqs[i], log.seqs[j]) })
+	b := newClient(t, 3)
+	for _, i := range order {
+		e := log.effects[i]
+		b.S.Select(e.DB)
+		if reply := b.run(e.Args); reply[0] == '-' {
+			t.Fatalf("effect %q: %s", e.Args, reply)
+		}
+	}
+	sameContents(t, a, b)
 }
 
 // TestEffectsAndEvents holds what commands write to the log and how keyspace

@@ -26,18 +26,22 @@ type client struct {
 
 func newClient(tb testing.TB, proto int) *client {
 	tb.Helper()
-	a, b := net.Pipe()
-	tb.Cleanup(func() { a.Close(); b.Close() })
 	c := &client{now: 1_800_000_000_000}
-	ks := store.New(store.Options{Clock: func() int64 {
+	c.connect(tb, proto, store.New(store.Options{Clock: func() int64 {
 		if c.system {
 			return store.SystemClock()
 		}
 		return c.now
-	}})
+	}}))
+	return c
+}
+
+func (c *client) connect(tb testing.TB, proto int, ks *store.Keyspace) {
+	tb.Helper()
+	a, b := net.Pipe()
+	tb.Cleanup(func() { a.Close(); b.Close() })
 	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
 	c.S.SetProto(proto)
-	return c
 }
 
 // run executes a command and returns the reply's bytes; they are valid until
