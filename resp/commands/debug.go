@@ -129,7 +129,7 @@ func debugProtocol(c *command.Ctx, kind []byte) error {
 	case is("bignum"):
 		c.W.BigNumber("1234567999999999999999999999999999999")
 	default:
-		return resp.Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false")
+		return resp.Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
 	}
 	return nil
 }
