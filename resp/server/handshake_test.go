@@ -568,6 +568,32 @@ func TestRedissonCache(t *testing.T) {
 	packet{{"CLIENT TRACKING ON REDIRECT 123456", is("-ERR The client ID you want redirect to does not exist\r\n")}}.run(writer)
 }
 
+// TestRedissonCacheInRESP3: the same in its newer versions. The connection that
+// is redirected to gets pushes, not messages of the channel.
+func TestRedissonCacheInRESP3(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	sub, reader, writer := dialWire(t, s), dialWire(t, s), dialWire(t, s)
+	packet{{"HELLO 3", isHello(3)}, {"PING", isPong}}.run(sub)
+	packet{{"SUBSCRIBE __redis__:invalidate", is(">3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n")}}.run(sub)
+	_, id := sub.do("CLIENT ID")
+	packet{
+		{"HELLO 3", isHello(3)},
+		{fmt.Sprintf("CLIENT TRACKING ON REDIRECT %d", id.Int), isOK},
+		{"GET k", isNull},
+	}.run(reader)
+	const push = ">2\r\n$10\r\ninvalidate\r\n"
+	writer.do("SET k 1")
+	if raw, _ := sub.frame(); raw != push+"*1\r\n$1\r\nk\r\n" {
+		t.Errorf("after SET: %q", raw)
+	}
+	writer.do("FLUSHALL")
+	if raw, _ := sub.frame(); raw != push+"_\r\n" {
+		t.Errorf("after FLUSHALL: %q", raw)
+	}
+	reader.silent()
+	sub.silent()
+}
+
 // TestInvalidationComesBeforeTheNewValue: what redis-py, jedis, node-redis and
 // go-redis rely on with plain CLIENT TRACKING ON, byte for byte. The push is in
 // front of the first reply that could show the new value, and never inside one.
