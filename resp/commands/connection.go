@@ -235,7 +235,7 @@ func writeModules(c *command.Ctx) {
 func runSelect(c *command.Ctx, db int64) error {
 	switch {
 	case db < math.MinInt32 || db > math.MaxInt32:
-		return resp.ErrNotInt
+		return resp.OutOfRange(math.MinInt32, math.MaxInt32)
 	case db < 0 || db >= store.Databases:
 		return resp.ErrDBIndex
 	}
