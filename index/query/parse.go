@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -181,7 +182,8 @@ func (p *parser) or() *Node {
 }
 
 func (p *parser) and() *Node {
-	var kids []*Node
+	var room [4]*Node
+	kids := room[:0]
 	for n := 0; ; n++ {
 		switch p.tok.kind {
 		case tEOF, tRP, tOr:
@@ -214,7 +216,7 @@ func group(kind Kind, kids []*Node) *Node {
 	case 1:
 		return kids[0]
 	}
-	return &Node{Kind: kind, Children: kids}
+	return &Node{Kind: kind, Children: slices.Clone(kids)}
 }
 
 func (p *parser) unary() *Node {
@@ -398,12 +400,15 @@ func (p *parser) phrase() *Node {
 // field reads what begins with a field modifier.
 func (p *parser) field() *Node {
 	mod := p.tok
-	names := []string{mod.text}
 	p.next()
+	var names []string // if there are more than one
 	for p.tok.kind == tOr {
 		p.next()
 		switch p.tok.kind {
 		case tTerm, tNumber, tModifier:
+			if names == nil {
+				names = append(names, mod.text)
+			}
 			names = append(names, p.tok.text)
 			p.next()
 		default:
@@ -435,6 +440,9 @@ func (p *parser) field() *Node {
 			return p.tags(mod)
 		}
 		return p.brackets(mod)
+	}
+	if names == nil {
+		names = []string{mod.text}
 	}
 	p.fields = names
 	n := p.unary2()

@@ -67,7 +67,15 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 		if a == nil {
 			return nil, unknown(n.Offset, n.Field)
 		}
-		want := map[query.Kind]FieldType{query.Tag: TypeTag, query.Numeric: TypeNumeric, query.Geo: TypeGeo, query.Range: TypeVector}[n.Kind]
+		want := TypeTag
+		switch n.Kind {
+		case query.Numeric:
+			want = TypeNumeric
+		case query.Geo:
+			want = TypeGeo
+		case query.Range:
+			want = TypeVector
+		}
 		if a.Type != want {
 			return nil, errorf("Field `%s` at offset %d is not a %s field", a.Name, n.Offset, want)
 		}

@@ -41,6 +41,7 @@ type Index struct {
 	seed   maphash.Seed
 	now    func() time.Time
 	score  float64
+	isStop func(string) bool
 
 	life    sync.RWMutex // held for reading by every call, for writing by Close
 	closed  bool
@@ -144,6 +145,7 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 	for _, w := range words {
 		ix.stop[w] = struct{}{}
 	}
+	ix.isStop = func(word string) bool { _, ok := ix.stop[word]; return ok }
 	ix.mu.expiry = attr.NewNumeric()
 	ix.fields = make([]attribute, len(s.Fields))
 	ix.figures.field = make([]FieldError, len(s.Fields))
@@ -193,6 +195,9 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 
 // Schema is the schema that New was given.
 func (ix *Index) Schema() *Schema { return ix.schema }
+
+// StopWord reports whether queries and documents leave a word out.
+func (ix *Index) StopWord() func(word string) bool { return ix.isStop }
 
 // Len is the number of documents, expired ones that nobody deleted included.
 func (ix *Index) Len() int {

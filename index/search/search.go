@@ -93,7 +93,8 @@ type column struct {
 // exec is one search under way.
 type exec struct {
 	ix       *Index
-	o        *Options
+	o        Options
+	order    order
 	root     *plan
 	scoring  attr.Scorer
 	inFields attr.Mask
@@ -193,7 +194,7 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	}
 	e := execPool.Get().(*exec)
 	defer e.free()
-	e.ix, e.o, e.main = ix, &o, -1
+	e.ix, e.o, e.main = ix, o, -1
 	if o.Offset < 0 {
 		return nil, errorf("Bad arguments for LIMIT: %s", errBounds)
 	}
@@ -230,7 +231,8 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 		}
 		e.main = e.column(k.As)
 	}
-	sort, err := e.order(q.KNN != nil)
+	var err error
+	e.order, err = e.orderOf(q.KNN != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +245,7 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	}
 	gen := ix.epochs.enter()
 	if err = e.narrow(); err == nil {
-		err = e.run(q.KNN, knn, sort, res)
+		err = e.run(q.KNN, knn, res)
 	}
 	ix.epochs.leave(gen)
 	ix.sweep()
@@ -287,7 +289,7 @@ func (e *exec) narrow() error {
 }
 
 // run answers the query in up to three steps: postings, vectors, rows.
-func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error {
+func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	ix := e.ix
 	ix.mu.RLock()
 	e.moment = ix.mu.moment
@@ -301,7 +303,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error 
 	if !e.root.vector && k == nil {
 		bits := e.filter(e.root)
 		e.drop(bits)
-		return e.rows(bits, sort, res) // unlocks
+		return e.rows(bits, res) // unlocks
 	}
 	leaf, allow := e.single(), (*index.Bitmap)(nil)
 	switch {
@@ -333,7 +335,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error 
 		}
 		ix.mu.RLock()
 		e.seen()
-		return e.rows(nil, sort, res)
+		return e.rows(nil, res)
 	case e.live != nil:
 		bits, err := e.mixed(e.root, e.live)
 		if err != nil {
@@ -341,7 +343,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error 
 		}
 		if k == nil {
 			ix.mu.RLock()
-			return e.rows(bits, sort, res)
+			return e.rows(bits, res)
 		}
 		allow = bits
 	}
@@ -360,7 +362,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, sort order, res *Result) error 
 			ix.mu.RUnlock()
 			continue
 		}
-		return e.rows(nil, sort, res)
+		return e.rows(nil, res)
 	}
 }
 
@@ -540,8 +542,8 @@ type order struct {
 	a    *attribute
 }
 
-// order finds out what to sort by.
-func (e *exec) order(knn bool) (order, error) {
+// orderOf finds out what to sort by.
+func (e *exec) orderOf(knn bool) (order, error) {
 	name := strings.TrimPrefix(e.o.SortBy, "@")
 	o := order{desc: e.o.Desc, col: -1}
 	if name == "" {
@@ -625,8 +627,8 @@ func (o *order) compare(a, b *item) int {
 
 // rows fills the result with a page of the candidates, which are bits or, if
 // nil, e.cands. mu is read-locked when it is called and unlocked when it returns.
-func (e *exec) rows(bits *index.Bitmap, o order, res *Result) error {
-	ix := e.ix
+func (e *exec) rows(bits *index.Bitmap, res *Result) error {
+	ix, o := e.ix, &e.order
 	locked := true
 	defer func() {
 		if locked {
@@ -652,14 +654,14 @@ func (e *exec) rows(bits *index.Bitmap, o order, res *Result) error {
 		for _, c := range e.cands[from:to] {
 			e.items = append(e.items, item{label: uint32(c.Label), dist: c.Distance, key: c.Distance, has: true})
 		}
-		e.fill(res, e.items, o, nil)
+		e.fill(res, e.items, nil)
 		return nil
 	}
 	var sc *scorer
 	if o.by == byScore || e.o.WithScores {
 		sc = e.scorer(e.root)
 	}
-	top := topN{want: to, o: &o, items: e.items[:0]}
+	top := topN{want: to, o: o, items: e.items[:0]}
 	if o.by == byLoad {
 		top.want = res.Total // the keys are not known yet
 	}
@@ -718,7 +720,7 @@ func (e *exec) rows(bits *index.Bitmap, o order, res *Result) error {
 	items := top.sorted()
 	to = min(to, len(items))
 	from = min(from, to)
-	e.fill(res, items[from:to], o, sc)
+	e.fill(res, items[from:to], sc)
 	return nil
 }
 
@@ -727,7 +729,8 @@ func sortedByDistance(near []index.Neighbor) bool {
 }
 
 // fill writes the rows of the page. mu is locked.
-func (e *exec) fill(res *Result, page []item, o order, sc *scorer) {
+func (e *exec) fill(res *Result, page []item, sc *scorer) {
+	o := &e.order
 	if sc == nil && e.o.WithScores {
 		sc = e.scorer(e.root)
 	}

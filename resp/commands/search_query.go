@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/nearcache/nearcache/index/query"
 	"github.com/nearcache/nearcache/index/search"
@@ -17,23 +18,53 @@ import (
 	"github.com/nearcache/nearcache/store/types/hash"
 )
 
-// ftSearch is a parsed FT.SEARCH. Byte slices point into the arguments.
+// ftSearch is a parsed FT.SEARCH and what its run needs. It is used again; its
+// strings and byte slices point into the arguments.
 type ftSearch struct {
 	index     string
 	query     []byte
 	dialect   int
 	params    query.Params
 	noContent bool
-	returned  []returnField // nil: every field
 	hasReturn bool
+	returned  []returnField
 	withScore bool
 	withKeys  bool // WITHSORTKEYS
 	timeout   int64
 	noStop    bool
 	o         search.Options
+
+	ftReply
 }
 
-type returnField struct{ field, as string }
+type returnField struct {
+	field, as string
+	yield     int    // of a distance: which, otherwise -1
+	id        string // the hash field
+}
+
+var searches = sync.Pool{New: func() any {
+	p := new(ftSearch)
+	p.visit, p.load = p.visited, p.loaded
+	return p
+}}
+
+func (p *ftSearch) free() {
+	clear(p.params)
+	clear(p.returned)
+	clear(p.values[:cap(p.values)])
+	*p = ftSearch{params: p.params[:0], returned: p.returned[:0], ftReply: ftReply{
+		values: p.values[:0], numbers: p.numbers[:0], visit: p.visit, load: p.load,
+	}}
+	searches.Put(p)
+}
+
+// view is the next argument as a string, without a copy: it is valid as long
+// as the arguments are.
+func view(a *args.Parser) string {
+	b := a.Bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
 
 // firstOption is where the options of FT.SEARCH begin, less the one that
 // RediSearch numbers them from.
@@ -42,8 +73,9 @@ const firstOption = 2
 // maxResults is RediSearch's MAXSEARCHRESULTS.
 const maxResults = 1000000
 
-func parseFTSearch(a *args.Parser) ftSearch {
-	p := ftSearch{index: a.String(), query: a.Bytes(), dialect: 2}
+func parseFTSearch(a *args.Parser) *ftSearch {
+	p := searches.Get().(*ftSearch)
+	p.index, p.query, p.dialect = view(a), a.Bytes(), 2
 	p.o.Num = 10
 	for a.More() && a.Err() == nil {
 		switch {
@@ -71,7 +103,7 @@ func parseFTSearch(a *args.Parser) ftSearch {
 				a.Fail(resp.Error("No such language `" + l + "`"))
 			}
 		case a.Accept("SCORER"):
-			p.o.Scorer = strings.ToUpper(a.String())
+			p.o.Scorer = strings.ToUpper(view(a))
 		case a.Accept("INKEYS"):
 			p.o.InKeys, p.o.HasInKeys = countedStrings(a, "INKEYS"), true
 		case a.Accept("INFIELDS"):
@@ -80,9 +112,9 @@ func parseFTSearch(a *args.Parser) ftSearch {
 			p.o.Filters = append(p.o.Filters, parseNumericFilter(a))
 		case a.Accept("RETURN"):
 			p.hasReturn = true
-			p.returned = parseReturn(a)
+			p.returned = parseReturn(p.returned[:0], a)
 		case a.Accept("SORTBY"):
-			p.o.SortBy = strings.TrimPrefix(a.String(), "@")
+			p.o.SortBy = strings.TrimPrefix(view(a), "@")
 			if p.o.SortBy == "" {
 				a.Fail(resp.Error("Bad arguments for SORTBY: Expected an argument, but none provided"))
 			}
@@ -93,7 +125,7 @@ func parseFTSearch(a *args.Parser) ftSearch {
 		case a.Accept("LIMIT"):
 			p.parseLimit(a)
 		case a.Accept("PARAMS"):
-			p.params = parseParams(a)
+			p.params = parseParams(p.params[:0], a)
 		case a.Accept("DIALECT"):
 			d := a.Int()
 			if a.Err() != nil || d < 1 || d > 4 {
@@ -137,7 +169,7 @@ func (p *ftSearch) parseLimit(a *args.Parser) {
 	p.o.Offset, p.o.Num = int(clamp(offset, 0, maxResults)), int(clamp(num, 0, maxResults))
 }
 
-func parseParams(a *args.Parser) query.Params {
+func parseParams(l query.Params, a *args.Parser) query.Params {
 	n := a.Int()
 	switch {
 	case a.Err() != nil || n < 0 || n > int64(a.Len()):
@@ -147,9 +179,8 @@ func parseParams(a *args.Parser) query.Params {
 		a.Fail(resp.Error("Parameters must be specified in PARAM VALUE pairs"))
 		return nil
 	}
-	l := make(query.Params, n)
-	for i := range l {
-		l[i] = a.Bytes()
+	for range n {
+		l = append(l, a.Bytes())
 	}
 	for i := 0; i < len(l); i += 2 {
 		for k := 0; k < i; k += 2 {
@@ -169,15 +200,14 @@ func parseParams(a *args.Parser) query.Params {
 // maxParams bounds the quadratic look for duplicates.
 const maxParams = 1024
 
-func parseReturn(a *args.Parser) []returnField {
+func parseReturn(l []returnField, a *args.Parser) []returnField {
 	n := a.Int()
 	if a.Err() != nil || n < 0 || n > int64(a.Len()) {
 		a.Fail(resp.Error("Bad arguments for RETURN: Expected an argument, but none provided"))
 		return nil
 	}
-	var l []returnField
 	for ; n > 0 && a.Err() == nil; n-- {
-		f := strings.TrimPrefix(a.String(), "@")
+		f := strings.TrimPrefix(view(a), "@")
 		r := returnField{field: f, as: f}
 		if n >= 2 && a.Accept("AS") {
 			if n--; n < 2 {
@@ -185,7 +215,7 @@ func parseReturn(a *args.Parser) []returnField {
 				return nil
 			}
 			n--
-			r.as = a.String()
+			r.as = view(a)
 		}
 		if !slices.ContainsFunc(l, func(x returnField) bool { return x.as == r.as }) {
 			l = append(l, r)
@@ -218,32 +248,25 @@ var bodies = sync.Pool{New: func() any { return new(resp.Writer) }}
 // dueBefore bounds how many dead keys a search removes before it looks.
 const dueBefore = 2000
 
-func runFTSearch(c *command.Ctx, p ftSearch) error {
+func runFTSearch(c *command.Ctx, p *ftSearch) error {
+	defer p.free()
 	ix, err := openIndex(c, p.index)
 	if err != nil {
 		return noSuchIndex(p.index)
 	}
 	s := ix.Search()
-	if !c.Tx.HoldsAll() {
+	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
 		c.Keyspace.ExpireDue(dueBefore)
 	}
 	qo := query.Options{Dialect: p.dialect, Params: p.params}
 	if !p.noStop {
-		qo.StopWord = s.Schema().StopWord
+		qo.StopWord = s.StopWord()
 	}
 	q, err := query.Parse(p.query, qo)
 	if err != nil {
 		return resp.Error(err.Error())
 	}
-	p.o.Now = c.Tx.Now
-	p.o.Load = func(doc, field string) (v []byte, ok bool) {
-		withHash(c, doc, func(h *hash.Value) {
-			if b, found := h.GetString(field); found {
-				v, ok = append([]byte(nil), b...), true
-			}
-		})
-		return v, ok
-	}
+	p.c, p.o.Now, p.o.Load = c, c.Tx.Now, p.load
 	if p.timeout > 0 {
 		end := time.Now().Add(time.Duration(clamp(p.timeout, 0, math.MaxInt32)) * time.Millisecond)
 		p.o.Stop = func() bool { return time.Now().After(end) }
@@ -253,152 +276,307 @@ func runFTSearch(c *command.Ctx, p ftSearch) error {
 		return resp.Error(err.Error())
 	}
 	defer res.Release()
-
-	body := bodies.Get().(*resp.Writer)
-	defer bodies.Put(body)
-	body.Reset()
-	body.SetProto(c.W.Proto())
-	r := ftReply{c: c, p: &p, s: s.Schema(), res: res, w: body}
-	rows := 0
-	for i := range res.Rows {
-		if r.row(i) {
-			rows++
+	p.res = res
+	for i := range p.returned {
+		f := &p.returned[i]
+		f.yield, f.id = slices.Index(res.Yields, f.field), f.field
+		if x := s.Schema().Field(f.field); x != nil {
+			f.id = x.Identifier
 		}
 	}
-	total := max(0, res.Total-(len(res.Rows)-rows))
-	if c.W.Proto() == 3 {
-		c.W.Map(5)
-		c.W.BulkString("attributes")
-		c.W.Array(0)
-		c.W.BulkString("format")
-		c.W.BulkString("STRING")
-		c.W.BulkString("results")
-		c.W.Array(rows)
-		c.W.Raw(body.Bytes())
-		c.W.BulkString("total_results")
-		c.W.Int(int64(total))
-		c.W.BulkString("warning")
-		if res.TimedOut {
-			c.W.Array(1)
-			c.W.BulkString("Timeout limit was reached")
-		} else {
-			c.W.Array(0)
-		}
-		return nil
-	}
-	c.W.Array(1 + rows*r.perRow())
-	c.W.Int(int64(total))
-	c.W.Raw(body.Bytes())
+	p.reply()
 	return nil
 }
 
-// withHash runs f on the document's hash while its shard is held; false where
-// it is gone.
-func withHash(c *command.Ctx, doc string, f func(*hash.Value)) bool {
-	found := false
-	db := c.Tx.DB
-	c.Tx.DB = 0
-	c.After(c.Tx.With([]byte(doc), func(tx *store.Tx) {
-		if e := tx.Peek([]byte(doc)); e != nil {
-			if h, ok := e.Value().(*hash.Value); ok {
-				found = true
-				f(h)
-			}
-		}
-	}))
-	c.Tx.DB = db
-	return found
-}
-
-// ftReply writes the rows of FT.SEARCH.
+// ftReply is the memory of the rows of FT.SEARCH while they are written.
 type ftReply struct {
 	c   *command.Ctx
-	p   *ftSearch
-	s   *search.Schema
 	res *search.Result
 	w   *resp.Writer
-	tmp [32]byte
+
+	doc   []byte // the key that visit looks at
+	found bool   // visit found a hash there
+	row   int    // visit writes this row …
+	field string // … or, if this is set, loads a field for SORTBY
+	value []byte
+
+	values  [][]byte // of a row's returned fields
+	numbers []byte   // their distances' digits
+
+	visit func(*store.Tx)
+	load  func(doc, field string) ([]byte, bool)
 }
 
-// content reports whether rows carry fields. RETURN 0 is NOCONTENT.
-func (r *ftReply) content() bool {
-	return !r.p.noContent && !(r.p.hasReturn && len(r.p.returned) == 0)
+// open calls visit while the shard of doc is held; false where doc is gone.
+func (p *ftSearch) open(doc string) bool {
+	c := p.c
+	p.doc, p.found = unsafe.Slice(unsafe.StringData(doc), len(doc)), false // only read
+	db := c.Tx.DB
+	c.Tx.DB = 0
+	c.After(c.Tx.With(p.doc, p.visit))
+	c.Tx.DB = db
+	return p.found
+}
+
+func (p *ftSearch) visited(tx *store.Tx) {
+	e := tx.Peek(p.doc)
+	if e == nil {
+		return
+	}
+	h, ok := e.Value().(*hash.Value)
+	if !ok {
+		return
+	}
+	if p.found = true; p.field == "" {
+		p.content(h)
+		return
+	}
+	var v []byte
+	if v, p.found = h.GetString(p.field); p.found {
+		p.value = append([]byte(nil), v...)
+	}
+}
+
+// loaded is a field of a document, for SORTBY.
+func (p *ftSearch) loaded(doc, field string) ([]byte, bool) {
+	p.field = field
+	ok := p.open(doc)
+	p.field = ""
+	return p.value, ok
+}
+
+// reply writes what was found. A document may have gone since it was; only
+// then are the rows written apart, to count them.
+func (p *ftSearch) reply() {
+	w, n := p.c.W, len(p.res.Rows)
+	p.w = w
+	start := w.Len()
+	p.begin(n, p.res.Total)
+	for i := range n {
+		if !p.writeRow(i) {
+			w.Truncate(start)
+			p.replyLess()
+			return
+		}
+	}
+	p.end(p.res.Total)
+}
+
+func (p *ftSearch) replyLess() {
+	body := bodies.Get().(*resp.Writer)
+	defer bodies.Put(body)
+	body.Reset()
+	body.SetProto(p.c.W.Proto())
+	p.w = body
+	rows := 0
+	for i := range p.res.Rows {
+		if p.writeRow(i) {
+			rows++
+		}
+	}
+	p.w = p.c.W
+	total := max(0, p.res.Total-(len(p.res.Rows)-rows))
+	p.begin(rows, total)
+	p.w.Raw(body.Bytes())
+	p.end(total)
+}
+
+// begin writes what stands before the rows, end what stands behind them.
+func (p *ftSearch) begin(rows, total int) {
+	w := p.w
+	if w.Proto() == 3 {
+		w.Map(5)
+		w.BulkString("attributes")
+		w.Array(0)
+		w.BulkString("format")
+		w.BulkString("STRING")
+		w.BulkString("results")
+		w.Array(rows)
+		return
+	}
+	w.Array(1 + rows*p.perRow())
+	w.Int(int64(total))
+}
+
+func (p *ftSearch) end(total int) {
+	w := p.w
+	if w.Proto() != 3 {
+		return
+	}
+	w.BulkString("total_results")
+	w.Int(int64(total))
+	w.BulkString("warning")
+	if !p.res.TimedOut {
+		w.Array(0)
+		return
+	}
+	w.Array(1)
+	w.BulkString("Timeout limit was reached")
+}
+
+// hasContent reports whether rows carry fields. RETURN 0 is NOCONTENT.
+func (p *ftSearch) hasContent() bool {
+	return !p.noContent && !(p.hasReturn && len(p.returned) == 0)
 }
 
 // perRow is the number of elements of a row in RESP2.
-func (r *ftReply) perRow() int {
+func (p *ftSearch) perRow() int {
 	n := 1
-	if r.p.withScore {
+	if p.withScore {
 		n++
 	}
-	if r.p.withKeys {
+	if p.withKeys {
 		n++
 	}
-	if r.content() {
+	if p.hasContent() {
 		n++
 	}
 	return n
 }
 
-// row writes one result; false where its document has just gone.
-func (r *ftReply) row(i int) bool {
-	row := &r.res.Rows[i]
-	if !r.content() {
-		r.head(row)
-		if r.w.Proto() == 3 {
-			r.w.BulkString("values")
-			r.w.Array(0)
-		}
-		return true
+// writeRow writes one result; false where its document has just gone.
+func (p *ftSearch) writeRow(i int) bool {
+	p.row = i
+	if p.hasContent() {
+		return p.open(p.res.Rows[i].Name)
 	}
-	return withHash(r.c, row.Name, func(h *hash.Value) {
-		r.head(row)
-		if r.w.Proto() == 3 {
-			r.w.BulkString("extra_attributes")
-		}
-		r.fields(i, h)
-		if r.w.Proto() == 3 {
-			r.w.BulkString("values")
-			r.w.Array(0)
-		}
-	})
+	p.head()
+	p.tail()
+	return true
 }
 
-func (r *ftReply) head(row *search.Row) {
-	w := r.w
-	if w.Proto() == 3 {
-		w.Map(1 + r.perRow())
+// content writes the row of a document; its shard is held.
+func (p *ftSearch) content(h *hash.Value) {
+	p.head()
+	if p.w.Proto() == 3 {
+		p.w.BulkString("extra_attributes")
+	}
+	if p.hasReturn {
+		p.returnedFields(h)
+	} else {
+		p.allFields(h)
+	}
+	p.tail()
+}
+
+func (p *ftSearch) head() {
+	w, row := p.w, &p.res.Rows[p.row]
+	resp3 := w.Proto() == 3
+	if resp3 {
+		w.Map(1 + p.perRow())
 		w.BulkString("id")
-		w.BulkString(row.Name)
-		if r.p.withScore {
-			w.BulkString("score")
-			w.Double(row.Score)
-		}
-		if r.p.withKeys {
-			w.BulkString("sortkey")
-			r.sortKey(row)
-		}
-		return
 	}
 	w.BulkString(row.Name)
-	if r.p.withScore {
+	if p.withScore {
+		if resp3 {
+			w.BulkString("score")
+		}
 		w.Double(row.Score)
 	}
-	if r.p.withKeys {
-		r.sortKey(row)
+	if p.withKeys {
+		if resp3 {
+			w.BulkString("sortkey")
+		}
+		p.sortKey(row)
+	}
+}
+
+func (p *ftSearch) tail() {
+	if p.w.Proto() == 3 {
+		p.w.BulkString("values")
+		p.w.Array(0)
 	}
 }
 
 // sortKey writes what the row was sorted by: # before a number, $ before a string.
-func (r *ftReply) sortKey(row *search.Row) {
+func (p *ftSearch) sortKey(row *search.Row) {
 	switch {
 	case !row.HasKey:
-		r.w.Null()
+		p.w.Null()
 	case row.Number:
-		r.w.BulkString("#" + string(appendNumber(nil, row.Key)))
+		p.w.BulkString("#" + string(appendNumber(nil, row.Key)))
 	default:
-		r.w.BulkString("$" + row.Text)
+		p.w.BulkString("$" + row.Text)
 	}
+}
+
+// pairs writes the head of a row's names and values.
+func (p *ftSearch) pairs(n int) {
+	if p.w.Proto() == 3 {
+		p.w.Map(n)
+	} else {
+		p.w.Array(2 * n)
+	}
+}
+
+// returnedFields writes what RETURN names and the document has.
+func (p *ftSearch) returnedFields(h *hash.Value) {
+	p.values, p.numbers = p.values[:0], p.numbers[:0]
+	n := 0
+	for i := range p.returned {
+		f := &p.returned[i]
+		var v []byte
+		var ok bool
+		if f.yield >= 0 {
+			v, ok = p.distance(f.yield)
+		} else {
+			v, ok = h.GetString(f.id)
+		}
+		if !ok {
+			v = nil
+		} else if n++; v == nil {
+			v = none
+		}
+		p.values = append(p.values, v)
+	}
+	p.pairs(n)
+	for i, v := range p.values {
+		if v != nil {
+			p.w.BulkString(p.returned[i].as)
+			p.w.Bulk(v)
+		}
+	}
+}
+
+var none = []byte{}
+
+// allFields writes the distances and then the document's fields.
+func (p *ftSearch) allFields(h *hash.Value) {
+	yields := p.res.Yields
+	p.numbers = p.numbers[:0]
+	n := h.Len()
+	for i, name := range yields {
+		if _, ok := p.res.Distance(p.row, i); ok {
+			n++
+		}
+		if _, ok := h.GetString(name); ok {
+			n--
+		}
+	}
+	p.pairs(n)
+	for i, name := range yields {
+		if v, ok := p.distance(i); ok {
+			p.w.BulkString(name)
+			p.w.Bulk(v)
+		}
+	}
+	for k := range h.Len() {
+		if name, value := h.At(k); !slices.Contains(yields, name) {
+			p.w.BulkString(name)
+			p.w.Bulk(value)
+		}
+	}
+}
+
+// distance is the row's distance in digits, which are valid until the next row.
+func (p *ftSearch) distance(yield int) ([]byte, bool) {
+	d, ok := p.res.Distance(p.row, yield)
+	if !ok {
+		return nil, false
+	}
+	n := len(p.numbers)
+	p.numbers = appendNumber(p.numbers, d)
+	return p.numbers[n:], true
 }
 
 // appendNumber formats as C's "%.12g", which is how RediSearch prints numbers.
@@ -412,55 +590,4 @@ func appendNumber(b []byte, f float64) []byte {
 		return append(b, "nan"...)
 	}
 	return strconv.AppendFloat(b, f, 'g', 12, 64)
-}
-
-// fields writes the fields of row i, distances first where all are returned.
-func (r *ftReply) fields(i int, h *hash.Value) {
-	n := 0
-	each := func(f func(name string, value []byte)) {
-		if r.p.hasReturn {
-			for _, x := range r.p.returned {
-				if v, ok := r.value(i, h, x.field); ok {
-					f(x.as, v)
-				}
-			}
-			return
-		}
-		for y, name := range r.res.Yields {
-			if d, ok := r.res.Distance(i, y); ok {
-				f(name, appendNumber(r.tmp[:0], d))
-			}
-		}
-		for k := range h.Len() {
-			if name, value := h.At(k); !slices.Contains(r.res.Yields, name) {
-				f(name, value)
-			}
-		}
-	}
-	each(func(string, []byte) { n++ })
-	if r.w.Proto() == 3 {
-		r.w.Map(n)
-	} else {
-		r.w.Array(2 * n)
-	}
-	each(func(name string, v []byte) {
-		r.w.BulkString(name)
-		r.w.Bulk(v)
-	})
-}
-
-// value is a distance, or a field of the hash by attribute name or identifier.
-func (r *ftReply) value(i int, h *hash.Value, field string) ([]byte, bool) {
-	for y, name := range r.res.Yields {
-		if name == field {
-			if d, ok := r.res.Distance(i, y); ok {
-				return appendNumber(r.tmp[:0], d), true
-			}
-			return nil, false
-		}
-	}
-	if f := r.s.Field(field); f != nil {
-		field = f.Identifier
-	}
-	return h.GetString(field)
 }

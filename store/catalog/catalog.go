@@ -44,8 +44,13 @@ type Index struct {
 		total atomic.Int64 // keys there were when the scan began
 		ended atomic.Bool
 	}
-	stop atomic.Bool
+	stop  atomic.Bool
+	swept atomic.Int64
 }
+
+// Expire reports whether nobody has asked it at this moment yet: a search need
+// look for expired keys once a millisecond only.
+func (ix *Index) Expire(now int64) bool { return ix.swept.Load() != now && ix.swept.Swap(now) != now }
 
 // Search is the index itself. After a drop it is closed: it finds nothing and
 // takes nothing.
