@@ -331,7 +331,7 @@ func writeCommandArgs(w *resp.Writer, l []command.Arg) {
 		if a.Multiple {
 			flags = append(flags, "multiple")
 		}
-		shown := a.Type != "oneof" && a.Type != "block" && a.Type != "pure-token"
+		shown := a.Type != "oneof" && a.Type != "block"
 		n := 2
 		for _, more := range []bool{shown, a.Type == "key", a.Token != "", a.Since != "", len(flags) > 0, len(a.Args) > 0} {
 			if more {

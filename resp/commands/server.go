@@ -98,9 +98,13 @@ var serverCommands = []*command.Spec{
 				Group: command.GroupServer, Since: "4.0.0", Summary: "Returns all loaded modules.",
 				Bind: command.Bind(command.None, runModuleList),
 			},
-			refusedModule("load", -3, "4.0.0", "Loads a module."),
-			refusedModule("loadex", -3, "7.0.0", "Loads a module using extended parameters."),
-			refusedModule("unload", 3, "4.0.0", "Unloads a module."),
+			refusedModule("load", -3, "4.0.0", "Loads a module.",
+				command.Arg{Name: "path", Type: "string"},
+				command.Arg{Name: "arg", Type: "string", Optional: true, Multiple: true}),
+			refusedModule("loadex", -3, "7.0.0", "Loads a module using extended parameters.",
+				command.Arg{Name: "path", Type: "string"},
+				command.Arg{Name: "args", Type: "string", Optional: true, Multiple: true}),
+			refusedModule("unload", 3, "4.0.0", "Unloads a module.", command.Arg{Name: "name", Type: "string"}),
 		},
 	},
 	{
@@ -251,10 +255,10 @@ func runRole(c *command.Ctx, _ struct{}) error {
 
 // refusedModule is a subcommand of MODULE that is refused, as Redis refuses it
 // without enable-module-command. Modules cannot be loaded at all here.
-func refusedModule(name string, arity int, since, summary string) *command.Spec {
+func refusedModule(name string, arity int, since, summary string, arguments ...command.Arg) *command.Spec {
 	return &command.Spec{
 		Name: name, Arity: arity, Flags: command.Admin | command.NoScript | command.NoAsyncLoading | command.Keyless,
-		Group: command.GroupServer, Since: since, Summary: summary,
+		Group: command.GroupServer, Since: since, Summary: summary, Args: arguments,
 		Bind: command.Bind((*args.Parser).Rest, func(*command.Ctx, [][]byte) error { return errModuleRefused }),
 	}
 }

@@ -27,7 +27,7 @@ var transactionCommands = []*command.Spec{
 		Bind: command.Bind(command.None, runDiscard),
 	},
 	{
-		Name: "watch", Arity: -2, Flags: transactionFlags&^command.Keyless, Keys: command.AllKeys, Group: command.GroupTransactions,
+		Name: "watch", Arity: -2, Flags: transactionFlags &^ command.Keyless, Keys: command.AllKeys, Group: command.GroupTransactions,
 		Since: "2.2.0", Summary: "Monitors changes to keys to determine the execution of a transaction.",
 		Args: []command.Arg{{Name: "key", Type: "key", Multiple: true}},
 		Bind: command.Bind(parseWatch, runWatch),
