@@ -199,6 +199,14 @@ func (ix *Index) Schema() *Schema { return ix.schema }
 // StopWord reports whether queries and documents leave a word out.
 func (ix *Index) StopWord() func(word string) bool { return ix.isStop }
 
+// Identifier is the hash field of a field's name.
+func (ix *Index) Identifier(name string) (string, bool) {
+	if a := ix.byName[name]; a != nil {
+		return a.Identifier, true
+	}
+	return "", false
+}
+
 // Len is the number of documents, expired ones that nobody deleted included.
 func (ix *Index) Len() int {
 	ix.mu.RLock()

@@ -49,7 +49,13 @@ var searches = sync.Pool{New: func() any {
 	return p
 }}
 
+// keepArgs is how many arguments' memory is kept for the next search.
+const keepArgs = 1024
+
 func (p *ftSearch) free() {
+	if max(cap(p.params), cap(p.returned)) > keepArgs {
+		return
+	}
 	clear(p.params)
 	clear(p.returned)
 	clear(p.values[:cap(p.values)])
@@ -109,6 +115,9 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 		case a.Accept("INFIELDS"):
 			p.o.InFields = countedStrings(a, "INFIELDS")
 		case a.Accept("FILTER"):
+			if len(p.o.Filters) == maxFilters {
+				a.Fail(resp.Error("Too many filters"))
+			}
 			p.o.Filters = append(p.o.Filters, parseNumericFilter(a))
 		case a.Accept("RETURN"):
 			p.hasReturn = true
@@ -197,6 +206,9 @@ func parseParams(l query.Params, a *args.Parser) query.Params {
 	return l
 }
 
+// maxFilters bounds the FILTER options, each of which is work at every document.
+const maxFilters = 1024
+
 // maxParams bounds the quadratic look for duplicates.
 const maxParams = 1024
 
@@ -205,6 +217,10 @@ func parseReturn(l []returnField, a *args.Parser) []returnField {
 	if a.Err() != nil || n < 0 || n > int64(a.Len()) {
 		a.Fail(resp.Error("Bad arguments for RETURN: Expected an argument, but none provided"))
 		return nil
+	}
+	var seen map[string]struct{} // where there are too many to look through
+	if n > 32 {
+		seen = make(map[string]struct{}, n)
 	}
 	for ; n > 0 && a.Err() == nil; n-- {
 		f := strings.TrimPrefix(view(a), "@")
@@ -217,9 +233,15 @@ func parseReturn(l []returnField, a *args.Parser) []returnField {
 			n--
 			r.as = view(a)
 		}
-		if !slices.ContainsFunc(l, func(x returnField) bool { return x.as == r.as }) {
-			l = append(l, r)
+		if seen != nil {
+			if _, ok := seen[r.as]; ok {
+				continue
+			}
+			seen[r.as] = struct{}{}
+		} else if slices.ContainsFunc(l, func(x returnField) bool { return x.as == r.as }) {
+			continue
 		}
+		l = append(l, r)
 	}
 	return l
 }
@@ -280,8 +302,8 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 	for i := range p.returned {
 		f := &p.returned[i]
 		f.yield, f.id = slices.Index(res.Yields, f.field), f.field
-		if x := s.Schema().Field(f.field); x != nil {
-			f.id = x.Identifier
+		if id, ok := s.Identifier(f.field); ok {
+			f.id = id
 		}
 	}
 	p.reply()
@@ -333,9 +355,12 @@ func (p *ftSearch) visited(tx *store.Tx) {
 	}
 	var v []byte
 	if v, p.found = h.GetString(p.field); p.found {
-		p.value = append([]byte(nil), v...)
+		p.value = append([]byte(nil), v[:min(len(v), maxSortKey)]...)
 	}
 }
+
+// maxSortKey is how much of a value counts where the index holds none to sort by.
+const maxSortKey = 16 << 10
 
 // loaded is a field of a document, for SORTBY.
 func (p *ftSearch) loaded(doc, field string) ([]byte, bool) {

@@ -79,6 +79,10 @@ func TestDocumentsFollowTheirKeys(t *testing.T) {
 	knn("d:2") // what d:4 was had a vector, what it is has none
 	f("HSET d:4 v $1", "@user:{b}", "d:4")
 	knn("d:2 d:4")
+	f("HGETDEL d:4 FIELDS 1 v", "@user:{b}", "d:4")
+	knn("d:2")
+	f("MOVE d:4 1", "*", "d:2")
+	f("HSET d:4 user b v $1", "@user:{b}", "d:4")
 	f("SET d:4 string", "*", "d:2")
 	knn("d:2")
 	f("DEL d:4; HSET d:4 user c age 4 v $2", "@user:{c} @age:[4 4]", "d:4")
@@ -123,6 +127,41 @@ func TestDocumentsFollowTheirKeys(t *testing.T) {
 	do(t, c, "EXEC")
 	waitIndexed(t, c)
 	f("PING", "*", "d:2")
+}
+
+// TestManyArgumentsCostLittle sends options in numbers that nobody needs.
+func TestManyArgumentsCostLittle(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{Proto: 2})
+	createIndex(t, c)
+	do(t, c, "HSET", "d:1", "user", "a", "age", 1)
+	const n = 100000
+	many := func(head ...any) []any {
+		for i := range n {
+			head = append(head, fmt.Sprint("f", i))
+		}
+		return head
+	}
+	f := func(want string, args ...any) {
+		t.Helper()
+		at := time.Now()
+		got := searchReply(t, c, 2, args)
+		if got != want {
+			t.Errorf("%.80q: %.100s, want %s", args, got, want)
+		}
+		if d := time.Since(at); d > 3*time.Second { // a quadratic look takes minutes
+			t.Errorf("%.80q took %v", args, d)
+		}
+	}
+	f("1 | d:1", many("FT.SEARCH", "idx", "*", "RETURN", fmt.Sprint(n))...)
+	f("1 | d:1", append(many("FT.SEARCH", "idx", "*", "NOCONTENT", "INKEYS", fmt.Sprint(n+1)), "d:1")...)
+	f("error: Too many parameters", many("FT.SEARCH", "idx", "*", "PARAMS", fmt.Sprint(n))...)
+	filters := []any{"FT.SEARCH", "idx", "*", "NOCONTENT"}
+	for range n {
+		filters = append(filters, "FILTER", "age", "0", "2")
+	}
+	f("error: Too many filters", filters...)
+	f("1 | d:1", filters[:4+4*1000]...)
 }
 
 func TestHashesOfSeveralIndexes(t *testing.T) {

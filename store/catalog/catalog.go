@@ -36,10 +36,11 @@ type Index struct {
 	Definition
 	Uses atomic.Int64 // searches so far
 
-	search *search.Index
-	wants  []want
-	after  int // flushes before it in the commit that made it
-	scan   struct {
+	search   *search.Index
+	prefixes prefixes
+	wants    []want
+	after    int // flushes before it in the commit that made it
+	scan     struct {
 		done  atomic.Int64 // keys looked at
 		total atomic.Int64 // keys there were when the scan began
 		ended atomic.Bool
@@ -69,13 +70,20 @@ func (ix *Index) Progress() (share float64, indexing bool) {
 	return min(1, float64(ix.scan.done.Load())/float64(total)), true
 }
 
-func (ix *Index) matches(key string) bool {
-	for _, p := range ix.Prefixes {
-		if strings.HasPrefix(key, p) {
-			return true
-		}
-	}
-	return false
+func (ix *Index) matches(key string) bool { return ix.prefixes.match(key) }
+
+// prefixes is sorted, and none begins with another: of those that are not
+// greater than a key only the last can be a prefix of it.
+type prefixes []string
+
+func prefixesOf(l []string) prefixes {
+	l = slices.Sorted(slices.Values(l))
+	return slices.CompactFunc(l, func(a, b string) bool { return strings.HasPrefix(b, a) })
+}
+
+func (p prefixes) match(key string) bool {
+	i, ok := slices.BinarySearch(p, key)
+	return ok || i > 0 && strings.HasPrefix(key, p[i-1])
 }
 
 // Catalog is the set of indexes. It is an observer of the keyspace.
@@ -131,7 +139,7 @@ func (c *Catalog) Create(def Definition, schema *search.Schema) error {
 	if err != nil {
 		return err
 	}
-	ix := &Index{Definition: def, search: s, wants: wantsOf(schema), after: c.open.flushes}
+	ix := &Index{Definition: def, search: s, prefixes: prefixesOf(def.Prefixes), wants: wantsOf(schema), after: c.open.flushes}
 	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
 	next[def.Name] = ix

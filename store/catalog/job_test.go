@@ -104,3 +104,19 @@ func TestFieldsInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestPrefixes(t *testing.T) {
+	f := func(list, key string) {
+		t.Helper()
+		l := strings.Split(list, " ")
+		want := slices.ContainsFunc(l, func(p string) bool { return strings.HasPrefix(key, p) })
+		if got := prefixesOf(l).match(key); got != want {
+			t.Errorf("%q of %q: %v", key, list, got)
+		}
+	}
+	for _, list := range []string{"", "a", "a ab abc b", "ab aa ac ab:", "b a c", "a: a b:1 b:2 ab", "zz a zz z"} {
+		for _, key := range strings.Split(" a b ab abc ab: aa ac ad a: a:1 b:1 b:2x b:3 c z zz zzz 0", " ") {
+			f(list, key)
+		}
+	}
+}
