@@ -77,8 +77,13 @@ func (ix *Index) matches(key string) bool { return ix.prefixes.match(key) }
 type prefixes []string
 
 func prefixesOf(l []string) prefixes {
-	l = slices.Sorted(slices.Values(l))
-	return slices.CompactFunc(l, func(a, b string) bool { return strings.HasPrefix(b, a) })
+	var p prefixes
+	for _, s := range slices.Sorted(slices.Values(l)) {
+		if len(p) == 0 || !strings.HasPrefix(s, p[len(p)-1]) {
+			p = append(p, s)
+		}
+	}
+	return p
 }
 
 func (p prefixes) match(key string) bool {
