@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/attr"
@@ -108,6 +109,7 @@ type exec struct {
 	items    []item
 	near     attr.NearScratch
 	ticks    int
+	locked   time.Time // when mu was locked last
 	timedOut bool
 }
 
@@ -148,13 +150,17 @@ func (e *exec) free() {
 	execPool.Put(e)
 }
 
-// stopped asks Stop at every 256th call.
+// maxLocked is how long one search may keep writers waiting; it is RediSearch's
+// default TIMEOUT. Only a query that is made for it needs so long.
+const maxLocked = 500 * time.Millisecond
+
+// stopped asks at every 16th call whether the search is to end.
 func (e *exec) stopped() bool {
 	if e.timedOut {
 		return true
 	}
-	if e.ticks++; e.ticks&255 == 0 {
-		e.stop()
+	if e.ticks++; e.ticks&15 == 0 && !e.stop() && time.Since(e.locked) > maxLocked {
+		e.timedOut = true
 	}
 	return e.timedOut
 }
@@ -292,6 +298,7 @@ func (e *exec) narrow() error {
 func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	ix := e.ix
 	ix.mu.RLock()
+	e.locked = time.Now()
 	e.moment = ix.mu.moment
 	if now := float64(e.o.Now); ix.mu.expiry.Len() > 0 && ix.mu.expiry.Estimate(math.Inf(-1), now) > 0 {
 		e.expired = e.bitmap()
@@ -629,6 +636,9 @@ func (o *order) compare(a, b *item) int {
 // nil, e.cands. mu is read-locked when it is called and unlocked when it returns.
 func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	ix, o := e.ix, &e.order
+	if e.main >= 0 || e.live != nil {
+		e.locked = time.Now() // it was unlocked for the vectors
+	}
 	locked := true
 	defer func() {
 		if locked {
@@ -705,6 +715,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		for i := range top.items {
 			it := &top.items[i]
 			it.has = false
+			e.locked = time.Now() // it is not
 			if e.o.Load != nil && !e.stopped() {
 				if v, ok := e.o.Load(it.text, o.a.Identifier); ok {
 					it.text, it.has = o.a.sortValue(v), true
@@ -712,7 +723,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 			}
 		}
 		ix.mu.RLock()
-		locked = true
+		locked, e.locked = true, time.Now()
 		if sc != nil {
 			sc = e.scorer(e.root)
 		}
