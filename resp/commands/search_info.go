@@ -138,8 +138,11 @@ func schemaOptions(s *search.Schema) []string {
 		on   bool
 		name string
 	}{
-		{s.NoFreqs, "NOFREQS"}, {s.NoHL, "NOHL"}, {s.NoOffsets, "NOOFFSETS"},
-		{s.NoFields, "NOFIELDS"}, {s.MaxTextFields, "MAXTEXTFIELDS"},
+		{s.NoFreqs, "NOFREQS"},
+		{s.NoHL, "NOHL"},
+		{s.NoOffsets, "NOOFFSETS"},
+		{s.NoFields, "NOFIELDS"},
+		{s.MaxTextFields, "MAXTEXTFIELDS"},
 	} {
 		if o.on {
 			l = append(l, o.name)
@@ -171,9 +174,14 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 		on   bool
 		name string
 	}{
-		{f.CaseSensitive, "CASESENSITIVE"}, {f.NoStem, "NOSTEM"}, {f.SuffixTrie, "WITHSUFFIXTRIE"},
-		{f.Sortable, "SORTABLE"}, {f.Sortable && f.UNF, "UNF"}, {f.NoIndex, "NOINDEX"},
-		{f.IndexEmpty, "INDEXEMPTY"}, {f.IndexMissing, "INDEXMISSING"},
+		{f.CaseSensitive, "CASESENSITIVE"},
+		{f.NoStem, "NOSTEM"},
+		{f.SuffixTrie, "WITHSUFFIXTRIE"},
+		{f.Sortable, "SORTABLE"},
+		{f.Sortable && f.UNF, "UNF"},
+		{f.NoIndex, "NOINDEX"},
+		{f.IndexEmpty, "INDEXEMPTY"},
+		{f.IndexMissing, "INDEXMISSING"},
 	} {
 		if o.on {
 			flags = append(flags, o.name)
