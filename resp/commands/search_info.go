@@ -80,20 +80,11 @@ func runFTInfo(c *command.Ctx, name string) error {
 	w.double("percent_indexed", share)
 	w.num("number_of_uses", ix.Uses.Load())
 	w.num("cleaning", 0)
-	w.key("gc_stats")
-	w.Map(1)
-	w.BulkString("bytes_collected")
-	w.Int(0)
-	w.key("cursor_stats")
-	w.Map(2)
-	w.BulkString("global_idle")
-	w.Int(0)
-	w.BulkString("global_total")
-	w.Int(0)
-	w.key("dialect_stats")
-	w.Map(1)
-	w.BulkString("dialect_2")
-	w.Int(boolInt(ix.Uses.Load() > 0))
+	w.figures("gc_stats", // nothing is collected: postings are updated in place
+		"bytes_collected", 0, "total_ms_run", 0, "total_cycles", 0, "average_cycle_time_ms", 0,
+		"last_run_time_ms", 0, "gc_numeric_trees_missed", 0, "gc_blocks_denied", 0)
+	w.figures("cursor_stats", "global_idle", 0, "global_total", 0, "index_capacity", 128, "index_total", 0)
+	w.figures("dialect_stats", "dialect_1", 0, "dialect_2", int(boolInt(ix.Uses.Load() > 0)), "dialect_3", 0, "dialect_4", 0)
 	w.key("Index Errors")
 	writeIndexErrors(body, info.Failures, info.LastError.Last, info.LastError.LastKey)
 	w.key("field statistics")
@@ -222,5 +213,17 @@ func (p *pairs) key(k string) {
 	p.n++
 	p.BulkString(k)
 }
+
+// figures writes a map of names and numbers, given in turn. go-redis reads some
+// of them by position, so all of RediSearch's stand there.
+func (p *pairs) figures(k string, l ...any) {
+	p.key(k)
+	p.Map(len(l) / 2)
+	for i := 0; i < len(l); i += 2 {
+		p.BulkString(l[i].(string))
+		p.Int(int64(l[i+1].(int)))
+	}
+}
+
 func (p *pairs) num(k string, v int64)      { p.key(k); p.Int(v) }
 func (p *pairs) double(k string, v float64) { p.key(k); p.Double(v) }

@@ -54,12 +54,15 @@ func (r *Registry) Each(f func(*Session)) {
 	}
 }
 
-// All returns the sessions in the order they connected.
+// All returns the sessions in the order they connected, without those that
+// were killed and are only waiting for their own goroutine to notice.
 func (r *Registry) All() []*Session {
 	r.mu.RLock()
 	l := make([]*Session, 0, len(r.mu.byID))
 	for _, s := range r.mu.byID {
-		l = append(l, s)
+		if !s.Killed() {
+			l = append(l, s)
+		}
 	}
 	r.mu.RUnlock()
 	slices.SortFunc(l, func(a, b *Session) int { return cmp.Compare(a.ID, b.ID) })

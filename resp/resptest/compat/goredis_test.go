@@ -286,6 +286,10 @@ func TestGoRedisSearch(t *testing.T) {
 		if d := got.Docs[0].Fields; d["size"] != "4" || !strings.HasPrefix(d["d"], "0.6") {
 			t.Error(d)
 		}
+		info, err := r.FTInfo(ctx, "idx").Result()
+		if err != nil || info.IndexName != "idx" || info.NumDocs != 20 || len(info.Attributes) == 0 || info.CursorStats.IndexCapacity != 128 {
+			t.Errorf("FTInfo: %+v, %v", info, err)
+		}
 		if list := r.FT_List(ctx).Val(); fmt.Sprint(list) != "[idx]" {
 			t.Error(list)
 		}
