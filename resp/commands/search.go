@@ -153,7 +153,8 @@ func runFTCreate(c *command.Ctx, p ftCreate) error {
 	for _, a := range c.Args {
 		p.def.Args = append(p.def.Args, bytes.Clone(a))
 	}
-	if err := c.Catalog.Create(p.def, p.schema); err != nil {
+	keys, _ := c.Tx.Len(0)
+	if err := c.Catalog.Create(p.def, p.schema, keys); err != nil {
 		if errors.Is(err, catalog.ErrExists) {
 			return errIndexExists
 		}

@@ -130,10 +130,10 @@ func (c *Catalog) Measure() {
 	c.bytes.Store(n)
 }
 
-// Create adds an index and starts to fill it from the keys that are there. The
-// Tx must hold all shards, so that no write falls between the two; what it has
+// Create adds an index and starts to fill it from the keys that are there, as
+// many as database 0 has. The Tx must hold all shards, so that no write falls between the two; what it has
 // changed so far must have been previewed, and it must commit an effect.
-func (c *Catalog) Create(def Definition, schema *search.Schema) error {
+func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := *c.set.Load()
@@ -149,7 +149,7 @@ func (c *Catalog) Create(def Definition, schema *search.Schema) error {
 	next := maps.Clone(old)
 	next[def.Name] = ix
 	c.set.Store(&next)
-	if def.SkipScan {
+	if def.SkipScan || keys == 0 {
 		ix.scan.ended.Store(true)
 		return nil
 	}
