@@ -47,8 +47,8 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.bindAddrs },
 	},
 	{
-		Name: "port", Kind: Int, Default: "6379", Min: -1, Max: 65535, Fixed: true,
-		Help:  "TCP port; 0 for one that the system chooses, -1 for none",
+		Name: "port", Kind: Int, Default: "6379", Max: 65535, Fixed: true,
+		Help:  "TCP port; 0 for none beside a unix socket, otherwise for one that the system chooses",
 		Field: func(c *Config) *Value { return &c.port },
 	},
 	{

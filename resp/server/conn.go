@@ -56,8 +56,12 @@ func (s *Server) serve(conn net.Conn) {
 // until it is preempted, 10 ms later; its neighbours' p99 would show it.
 const yieldAfter = 64
 
-// handshakeTime is how long a client may take until it has authenticated.
-const handshakeTime = 60 * time.Second
+// handshakeTime is how long a client may take until it has authenticated, and
+// strangerWrite how long it may refuse to read until then.
+const (
+	handshakeTime = 60 * time.Second
+	strangerWrite = time.Second
+)
 
 // commandsPerTick is how many quick commands of a pipeline share one reading of
 // the clock.
@@ -69,6 +73,9 @@ func (s *Server) runBuffered(c *command.Ctx) bool {
 	ses := c.S
 	c.Now = s.ks.Now()
 	ses.LastUse.Store(c.Now)
+	if !ses.Authenticated { // a stranger that does not read its errors is cut early
+		_ = ses.Conn.SetWriteDeadline(time.Now().Add(strangerWrite))
+	}
 	n := ses.Commands.Load()
 	defer func() { s.stats.Commands.Add(ses.Commands.Load() - n) }()
 	for i := 1; ; i++ {

@@ -135,13 +135,13 @@ func (s *Server) Shutdown(bool) error {
 }
 
 // listen opens the addresses of bind and the unix socket. As in Redis, an
-// address that begins with - may be missing on this machine. With port 0 the
-// system chooses one (a port of 0 in Redis means no TCP: --port -1 does that
-// here).
+// address that begins with - may be missing on this machine, and port 0 beside a
+// unix socket means no TCP. Without one, where Redis would be out of reach, the
+// system chooses the port.
 func (s *Server) listen() error {
 	port := s.cfg.Port()
 	for _, host := range s.cfg.Bind() {
-		if port < 0 {
+		if port == 0 && s.cfg.UnixSocket() != "" {
 			break
 		}
 		name := strings.TrimPrefix(host, "-")

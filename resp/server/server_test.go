@@ -264,3 +264,24 @@ func text(v client.Value) string {
 	}
 	return v.Str
 }
+
+// TestStrangerThatDoesNotReadIsCut is CVE-2025-21605: replies to a client that
+// has not authenticated must not pile up.
+func TestStrangerThatDoesNotReadIsCut(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--requirepass", "secret")
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	pipeline := strings.Repeat("GET x\r\n", 10000)
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	for begun := time.Now(); ; {
+		if _, err := io.WriteString(conn, pipeline); err != nil {
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("cut after %v: %v", took, err)
+			}
+			return
+		}
+	}
+}
