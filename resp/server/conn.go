@@ -122,16 +122,21 @@ func (s *Server) awaitDurable(c *command.Ctx) error {
 	return s.awaitLog()
 }
 
+// setIdleDeadline applies the setting timeout to the read that follows.
+// Subscribers may be silent for as long as they like.
 func (s *Server) setIdleDeadline(c *command.Ctx) {
+	if !c.S.Authenticated { // has the deadline of the handshake
+		return
+	}
 	t := s.cfg.Timeout()
-	if t <= 0 || !c.S.Authenticated {
-		return
-	}
-	if c.S.InPubSub() {
+	switch limited := t > 0 && !c.S.InPubSub(); {
+	case limited:
+		_ = c.S.Conn.SetReadDeadline(time.Now().Add(t))
+		c.S.IdleLimited = true
+	case c.S.IdleLimited:
 		_ = c.S.Conn.SetReadDeadline(time.Time{})
-		return
+		c.S.IdleLimited = false
 	}
-	_ = c.S.Conn.SetReadDeadline(time.Now().Add(t))
 }
 
 // Authenticated implements command.Server: the client may use the full limits.

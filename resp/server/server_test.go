@@ -285,3 +285,37 @@ func TestStrangerThatDoesNotReadIsCut(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeoutClosesTheIdle and nobody else: not subscribers, and nobody after
+// the setting is taken back.
+func TestTimeoutClosesTheIdle(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--timeout", "1")
+	idle, admin := dial(t, s, client.Options{}), dial(t, s, client.Options{})
+	do(t, idle, "PING")
+	subscriber, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer subscriber.Close()
+	ask := func(line, want string) {
+		t.Helper()
+		fmt.Fprint(subscriber, line+"\r\n")
+		_ = subscriber.SetReadDeadline(time.Now().Add(5 * time.Second))
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(subscriber, got); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", line, got, err)
+		}
+	}
+	ask("SUBSCRIBE c", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")
+	for range 6 {
+		time.Sleep(250 * time.Millisecond)
+		do(t, admin, "PING")
+	}
+	if _, err := idle.Do("PING"); err == nil {
+		t.Error("an idle client is still connected after its time")
+	}
+	ask("PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+	do(t, admin, "CONFIG", "SET", "timeout", "0")
+	time.Sleep(1200 * time.Millisecond)
+	do(t, admin, "PING")
+}

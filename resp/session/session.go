@@ -56,6 +56,7 @@ type Session struct {
 	NoTouch       bool
 	Reply         ReplyMode
 	CloseAfter    bool // close once the reply is sent
+	IdleLimited   bool // its reads have a deadline
 	replyStart    int
 
 	// Any goroutine.
