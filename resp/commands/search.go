@@ -231,6 +231,9 @@ func runFTTagVals(c *command.Ctx, p ftTagVals) error {
 		return errUnknownIndex
 	}
 	l, err := ix.Search().TagValues(p.field)
+	if errors.Is(err, search.ErrClosed) {
+		return errUnknownIndex
+	}
 	if err != nil {
 		return resp.Error(err.Error())
 	}

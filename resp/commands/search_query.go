@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -294,6 +295,9 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		p.o.Stop = func() bool { return time.Now().After(end) }
 	}
 	res, err := s.Search(q, p.o)
+	if errors.Is(err, search.ErrClosed) { // dropped since it was looked up
+		return noSuchIndex(p.index)
+	}
 	if err != nil {
 		return resp.Error(err.Error())
 	}

@@ -162,3 +162,36 @@ func waitIndexed(t testing.TB, c *client.Conn) {
 	}
 	t.Fatal("the index is not filled after 5 s")
 }
+
+// TestSearchWhileTheIndexIsDropped: a search finds the index or hears that
+// there is none, whatever happens to it meanwhile.
+func TestSearchWhileTheIndexIsDropped(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	writer := dial(t, s, client.Options{})
+	do(t, writer, "HSET", "d:1", "user", "a")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		c := dial(t, s, client.Options{})
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := c.Do("FT.SEARCH", "idx", "@user:{a}", "NOCONTENT")
+				if err != nil && err.Error() != "idx: no such index" {
+					t.Errorf("FT.SEARCH: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		createIndex(t, writer)
+		do(t, writer, "FT.DROPINDEX", "idx")
+	}
+	close(stop)
+	wg.Wait()
+}
