@@ -289,7 +289,8 @@ func TestStrangerThatDoesNotReadIsCut(t *testing.T) {
 // TestTimeoutClosesTheIdle and nobody else: not subscribers, and nobody after
 // the setting is taken back.
 func TestTimeoutClosesTheIdle(t *testing.T) {
-	s, _ := start(t, nil, "--appendonly", "no", "--timeout", "1")
+	t.Parallel()
+	s, _ := start(t, nil, "--appendonly", "no", "--timeout", "2")
 	idle, admin := dial(t, s, client.Options{}), dial(t, s, client.Options{})
 	do(t, idle, "PING")
 	subscriber, err := net.Dial("tcp", s.Addr())
@@ -307,7 +308,7 @@ func TestTimeoutClosesTheIdle(t *testing.T) {
 		}
 	}
 	ask("SUBSCRIBE c", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")
-	for range 6 {
+	for range 12 {
 		time.Sleep(250 * time.Millisecond)
 		do(t, admin, "PING")
 	}
@@ -316,6 +317,6 @@ func TestTimeoutClosesTheIdle(t *testing.T) {
 	}
 	ask("PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n")
 	do(t, admin, "CONFIG", "SET", "timeout", "0")
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(2200 * time.Millisecond)
 	do(t, admin, "PING")
 }
