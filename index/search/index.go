@@ -233,6 +233,20 @@ func (ix *Index) stripe(name string) *stripe {
 	return &ix.stripes[maphash.String(ix.seed, name)%uint64(len(ix.stripes))]
 }
 
+// claimLocked makes version the last one of the name and returns its entry, or
+// nil where a newer one, or this one, was there before.
+func (st *stripe) claimLocked(name string, version uint64) *entry {
+	e := st.names[name]
+	if e == nil {
+		e = &entry{label: noLabel}
+		st.names[name] = e
+	} else if version <= e.version {
+		return nil
+	}
+	e.version = version
+	return e
+}
+
 // Put indexes the document or replaces it; every search that begins after Put
 // returned sees it. field gives the current value by a field's identifier; it is
 // called before any lock is taken, and what it returns is copied before Put returns.
@@ -258,14 +272,10 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 	st := ix.stripe(name)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	e := st.names[name]
+	e := st.claimLocked(name, version)
 	if e == nil {
-		e = &entry{label: noLabel}
-		st.names[name] = e
-	} else if version <= e.version {
 		return nil
 	}
-	e.version = version
 	if version > e.expVersion {
 		e.expVersion, e.expireAt = version, expireAt
 	}
@@ -421,14 +431,10 @@ func (ix *Index) Delete(name string, version uint64) bool {
 	st := ix.stripe(name)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	e := st.names[name]
+	e := st.claimLocked(name, version)
 	if e == nil {
-		e = &entry{label: noLabel}
-		st.names[name] = e
-	} else if version <= e.version {
 		return false
 	}
-	e.version = version
 	had := ix.removeLocked(e)
 	st.remember(name, e, ix.now())
 	return had
