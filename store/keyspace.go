@@ -157,12 +157,15 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 		return 0
 	}
 	n, now := 0, ks.clock()
-	var tx Tx
+	var tx *Tx // made for the first key that is due: mostly there is none
 	for i := range ks.shards {
 		sh := &ks.shards[i]
 		for {
 			if at := sh.nextExpiry.Load(); at == 0 || at > now || limit > 0 && n >= limit {
 				break
+			}
+			if tx == nil {
+				tx = new(Tx)
 			}
 			tx.Begin(ks, 0, 0)
 			tx.lockShard(i)
