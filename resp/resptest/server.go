@@ -66,17 +66,6 @@ func (s *Server) Stop() error {
 	return s.err
 }
 
-// Dial connects to the server until the test ends.
-func (s *Server) Dial(tb testing.TB, proto int) *Conn {
-	tb.Helper()
-	c, err := Dial(s.Addr(), proto)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { c.Close() })
-	return c
-}
-
 // testLog writes the server's warnings into the test's output.
 type testLog struct{ tb testing.TB }
 

@@ -2,9 +2,7 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -302,28 +300,7 @@ func TestTornTail(t *testing.T) {
 func startSaying(t *testing.T, flags ...string) (s *Server, stop func(), said func() string) {
 	t.Helper()
 	out := &logText{}
-	cfg, err := LoadConfig(append([]string{"--port", "0", "--bind", "127.0.0.1"}, flags...), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.SetLogger(slog.New(slog.NewTextHandler(out, nil)))
-	s = New(cfg)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	select {
-	case <-s.Ready():
-	case err := <-done:
-		cancel()
-		t.Fatalf("start: %v\n%s", err, out)
-	}
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	t.Cleanup(stop)
+	s, stop = startWith(t, nil, out, nil, flags...)
 	return s, stop, out.String
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,18 +28,25 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start runs a server until the test ends, or until the returned stop.
 func start(t testing.TB, prepare func(*Server), flags ...string) (*Server, func()) {
 	t.Helper()
-	return startAt(t, nil, prepare, flags...)
+	return startWith(t, nil, io.Discard, prepare, flags...)
 }
 
 // startAt is start with a clock that the test controls.
 func startAt(t testing.TB, clock store.Clock, prepare func(*Server), flags ...string) (*Server, func()) {
+	t.Helper()
+	return startWith(t, clock, io.Discard, prepare, flags...)
+}
+
+// startWith is start with a clock, nil for the system's, and a place for what
+// the server logs.
+func startWith(t testing.TB, clock store.Clock, log io.Writer, prepare func(*Server), flags ...string) (*Server, func()) {
 	t.Helper()
 	cfg, err := LoadConfig(append([]string{"--port", "0", "--bind", "127.0.0.1"}, flags...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Clock = clock
-	cfg.SetLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	cfg.SetLogger(slog.New(slog.NewTextHandler(log, nil)))
 	s := New(cfg)
 	if prepare != nil {
 		prepare(s)
@@ -52,17 +60,12 @@ func startAt(t testing.TB, clock store.Clock, prepare func(*Server), flags ...st
 		cancel()
 		t.Fatalf("start: %v", err)
 	}
-	stopped := false
-	stop := func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("stop: %v", err)
 		}
-	}
+	})
 	t.Cleanup(stop)
 	return s, stop
 }
