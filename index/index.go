@@ -43,26 +43,56 @@ func (m Metric) String() string {
 // Element is the type of a vector's components as they come off the wire.
 type Element uint8
 
-// The element types.
+// The element types. FLOAT16 is IEEE 754 half precision, BFLOAT16 the upper half of a float32.
 const (
 	Float32 Element = iota
 	Float64
+	Float16
+	BFloat16
+	Int8
+	Uint8
 )
 
-// Size is the size of one component in bytes.
-func (e Element) Size() int {
-	if e == Float64 {
-		return 8
-	}
-	return 4
+var elements = [...]struct {
+	name string
+	size int
+}{
+	Float32: {"FLOAT32", 4}, Float64: {"FLOAT64", 8}, Float16: {"FLOAT16", 2},
+	BFloat16: {"BFLOAT16", 2}, Int8: {"INT8", 1}, Uint8: {"UINT8", 1},
 }
+
+// Size is the size of one component in bytes.
+func (e Element) Size() int { return elements[e].size }
 
 // String returns the name that FT.CREATE uses.
 func (e Element) String() string {
-	if e == Float64 {
-		return "FLOAT64"
+	if int(e) >= len(elements) {
+		return fmt.Sprintf("Element(%d)", uint8(e))
 	}
-	return "FLOAT32"
+	return elements[e].name
+}
+
+// Quant says how an approximate index holds its vectors besides, or instead
+// of, the components as they came.
+type Quant uint8
+
+// The kinds of quantisation.
+const (
+	QuantAuto    Quant = iota // what is fastest for the element type and dimension
+	QuantNone                 // the vectors alone
+	QuantSQ8                  // walk on 8-bit codes, rerank with the vectors
+	QuantSQ8Only              // 8-bit codes alone: a quarter of the memory
+	QuantBinary               // walk on 1-bit codes in memory, rerank with vectors on disk
+)
+
+var quants = [...]string{"AUTO", "NONE", "SQ8", "SQ8ONLY", "BINARY"}
+
+// String returns the name that FT.CREATE uses.
+func (q Quant) String() string {
+	if int(q) >= len(quants) {
+		return fmt.Sprintf("Quant(%d)", uint8(q))
+	}
+	return quants[q]
 }
 
 // Params describe a vector index. The zero value of each optional field means
@@ -71,6 +101,7 @@ type Params struct {
 	Dim            int     // number of components, 1 to MaxDim
 	Element        Element // FLOAT32 by default
 	Metric         Metric
+	Quant          Quant   // HNSW: quantisation; FLAT ignores it
 	M              int     // HNSW: links per node above level 0 (2M at level 0); default 16
 	EFConstruction int     // HNSW: pool size while building; default 200
 	EFRuntime      int     // HNSW: default pool size of a search; default 10
@@ -91,8 +122,10 @@ func (p Params) Validate() error {
 	switch {
 	case p.Dim < 1 || p.Dim > MaxDim:
 		return fmt.Errorf("%w: dimension %d", ErrParams, p.Dim)
-	case p.Element > Float64:
+	case int(p.Element) >= len(elements):
 		return fmt.Errorf("%w: element type %d", ErrParams, p.Element)
+	case int(p.Quant) >= len(quants):
+		return fmt.Errorf("%w: quantisation %d", ErrParams, p.Quant)
 	case p.Metric > Cosine:
 		return fmt.Errorf("%w: metric %d", ErrParams, p.Metric)
 	case p.M < 0 || p.M == 1 || p.M > MaxM:

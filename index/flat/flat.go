@@ -2,6 +2,7 @@ package flat
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 	"sync/atomic"
@@ -53,6 +54,9 @@ var identity = func() (id [batch]uint32) {
 func New(p index.Params) (*Index, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	if p.Element > index.Float64 {
+		return nil, fmt.Errorf("%w: element type %v", index.ErrParams, p.Element)
 	}
 	x := &Index{
 		params: p,

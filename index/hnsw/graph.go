@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 	"sync"
@@ -104,6 +105,9 @@ type stripe struct {
 func New(p index.Params) (*Graph, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	if p.Element > index.Float64 {
+		return nil, fmt.Errorf("%w: element type %v", index.ErrParams, p.Element)
 	}
 	if p.M == 0 {
 		p.M = defaultM
