@@ -61,7 +61,7 @@ func New(p index.Params) (*Index, error) {
 	x := &Index{
 		params: p,
 		stride: kernel.Stride(p.Dim, p.Element),
-		kernel: kernel.Best(kernel.OpOf(p.Metric), p.Element).Func,
+		kernel: kernel.Best(kernel.OpOf(p.Metric), kernel.TypeOf(p.Element)).Func,
 	}
 	rows := slot.MaxRows(x.stride)
 	var err error
@@ -254,7 +254,7 @@ func (x *Index) one(sc *scratch, l index.Label) (float64, bool) {
 	if s == slot.None {
 		return 0, false
 	}
-	x.kernel(sc.dist, sc.query, x.vectors.Base(), &s, 1, x.stride)
+	x.kernel(sc.dist, sc.query, x.vectors.Base(), &s, 1, x.stride, x.stride)
 	return x.distance(sc, 0), true
 }
 
@@ -323,7 +323,7 @@ func (x *Index) allowed(sc *scratch, o index.SearchOptions, radius float64) func
 func (x *Index) scan(sc *scratch, o index.SearchOptions, radius float64, top *slot.Top) {
 	base := x.vectors.Base()
 	flush := func(base unsafe.Pointer, slots *uint32, n int, first uint32) {
-		x.kernel(sc.dist, sc.query, base, slots, n, x.stride)
+		x.kernel(sc.dist, sc.query, base, slots, n, x.stride, x.stride)
 		bound := radius
 		if top != nil && top.Full() {
 			bound = min(bound, top.Worst())

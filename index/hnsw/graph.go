@@ -125,14 +125,14 @@ func New(p index.Params) (*Graph, error) {
 		params: p, m: p.M, m0: 2 * p.M, children: p.M,
 		dot:      p.Metric != index.L2,
 		stride:   kernel.Stride(p.Dim, index.Float32),
-		kernel:   kernel.Best(kernel.OpOf(p.Metric), index.Float32).Func,
+		kernel:   kernel.Best(kernel.OpOf(p.Metric), kernel.F32).Func,
 		levelMul: 1 / math.Log(float64(p.M)),
 	}
 	g.random.Store(p.Seed)
 	perSlot := g.stride + 4*g.m0 + nodeSize
 	if p.Element == index.Float64 {
 		g.wideRow = kernel.Stride(p.Dim, index.Float64)
-		g.wideFunc = kernel.Best(kernel.OpOf(p.Metric), index.Float64).Func
+		g.wideFunc = kernel.Best(kernel.OpOf(p.Metric), kernel.F64).Func
 		perSlot += g.wideRow
 	}
 	rows := slot.MaxRows(perSlot)

@@ -105,7 +105,7 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 		if n == 0 {
 			continue
 		}
-		g.kernel(unsafe.Pointer(&dist[0]), sc.query, base, &batch[0], n, g.stride)
+		g.kernel(unsafe.Pointer(&dist[0]), sc.query, base, &batch[0], n, g.stride, g.stride)
 		sc.evals += n
 		for i := range n {
 			d := dist[i] * flip
@@ -189,10 +189,10 @@ func (g *Graph) distance64(f float64) float64 {
 func (g *Graph) exactly(sc *scratch, s uint32) float64 {
 	sc.one[0] = s
 	if g.wideRow > 0 {
-		g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.one[0], 1, g.wideRow)
+		g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.one[0], 1, g.wideRow, g.wideRow)
 		return g.distance64(sc.wdist[0])
 	}
-	g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.one[0], 1, g.stride)
+	g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.one[0], 1, g.stride, g.stride)
 	return g.distance(sc.dist[0])
 }
 
@@ -470,9 +470,9 @@ func (g *Graph) scan(sc *scratch, o index.SearchOptions, radius float64, top *sl
 			return
 		}
 		if g.wideRow > 0 {
-			g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.batch[0], n, g.wideRow)
+			g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.batch[0], n, g.wideRow, g.wideRow)
 		} else {
-			g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.batch[0], n, g.stride)
+			g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.batch[0], n, g.stride, g.stride)
 		}
 		bound := radius
 		if top != nil && top.Full() {

@@ -8,7 +8,7 @@ import (
 
 // distances fills dst with the walk's distances from the row at q to slots.
 func (g *Graph) distances(dst []float32, q unsafe.Pointer, slots []uint32) {
-	g.kernel(unsafe.Pointer(unsafe.SliceData(dst)), q, g.vectors.Base(), unsafe.SliceData(slots), len(slots), g.stride)
+	g.kernel(unsafe.Pointer(unsafe.SliceData(dst)), q, g.vectors.Base(), unsafe.SliceData(slots), len(slots), g.stride, g.stride)
 	if g.dot {
 		for i := range slots {
 			dst[i] = -dst[i]

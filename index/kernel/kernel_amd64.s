@@ -164,8 +164,8 @@ done:                    \
 	VZEROUPPER           \
 	RET
 
-// func dotF32AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride int)
-TEXT ·dotF32AVX2(SB), NOSPLIT, $0-48
+// func dotF32AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+TEXT ·dotF32AVX2(SB), NOSPLIT, $0-56
 	ARGS
 	TESTQ R10, R10
 	JLE   done
@@ -174,7 +174,7 @@ group:
 	ROWS
 	ZERO
 	XORQ R11, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JGE  sum
 
 loop:
@@ -185,15 +185,15 @@ loop:
 	DOT(VFMADD231PS, DX, Y6, Y7)
 	PREFETCH
 	ADDQ $64, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JLT  loop
 
 sum:
 	SUM32
 	NEXT32
 
-// func dotF64AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride int)
-TEXT ·dotF64AVX2(SB), NOSPLIT, $0-48
+// func dotF64AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+TEXT ·dotF64AVX2(SB), NOSPLIT, $0-56
 	ARGS
 	TESTQ R10, R10
 	JLE   done
@@ -202,7 +202,7 @@ group:
 	ROWS
 	ZERO
 	XORQ R11, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JGE  sum
 
 loop:
@@ -213,15 +213,15 @@ loop:
 	DOT(VFMADD231PD, DX, Y6, Y7)
 	PREFETCH
 	ADDQ $64, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JLT  loop
 
 sum:
 	SUM64
 	NEXT64
 
-// func l2F32AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride int)
-TEXT ·l2F32AVX2(SB), NOSPLIT, $0-48
+// func l2F32AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+TEXT ·l2F32AVX2(SB), NOSPLIT, $0-56
 	ARGS
 	TESTQ R10, R10
 	JLE   done
@@ -230,7 +230,7 @@ group:
 	ROWS
 	ZERO
 	XORQ R11, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JGE  sum
 
 loop:
@@ -241,15 +241,15 @@ loop:
 	L2(VSUBPS, VFMADD231PS, DX, Y6, Y7, Y10, Y11)
 	PREFETCH
 	ADDQ $64, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JLT  loop
 
 sum:
 	SUM32
 	NEXT32
 
-// func l2F64AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride int)
-TEXT ·l2F64AVX2(SB), NOSPLIT, $0-48
+// func l2F64AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+TEXT ·l2F64AVX2(SB), NOSPLIT, $0-56
 	ARGS
 	TESTQ R10, R10
 	JLE   done
@@ -258,7 +258,7 @@ group:
 	ROWS
 	ZERO
 	XORQ R11, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JGE  sum
 
 loop:
@@ -269,7 +269,7 @@ loop:
 	L2(VSUBPD, VFMADD231PD, DX, Y6, Y7, Y10, Y11)
 	PREFETCH
 	ADDQ $64, R11
-	CMPQ R11, stride+40(FP)
+	CMPQ R11, size+48(FP)
 	JLT  loop
 
 sum:

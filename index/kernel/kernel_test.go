@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -70,7 +71,7 @@ func (s *set) run(t testing.TB, f Func, slots []uint32) []float64 {
 		for i := range dst {
 			dst[i] = canary
 		}
-		f(unsafe.Pointer(&dst[1]), s.q, s.base, &sl[1], n, s.stride)
+		f(unsafe.Pointer(&dst[1]), s.q, s.base, &sl[1], n, s.stride, s.stride)
 		if dst[0] != canary || dst[n+1] != canary {
 			t.Fatalf("wrote outside dst: %v", dst)
 		}
@@ -81,7 +82,7 @@ func (s *set) run(t testing.TB, f Func, slots []uint32) []float64 {
 	for i := range dst {
 		dst[i] = canary
 	}
-	f(unsafe.Pointer(&dst[1]), s.q, s.base, &sl[1], n, s.stride)
+	f(unsafe.Pointer(&dst[1]), s.q, s.base, &sl[1], n, s.stride, s.stride)
 	if dst[0] != float32(canary) || dst[n+1] != float32(canary) {
 		t.Fatalf("wrote outside dst: %v", dst)
 	}
@@ -91,9 +92,21 @@ func (s *set) run(t testing.TB, f Func, slots []uint32) []float64 {
 	return out
 }
 
+func elementOf(k Kernel) index.Element {
+	if k.Type == F64 {
+		return index.Float64
+	}
+	return index.Float32
+}
+
+// floats are the rows of the table for float32 and float64.
+func floats() []Kernel {
+	return slices.DeleteFunc(slices.Clone(All), func(k Kernel) bool { return k.Type > F64 })
+}
+
 func generic(k Kernel) Func {
 	for _, g := range All {
-		if g.ISA == Generic && g.Op == k.Op && g.Element == k.Element {
+		if g.ISA == Generic && g.Op == k.Op && g.Type == k.Type {
 			return g.Func
 		}
 	}
@@ -138,8 +151,8 @@ func (s *set) compare(t testing.TB, k Kernel, slots []uint32) {
 
 // walk runs f as a subtest for each row of the table that this CPU supports.
 func walk(t *testing.T, f func(t *testing.T, k Kernel)) {
-	for _, k := range All {
-		t.Run(fmt.Sprintf("%v/%v/%s", k.Op, k.Element, k.ISA), func(t *testing.T) {
+	for _, k := range floats() {
+		t.Run(fmt.Sprintf("%v/%v/%s", k.Op, k.Type, k.ISA), func(t *testing.T) {
 			if !k.Supported() {
 				t.Skipf("this CPU has no %s", k.ISA)
 			}
@@ -153,7 +166,7 @@ func TestKernelAgreesWithItsTwin(t *testing.T) {
 	walk(t, func(t *testing.T, k Kernel) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, dim := range lengths() {
-			s := newSet(k.Element, dim, rows, dim%5)
+			s := newSet(elementOf(k), dim, rows, dim%5)
 			for row := -1; row < rows; row++ {
 				for i := range dim {
 					s.put(row, i, r.NormFloat64())
@@ -172,7 +185,7 @@ func TestKernelAgreesWithItsTwin(t *testing.T) {
 
 func TestKernelAgreesWithPlainSum(t *testing.T) {
 	walk(t, func(t *testing.T, k Kernel) {
-		s := newSet(k.Element, 5, 2, 0)
+		s := newSet(elementOf(k), 5, 2, 0)
 		for i := range 5 {
 			s.put(-1, i, float64(i+1)) // 1 2 3 4 5
 			s.put(0, i, 2)
@@ -195,7 +208,7 @@ func TestKernelWithNaNInfinityAndZero(t *testing.T) {
 		for _, dim := range []int{1, 2, 7, 8, 15, 16, 17, 33, 384} {
 			for _, x := range special {
 				for at := 0; at < dim; at += 1 + dim/5 {
-					s := newSet(k.Element, dim, 6, 1)
+					s := newSet(elementOf(k), dim, 6, 1)
 					for row := range 6 {
 						for i := range dim {
 							s.put(row, i, float64(row))
@@ -213,7 +226,7 @@ func TestKernelWithNaNInfinityAndZero(t *testing.T) {
 func TestResultDoesNotDependOnPlaceInBatch(t *testing.T) {
 	walk(t, func(t *testing.T, k Kernel) {
 		r := rand.New(rand.NewPCG(3, 4))
-		s := newSet(k.Element, 77, 9, 0)
+		s := newSet(elementOf(k), 77, 9, 0)
 		for row := -1; row < 9; row++ {
 			for i := range 77 {
 				s.put(row, i, r.NormFloat64())
@@ -232,8 +245,8 @@ func TestResultDoesNotDependOnPlaceInBatch(t *testing.T) {
 func TestBestIsInTheTable(t *testing.T) {
 	for _, op := range []Op{Dot, SquaredL2} {
 		for _, e := range []index.Element{index.Float32, index.Float64} {
-			k := Best(op, e)
-			if k.Op != op || k.Element != e || !k.Supported() {
+			k := Best(op, TypeOf(e))
+			if k.Op != op || k.Type != TypeOf(e) || !k.Supported() {
 				t.Fatalf("Best(%v, %v) = %+v", op, e, k)
 			}
 			if len(assembly) > 0 && assembly[0].Supported() && k.ISA == Generic {
@@ -252,11 +265,11 @@ func FuzzKernels(f *testing.F) {
 			return
 		}
 		d, rows := int(dim), int(n%13)+1
-		for _, k := range All {
+		for _, k := range floats() {
 			if !k.Supported() {
 				continue
 			}
-			s := newSet(k.Element, d, rows, int(n)%3)
+			s := newSet(elementOf(k), d, rows, int(n)%3)
 			at := 0
 			for row := -1; row < rows; row++ {
 				for i := range d {
@@ -265,7 +278,7 @@ func FuzzKernels(f *testing.F) {
 						b[j] = data[at%len(data)]
 						at++
 					}
-					if k.Element == index.Float64 {
+					if k.Type == F64 {
 						s.put(row, i, math.Float64frombits(binary.LittleEndian.Uint64(b[:])))
 					} else {
 						s.put(row, i, float64(math.Float32frombits(binary.LittleEndian.Uint32(b[:]))))
@@ -279,11 +292,11 @@ func FuzzKernels(f *testing.F) {
 			got, want := s.run(t, k.Func, slots), s.run(t, generic(k), slots)
 			for i, sl := range slots {
 				tol := s.tolerance(k.Op, int(sl))
-				if tol-tol != 0 || tol > 1e30 && k.Element == index.Float32 || want[i]-want[i] != 0 || got[i]-got[i] != 0 {
+				if tol-tol != 0 || tol > 1e30 && k.Type == F32 || want[i]-want[i] != 0 || got[i]-got[i] != 0 {
 					continue // near overflow the order of additions decides
 				}
 				if math.Abs(got[i]-want[i]) > tol+1e-37 {
-					t.Fatalf("%v %v %s dim %d: %v, the twin says %v", k.Op, k.Element, k.ISA, d, got[i], want[i])
+					t.Fatalf("%v %v %s dim %d: %v, the twin says %v", k.Op, k.Type, k.ISA, d, got[i], want[i])
 				}
 			}
 		}
@@ -380,19 +393,19 @@ func TestDecodeUnaligned(t *testing.T) {
 func BenchmarkKernel(b *testing.B) {
 	const rows = 64
 	for _, dim := range []int{384, 768, 1536} {
-		for _, k := range All {
+		for _, k := range floats() {
 			if !k.Supported() {
 				continue
 			}
-			b.Run(fmt.Sprintf("%v/%v/d=%d/%s", k.Op, k.Element, dim, k.ISA), func(b *testing.B) {
-				s := newSet(k.Element, dim, rows, 0)
+			b.Run(fmt.Sprintf("%v/%v/d=%d/%s", k.Op, k.Type, dim, k.ISA), func(b *testing.B) {
+				s := newSet(elementOf(k), dim, rows, 0)
 				dst := make([]float64, rows)
 				slots := make([]uint32, rows)
 				for i := range slots {
 					slots[i] = uint32(i * 37 % rows)
 				}
 				for b.Loop() {
-					k.Func(unsafe.Pointer(&dst[0]), s.q, s.base, &slots[0], rows, s.stride)
+					k.Func(unsafe.Pointer(&dst[0]), s.q, s.base, &slots[0], rows, s.stride, s.stride)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 			})

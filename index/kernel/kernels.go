@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
@@ -13,14 +14,17 @@ type Op uint8
 const (
 	Dot       Op = iota // sum(a*b)
 	SquaredL2           // sum((a-b)^2)
+	Hamming             // number of bits that differ
 )
+
+var ops = [...]string{Dot: "dot", SquaredL2: "l2", Hamming: "hamming"}
 
 // String returns the operation's name.
 func (o Op) String() string {
-	if o == Dot {
-		return "dot"
+	if int(o) >= len(ops) {
+		return fmt.Sprintf("Op(%d)", uint8(o))
 	}
-	return "l2"
+	return ops[o]
 }
 
 // OpOf is the operation that a metric is made of.
@@ -31,7 +35,44 @@ func OpOf(m index.Metric) Op {
 	return Dot
 }
 
-// RowAlign is what a row's stride is a multiple of, in bytes: a cache line.
+// Type says what the rows, the query and the results of a kernel are made of.
+type Type uint8
+
+// The types. A query has as many components as a row, so that of F16 and BF16
+// takes 2*size bytes. Integer results are exact: 255*255*[index.MaxDim] < 2^31.
+const (
+	F32   Type = iota // float32; results float32
+	F64               // float64; results float64
+	F16               // rows IEEE half precision, query and results float32
+	BF16              // rows bfloat16, query and results float32
+	I8                // int8; results int32
+	U8                // uint8; results int32
+	SQ8               // rows uint8, query int8, results int32
+	Bits              // bits; results int32
+	Bits4             // rows bits, query 4 planes of size bytes, plane j of weight 2^j; results int32
+)
+
+var types = [...]string{
+	F32: "f32", F64: "f64", F16: "f16", BF16: "bf16", I8: "i8", U8: "u8", SQ8: "sq8", Bits: "bits", Bits4: "bits4",
+}
+
+// String returns the type's name.
+func (t Type) String() string {
+	if int(t) >= len(types) {
+		return fmt.Sprintf("Type(%d)", uint8(t))
+	}
+	return types[t]
+}
+
+// TypeOf is the type of rows that hold an element's components as they are.
+func TypeOf(e index.Element) Type {
+	return [...]Type{
+		index.Float32: F32, index.Float64: F64, index.Float16: F16,
+		index.BFloat16: BF16, index.Int8: I8, index.Uint8: U8,
+	}[e]
+}
+
+// RowAlign is what the size of a row is a multiple of, in bytes: a cache line.
 const RowAlign = 64
 
 // Stride is the size in bytes of a row of dim components.
@@ -39,15 +80,21 @@ func Stride(dim int, e index.Element) int {
 	return (dim*e.Size() + RowAlign - 1) &^ (RowAlign - 1)
 }
 
-// Func computes dst[i] = op(q, row slots[i]) for i in [0, n). dst, q and the
-// rows are of the kernel's element type, at any alignment; row s starts at
-// base + s*stride. Nothing but dst[0:n] is written.
-type Func func(dst, q, base unsafe.Pointer, slots *uint32, n, stride int)
+// Func computes dst[i] = op(q, row slots[i]) for i in [0, n). Row s starts at
+// base + s*stride, and size bytes of it take part. size is a multiple of
+// [RowAlign] and may exceed stride. dst, q and the rows may have any alignment.
+// Nothing but dst[0:n] is written; nothing but the query, the slots and size
+// bytes of each row is read.
+//
+// The components behind a vector's own, up to size, are zero in the query. In
+// the rows they are zero too, except where an integer product makes it
+// superfluous: those of Dot of I8, U8, SQ8 and Bits4 may be anything.
+type Func func(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
 
 // Kernel is one row of the table.
 type Kernel struct {
 	Op        Op
-	Element   index.Element
+	Type      Type
 	ISA       string
 	Supported func() bool // by this CPU
 	Func      Func
@@ -56,12 +103,23 @@ type Kernel struct {
 // All lists every kernel, the fastest first. The portable twins at its end
 // define truth.
 var All = append(append([]Kernel(nil), assembly...), []Kernel{
-	{Dot, index.Float32, "vek", vekSupported, dotF32Vek},
-	{Dot, index.Float64, "vek", vekSupported, dotF64Vek},
-	{Dot, index.Float32, Generic, always, dotF32Generic},
-	{Dot, index.Float64, Generic, always, dotF64Generic},
-	{SquaredL2, index.Float32, Generic, always, l2F32Generic},
-	{SquaredL2, index.Float64, Generic, always, l2F64Generic},
+	{Dot, F32, "vek", vekSupported, dotF32Vek},
+	{Dot, F64, "vek", vekSupported, dotF64Vek},
+	{Dot, F32, Generic, always, dotF32Generic},
+	{Dot, F64, Generic, always, dotF64Generic},
+	{Dot, F16, Generic, always, dotF16Generic},
+	{Dot, BF16, Generic, always, dotBF16Generic},
+	{Dot, I8, Generic, always, dotI8Generic},
+	{Dot, U8, Generic, always, dotU8Generic},
+	{Dot, SQ8, Generic, always, dotSQ8Generic},
+	{Dot, Bits4, Generic, always, dotBits4Generic},
+	{SquaredL2, F32, Generic, always, l2F32Generic},
+	{SquaredL2, F64, Generic, always, l2F64Generic},
+	{SquaredL2, F16, Generic, always, l2F16Generic},
+	{SquaredL2, BF16, Generic, always, l2BF16Generic},
+	{SquaredL2, I8, Generic, always, l2I8Generic},
+	{SquaredL2, U8, Generic, always, l2U8Generic},
+	{Hamming, Bits, Generic, always, hammingGeneric},
 }...)
 
 // Generic is the ISA of the portable kernels.
@@ -69,12 +127,13 @@ const Generic = "generic"
 
 func always() bool { return true }
 
-// Best is the fastest kernel that this CPU supports.
-func Best(o Op, e index.Element) Kernel {
+// Best is the fastest kernel that this CPU supports. It panics for a pair of
+// which no row exists.
+func Best(o Op, t Type) Kernel {
 	for _, k := range All {
-		if k.Op == o && k.Element == e && k.Supported() {
+		if k.Op == o && k.Type == t && k.Supported() {
 			return annotate(k)
 		}
 	}
-	panic("kernel: no portable kernel") // All ends with one for each
+	panic(fmt.Sprintf("kernel: no %v of %v", o, t))
 }

@@ -14,20 +14,20 @@ func vekSupported() bool { return vek.Info().Acceleration }
 // vek panics on empty input; its Distance takes the root, so it has no row
 // for squared L2.
 
-func dotF32Vek(dst, q, base unsafe.Pointer, slots *uint32, n, stride int) {
-	if stride == 0 {
-		dotF32Generic(dst, q, base, slots, n, stride)
+func dotF32Vek(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int) {
+	if size == 0 {
+		dotF32Generic(dst, q, base, slots, n, stride, size)
 		return
 	}
-	batch(vek32.Dot, dst, q, base, slots, n, stride)
+	batch(vek32.Dot, 1, dst, q, base, slots, n, stride, size)
 }
 
-func dotF64Vek(dst, q, base unsafe.Pointer, slots *uint32, n, stride int) {
-	if stride == 0 {
-		dotF64Generic(dst, q, base, slots, n, stride)
+func dotF64Vek(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int) {
+	if size == 0 {
+		dotF64Generic(dst, q, base, slots, n, stride, size)
 		return
 	}
-	batch(vek.Dot, dst, q, base, slots, n, stride)
+	batch(vek.Dot, 1, dst, q, base, slots, n, stride, size)
 }
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
