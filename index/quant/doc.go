@@ -1,0 +1,18 @@
+// Package quant makes small codes of vectors, so that a search reads a quarter
+// of the memory or less, and estimates distances from them.
+//
+//	             codes (dim bytes, padded to 16)          header (16 bytes)
+//	SQ8 row    [ u0 u1 u2 ...                      0 0 ] [ scale offset norm2 err|sum ]
+//	             x_i is about offset + scale*u_i
+//
+// [SQ8] chooses scale and offset for each vector from its own smallest and
+// largest component, as LVQ does (Aguerrebere et al., "Similarity search in
+// the blink of an eye with compressed indices", VLDB 2023), without its common
+// mean: nothing is trained, so nothing grows wrong when the data drifts, and a
+// code depends on its vector alone. The header holds how far the decoded
+// vector is from the original, which bounds the error of every estimate.
+//
+// The types hold no vectors, only what is needed to read and write rows at
+// addresses that the caller owns. They may be used by any number of goroutines
+// at once, as long as nobody writes a row that another reads.
+package quant
