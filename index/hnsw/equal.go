@@ -40,7 +40,7 @@ func (e *equals) find(g *Graph, h uint64, row []byte) (uint32, bool) {
 		if v == 0 {
 			return 0, false
 		}
-		if v>>32 == h>>32 && uint32(v) != gone && string(g.rowBytes(uint32(v)-1)) == string(row) {
+		if v>>32 == h>>32 && uint32(v) != gone && string(g.ident.bytes(uint32(v)-1)) == string(row) {
 			return uint32(v) - 1, true
 		}
 	}
@@ -50,7 +50,7 @@ func (e *equals) find(g *Graph, h uint64, row []byte) (uint32, bool) {
 func (e *equals) claim(g *Graph, h uint64, s uint32) (uint32, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if o, ok := e.find(g, h, g.rowBytes(s)); ok {
+	if o, ok := e.find(g, h, g.ident.bytes(s)); ok {
 		return o, false
 	}
 	t := e.table.Load()
@@ -77,7 +77,7 @@ func (e *equals) growLocked(g *Graph, old *table) *table {
 			if v == 0 || uint32(v) == gone {
 				continue
 			}
-			j := hashRow(g.rowBytes(uint32(v) - 1))
+			j := hashRow(g.ident.bytes(uint32(v) - 1))
 			for t.entries[j&t.mask].Load() != 0 {
 				j++
 			}
@@ -90,7 +90,7 @@ func (e *equals) growLocked(g *Graph, old *table) *table {
 
 // drop takes s out.
 func (e *equals) drop(g *Graph, s uint32) {
-	h := hashRow(g.rowBytes(s))
+	h := hashRow(g.ident.bytes(s))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.table.Load()

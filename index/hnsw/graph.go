@@ -2,16 +2,16 @@ package hnsw
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
-	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/slot"
+	"github.com/nearcache/nearcache/index/space"
 )
 
 // RediSearch's defaults.
@@ -64,18 +64,21 @@ type Graph struct {
 	params   index.Params
 	m, m0    int // links above and at level 0
 	children int // tree children of a node, at most
-	dot      bool
-	stride   int
-	kernel   kernel.Func
-	wideRow  int // stride of wide, 0 if there is none
-	wideFunc kernel.Func
 	levelMul float64
 
-	vectors *slot.Arena
-	wide    *slot.Arena
-	links   *slot.Arena
-	nodes   *slot.Arena
-	upper   *slot.Arena
+	space     *space.Space
+	codec     codec        // nil: the walk compares the vectors themselves
+	codesOnly bool         // no vectors are kept
+	decoded   *space.Space // of decoded vectors, if codesOnly
+	vectors   rows         // as they came, of space
+	codes     rows         // of codec
+	rough     *rows        // which of them a walk compares
+	ident     *rows        // which of them tells vectors apart
+
+	links *slot.Arena
+	nodes *slot.Arena
+	upper *slot.Arena
+	tombs *slot.Arena // a bit for each slot: no label of it may be returned
 
 	labels slot.Labels
 	alloc  slot.Alloc
@@ -106,9 +109,6 @@ func New(p index.Params) (*Graph, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Element > index.Float64 {
-		return nil, fmt.Errorf("%w: element type %v", index.ErrParams, p.Element)
-	}
 	if p.M == 0 {
 		p.M = defaultM
 	}
@@ -123,32 +123,35 @@ func New(p index.Params) (*Graph, error) {
 	}
 	g := &Graph{
 		params: p, m: p.M, m0: 2 * p.M, children: p.M,
-		dot:      p.Metric != index.L2,
-		stride:   kernel.Stride(p.Dim, index.Float32),
-		kernel:   kernel.Best(kernel.OpOf(p.Metric), kernel.F32).Func,
 		levelMul: 1 / math.Log(float64(p.M)),
 	}
 	g.random.Store(p.Seed)
-	perSlot := g.stride + 4*g.m0 + nodeSize
-	if p.Element == index.Float64 {
-		g.wideRow = kernel.Stride(p.Dim, index.Float64)
-		g.wideFunc = kernel.Best(kernel.OpOf(p.Metric), kernel.F64).Func
-		perSlot += g.wideRow
+	if err := g.layout(); err != nil {
+		return nil, err
+	}
+	perSlot := 4*g.m0 + nodeSize
+	if g.codec != nil {
+		perSlot += g.codes.stride
+	}
+	if !g.codesOnly {
+		perSlot += g.vectors.stride
 	}
 	rows := slot.MaxRows(perSlot)
 	var err error
 	for _, a := range []struct {
 		at   **slot.Arena
 		size int
+		want bool
 	}{
-		{&g.vectors, rows * g.stride},
-		{&g.wide, rows * g.wideRow},
-		{&g.links, rows * 4 * g.m0},
-		{&g.nodes, rows * nodeSize},
+		{&g.vectors.arena, rows * g.vectors.stride, !g.codesOnly},
+		{&g.codes.arena, rows*g.codes.stride + g.codes.over, g.codec != nil},
+		{&g.links, rows * 4 * g.m0, true},
+		{&g.nodes, rows * nodeSize, true},
+		{&g.tombs, rows/8 + 8, true},
 		// The mean is 1/(M-1) rows a slot. Should they run out, nodes stay at level 0.
-		{&g.upper, (rows*2/(g.m-1) + 4096) * 4 * g.m},
+		{&g.upper, (rows*2/(g.m-1) + 4096) * 4 * g.m, true},
 	} {
-		if a.size == 0 {
+		if !a.want {
 			continue
 		}
 		if *a.at, err = slot.Reserve(uintptr(a.size)); err != nil {
@@ -163,14 +166,18 @@ func New(p index.Params) (*Graph, error) {
 }
 
 func (g *Graph) grow(n int) error {
-	err := errors.Join(
-		g.vectors.Grow(uintptr(n)*uintptr(g.stride)),
+	return errors.Join(
+		g.vectors.grow(n),
+		g.codes.grow(n),
 		g.links.Grow(uintptr(n)*uintptr(4*g.m0)),
-		g.nodes.Grow(uintptr(n)*uintptr(nodeSize)))
-	if g.wide != nil {
-		err = errors.Join(err, g.wide.Grow(uintptr(n)*uintptr(g.wideRow)))
-	}
-	return err
+		g.nodes.Grow(uintptr(n)*uintptr(nodeSize)),
+		g.tombs.Grow(uintptr(n+63)/64*8))
+}
+
+// arenas are all there are.
+func (g *Graph) arenas() []*slot.Arena {
+	all := []*slot.Arena{g.vectors.arena, g.codes.arena, g.links, g.nodes, g.upper, g.tombs}
+	return slices.DeleteFunc(all, func(a *slot.Arena) bool { return a == nil })
 }
 
 // recycle makes a slot that nobody holds as new.
@@ -187,9 +194,10 @@ func (g *Graph) recycle(s uint32) {
 
 // empty is called when no slot is in use or held.
 func (g *Graph) empty() {
-	g.vectors.Zero()
-	if g.wide != nil {
-		g.wide.Zero()
+	for _, r := range []*rows{&g.vectors, &g.codes} {
+		if r.arena != nil {
+			r.arena.Zero()
+		}
 	}
 	g.upperMu.Lock()
 	defer g.upperMu.Unlock()
@@ -203,22 +211,10 @@ func (g *Graph) empty() {
 func (g *Graph) Close() error {
 	g.repair.close()
 	var errs []error
-	for _, a := range []*slot.Arena{g.vectors, g.wide, g.links, g.nodes, g.upper} {
-		if a != nil {
-			errs = append(errs, a.Close())
-		}
+	for _, a := range g.arenas() {
+		errs = append(errs, a.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (g *Graph) row(s uint32) unsafe.Pointer {
-	return unsafe.Add(g.vectors.Base(), uintptr(s)*uintptr(g.stride))
-}
-
-func (g *Graph) rowBytes(s uint32) []byte { return unsafe.Slice((*byte)(g.row(s)), g.stride) }
-
-func (g *Graph) wideBytes(s uint32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Add(g.wide.Base(), uintptr(s)*uintptr(g.wideRow))), g.wideRow)
 }
 
 func (g *Graph) node(s uint32) *node {
@@ -239,6 +235,22 @@ func clearList(l []uint32) {
 	for i := range l {
 		atomic.StoreUint32(&l[i], 0)
 	}
+}
+
+// bury sets a slot's bit among the tombs, or takes it back.
+func (g *Graph) bury(s uint32, bit bool) {
+	w := (*uint64)(unsafe.Add(g.tombs.Base(), s/64*8))
+	if bit {
+		atomic.OrUint64(w, 1<<(s%64))
+	} else {
+		atomic.AndUint64(w, ^(uint64(1) << (s % 64)))
+	}
+}
+
+// buried reports whether no label of the slot may be returned.
+func (g *Graph) buried(s uint32) bool {
+	w := (*uint64)(unsafe.Add(g.tombs.Base(), s/64*8))
+	return atomic.LoadUint64(w)>>(s%64)&1 != 0
 }
 
 func (g *Graph) lock(s uint32)   { g.stripe[s%stripes].Lock() }
@@ -299,10 +311,8 @@ func (g *Graph) Stats() index.Stats {
 		Deleted: unused - free + int(g.repair.dead.Load()),
 		Bytes:   g.labels.Bytes() + g.equal.bytes(),
 	}
-	for _, a := range []*slot.Arena{g.vectors, g.wide, g.links, g.nodes, g.upper} {
-		if a != nil {
-			st.Bytes += int64(a.Committed())
-		}
+	for _, a := range g.arenas() {
+		st.Bytes += int64(a.Committed())
 	}
 	if e := g.entry.Load(); e != 0 {
 		st.Levels = int(e >> 32)
@@ -326,9 +336,6 @@ func (g *Graph) Entry() (index.Label, bool) {
 // lowest bits are for marks.
 func toKey(d float32, s uint32) uint64 {
 	b := math.Float32bits(d)
-	if d != d {
-		b = math.Float32bits(float32(math.Inf(1))) // products overflowed to both sides
-	}
 	if b>>31 != 0 {
 		b = ^b
 	} else {

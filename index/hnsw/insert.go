@@ -3,7 +3,6 @@ package hnsw
 import (
 	"runtime"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/slot"
@@ -23,8 +22,9 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	if !g.labels.Newer(l, version) {
 		return nil
 	}
+	g.asRows(sc)
 	old := g.labels.Slot(l)
-	if old != slot.None && g.holds(sc, old) {
+	if old != slot.None && string(g.ident.bytes(old)) == string(g.identity(sc)) {
 		g.labels.SetVersion(l, version)
 		return nil
 	}
@@ -32,14 +32,12 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	if err != nil {
 		return err
 	}
-	copy(g.rowBytes(s), g.queryBytes(sc))
-	if g.wideRow > 0 {
-		copy(g.wideBytes(s), unsafe.Slice((*byte)(sc.wide), g.wideRow))
-	}
+	g.store(sc, s)
+	g.bury(s, true)
 	n := g.node(s)
 	n.label.Store(uint64(l))
 	n.state.Store(pending)
-	h := hashRow(g.rowBytes(s))
+	h := hashRow(g.ident.bytes(s))
 	for {
 		head, mine := g.equal.claim(g, h, s)
 		if mine {
@@ -58,11 +56,13 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	if old == slot.None {
 		g.labels.SetSlot(l, s)
 		n.state.Or(live)
+		g.bury(s, false)
 		g.live.Add(1)
 	} else {
 		g.moves.Do(l, func() {
 			g.labels.SetSlot(l, s)
 			n.state.Or(live)
+			g.bury(s, false)
 			g.node(old).state.And(^uint32(live))
 		})
 	}
@@ -71,14 +71,6 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 		g.release(old)
 	}
 	return nil
-}
-
-// holds reports whether the slot has the loaded vector.
-func (g *Graph) holds(sc *scratch, s uint32) bool {
-	if g.wideRow > 0 {
-		return string(g.wideBytes(s)) == string(unsafe.Slice((*byte)(sc.wide), g.wideRow))
-	}
-	return string(g.rowBytes(s)) == string(g.queryBytes(sc))
 }
 
 // hang puts s into the chain of head, whose vector is equal; false if head is dead.
@@ -114,7 +106,8 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 			return
 		}
 	}
-	sc.hidden = hiddenFromInsert
+	sc.allow, sc.budget = nil, 0
+	g.asQuery(sc)
 	top, cur := int(e>>32)-1, uint32(e)
 	cur, d := g.descend(sc, cur, top, level)
 	for l := min(level, top); l >= 0; l-- {
@@ -122,7 +115,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 		sc.seen.add(s)
 		sc.seen.add(cur)
 		sc.pool.reset(g.params.EFConstruction)
-		sc.pool.insert(d, cur, sc.hidden(g, sc, cur))
+		sc.pool.insert(d, cur, g.buried(cur))
 		g.explore(sc, l, nil)
 		sc.near = sc.near[:0]
 		for _, k := range sc.pool.keys {
@@ -193,8 +186,6 @@ func (g *Graph) first(s uint32, level int) bool {
 	g.entry.Store(entryOf(s, level))
 	return true
 }
-
-func hiddenFromInsert(g *Graph, _ *scratch, s uint32) bool { return g.node(s).has(dead | doomed) }
 
 // setOwn writes a new node's list at a level.
 func (g *Graph) setOwn(level int, s uint32, sel []uint32) {

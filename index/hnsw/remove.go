@@ -58,6 +58,7 @@ func (g *Graph) killLocked(s uint32) {
 		return
 	}
 	n.state.Or(dead)
+	g.bury(s, true)
 	g.equal.drop(g, s)
 	g.repair.add(s)
 }

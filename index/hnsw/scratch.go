@@ -4,7 +4,6 @@ import (
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
-	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/slot"
 )
 
@@ -13,9 +12,15 @@ const chunk = 64
 
 // scratch is the memory of one operation.
 type scratch struct {
-	query unsafe.Pointer // as rows are stored
-	wide  unsafe.Pointer // the same in float64, for FLOAT64
-	dist  []float32      // the kernel's results
+	row     unsafe.Pointer // the vector as space stores it
+	code    unsafe.Pointer // and as codec does
+	query   unsafe.Pointer // the walk's query form
+	exact   unsafe.Pointer // space's query form, if the walk has another
+	other   unsafe.Pointer // the walk's query form of a node
+	floats  []float32      // what codec gets
+	decoded []float32      // what codec gives back
+
+	dist  []float32 // the walk's results
 	wdist []float64
 	batch []uint32 // the slots whose distances are wanted
 
@@ -34,7 +39,7 @@ type scratch struct {
 	evals  int
 	budget int // of evals; 0: none
 	one    [1]uint32
-	hidden func(g *Graph, sc *scratch, s uint32) bool
+	two    [1]uint32
 	front  []uint32
 	hits   []uint32
 	found  []index.Neighbor
@@ -45,61 +50,43 @@ type scratch struct {
 
 func (g *Graph) newScratch() scratch {
 	n := max(g.m0, chunk) + 4
-	mem := make([]uint64, (g.stride+g.wideRow)/8)
+	row, floats := 0, 0
+	if g.codec != nil {
+		row, floats = g.codes.stride+g.codes.over, (4*g.params.Dim+63)&^63
+	}
+	// Each begins at a cache line, and codes may be read beyond.
+	sizes := []int{g.space.Stride, row, g.rough.querySize, g.space.QuerySize, g.rough.querySize, floats, floats}
+	total := 64
+	for i, s := range sizes {
+		sizes[i] = (s + 63) &^ 63
+		total += sizes[i]
+	}
+	mem := make([]uint64, total/8)
+	at := unsafe.Add(unsafe.Pointer(&mem[0]), -uintptr(unsafe.Pointer(&mem[0]))&63)
+	take := func() unsafe.Pointer {
+		p := at
+		at = unsafe.Add(at, sizes[0])
+		sizes = sizes[1:]
+		return p
+	}
 	sc := scratch{
-		query: unsafe.Pointer(&mem[0]),
+		row: take(), code: take(), query: take(), exact: take(), other: take(),
 		dist:  make([]float32, n),
+		wdist: make([]float64, n),
 		batch: make([]uint32, n),
 		cdist: make([]float32, n),
 		cslot: make([]uint32, 0, n),
 		kept:  make([]uint32, 0, n),
 		mem:   mem,
 	}
-	if g.wideRow > 0 {
-		sc.wide = unsafe.Pointer(&mem[g.stride/8])
-		sc.wdist = make([]float64, n)
+	if g.codec != nil {
+		sc.floats = unsafe.Slice((*float32)(take()), floats/4)[:g.params.Dim]
+		sc.decoded = unsafe.Slice((*float32)(take()), floats/4)[:g.params.Dim]
 	}
 	return sc
 }
 
-// tooLarge for float32's squares to be summed; of FLOAT64 vectors, what is
-// beyond is cut for the walk, not for the distances.
-const tooLarge = 1e16
-
-// load checks v and makes it the operation's query.
-func (g *Graph) load(sc *scratch, v []byte) error {
-	dim := g.params.Dim
-	if len(v) != dim*g.params.Element.Size() {
-		return index.ErrDim
-	}
-	q := unsafe.Slice((*float32)(sc.query), dim)
-	if g.wideRow > 0 {
-		w := unsafe.Slice((*float64)(sc.wide), dim)
-		kernel.Decode64(w, v)
-		if !kernel.Finite64(w) {
-			return index.ErrNotFin
-		}
-		if g.params.Metric == index.Cosine {
-			kernel.Normalize64(w)
-		}
-		for i, x := range w {
-			q[i] = float32(min(max(x, -tooLarge), tooLarge))
-		}
-		return nil
-	}
-	kernel.Decode32(q, v)
-	if !kernel.Finite32(q) {
-		return index.ErrNotFin
-	}
-	if g.params.Metric == index.Cosine {
-		kernel.Normalize32(q)
-	}
-	return nil
-}
-
-func (g *Graph) queryBytes(sc *scratch) []byte {
-	return unsafe.Slice((*byte)(sc.query), g.stride)
-}
+func (sc *scratch) rowBytes(n int) []byte { return unsafe.Slice((*byte)(sc.row), n) }
 
 // visited marks slots. Forgetting all marks is one addition.
 type visited struct {

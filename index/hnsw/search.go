@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/slot"
 )
 
@@ -18,30 +19,12 @@ const maxPool = 1 << 14
 // with a fifth allowed, ef=32 walks in 0.75 of the scan's time, ef=64 in 1.3.
 const walkCost = 24
 
-// gather collects the neighbours of s that were not seen yet in sc.batch.
+// gather collects the neighbours of s that were not seen yet in sc.batch, and
+// fetches the beginnings of their rows ahead.
 func (g *Graph) gather(sc *scratch, level int, s uint32) int {
 	l := g.list(level, s)
-	mark, tag := sc.seen.mark, sc.seen.tag
-	batch := sc.batch[:len(l)]
-	n := 0
-	for i := range l {
-		v := atomic.LoadUint32(&l[i])
-		if v == 0 {
-			break
-		}
-		v--
-		if int(v) >= len(mark) || n >= len(batch) {
-			continue
-		}
-		batch[n] = v // without a branch: overwritten by the next if it was seen
-		fresh := 0
-		if mark[v] != tag {
-			fresh = 1
-		}
-		mark[v] = tag
-		n += fresh
-	}
-	return n
+	return kernel.Gather(unsafe.SliceData(sc.batch), unsafe.SliceData(l), len(l), unsafe.SliceData(sc.seen.mark), len(sc.seen.mark), sc.seen.tag,
+		g.rough.arena.Base(), g.rough.stride, g.rough.lines)
 }
 
 // descend walks greedily from cur, a node of level from, to the nearest it
@@ -77,10 +60,7 @@ func (g *Graph) descend(sc *scratch, cur uint32, from, to int) (uint32, float32)
 func (g *Graph) walkDistance(sc *scratch, s uint32) float32 {
 	sc.one[0] = s
 	g.distances(sc.dist, sc.query, sc.one[:])
-	if d := sc.dist[0]; d == d {
-		return d
-	}
-	return float32(math.Inf(1))
+	return sc.dist[0]
 }
 
 // explore expands the pool's nodes, nearest first, until all are. It gives up
@@ -89,11 +69,7 @@ func (g *Graph) walkDistance(sc *scratch, s uint32) float32 {
 func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 	p := &sc.pool
 	dist, batch := sc.dist, sc.batch
-	base := g.vectors.Base()
-	flip := float32(1)
-	if g.dot {
-		flip = -1
-	}
+	walk, base := g.rough.dist, g.rough.arena.Base()
 	for turn := 1; p.next < len(p.keys); turn++ {
 		k := p.keys[p.next]
 		p.keys[p.next] |= expanded
@@ -105,14 +81,17 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 		if n == 0 {
 			continue
 		}
-		g.kernel(unsafe.Pointer(&dist[0]), sc.query, base, &batch[0], n, g.stride, g.stride)
+		if level == 0 && p.next < len(p.keys) { // probably the next to be expanded
+			kernel.Prefetch(unsafe.Pointer(unsafe.SliceData(g.list(0, keySlot(p.keys[p.next])))))
+		}
+		walk(unsafe.SliceData(dist), sc.query, base, unsafe.SliceData(batch), n)
 		sc.evals += n
-		for i := range n {
-			d := dist[i] * flip
+		for i, d := range dist[:n] {
 			if p.bounded && !(d < p.bound) {
 				continue
 			}
-			p.insert(d, batch[i], sc.hidden(g, sc, batch[i]))
+			s := batch[i]
+			p.insert(d, s, g.hides(sc, s))
 		}
 		if turn%32 == 0 && (sc.evals > sc.budget && sc.budget > 0 || stop != nil && stop()) {
 			return false
@@ -121,11 +100,17 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 	return true
 }
 
-func hiddenFromSearch(g *Graph, sc *scratch, s uint32) bool {
-	n := g.node(s)
+// hides reports whether no label of the node may be returned.
+func (g *Graph) hides(sc *scratch, s uint32) bool {
 	if sc.allow == nil {
-		return !n.carries()
+		return g.buried(s)
 	}
+	return g.filtered(sc, s)
+}
+
+// filtered reports whether the filter lets none of the node's labels through.
+func (g *Graph) filtered(sc *scratch, s uint32) bool {
+	n := g.node(s)
 	for {
 		if n.has(live) && sc.allow.Contains(index.Label(n.label.Load())) {
 			return false
@@ -148,52 +133,14 @@ func (g *Graph) start(sc *scratch, ef int) bool {
 	sc.seen.reset(g.alloc.Count())
 	sc.pool.reset(ef)
 	sc.seen.add(cur)
-	sc.pool.insert(d, cur, sc.hidden(g, sc, cur))
+	sc.pool.insert(d, cur, g.hides(sc, cur))
 	// An equal vector is found without a walk, whatever the graph is like.
-	if s, ok := g.equal.find(g, hashRow(g.queryBytes(sc)), g.queryBytes(sc)); ok && s != cur && g.node(s).has(linked) {
+	id := g.identity(sc)
+	if s, ok := g.equal.find(g, hashRow(id), id); ok && s != cur && g.node(s).has(linked) {
 		sc.seen.add(s)
-		sc.pool.insert(g.walkDistance(sc, s), s, sc.hidden(g, sc, s))
+		sc.pool.insert(g.walkDistance(sc, s), s, g.hides(sc, s))
 	}
 	return true
-}
-
-// distance turns a kernel's result (float32) into the metric's distance.
-func (g *Graph) distance(f float32) float64 {
-	if g.dot {
-		f = 1 - f
-	}
-	if f != f { // products overflowed to both sides
-		return math.Inf(1)
-	}
-	if f < 0 && g.params.Metric == index.Cosine {
-		return 0 // a rounding error: no angle is below 0
-	}
-	return float64(f)
-}
-
-// distance64 does so for float64.
-func (g *Graph) distance64(f float64) float64 {
-	if g.dot {
-		f = 1 - f
-	}
-	if f != f {
-		return math.Inf(1)
-	}
-	if f < 0 && g.params.Metric == index.Cosine {
-		return 0
-	}
-	return f
-}
-
-// exactly is the distance from the query to a slot, in the element's precision.
-func (g *Graph) exactly(sc *scratch, s uint32) float64 {
-	sc.one[0] = s
-	if g.wideRow > 0 {
-		g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.one[0], 1, g.wideRow, g.wideRow)
-		return g.distance64(sc.wdist[0])
-	}
-	g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.one[0], 1, g.stride, g.stride)
-	return g.distance(sc.dist[0])
 }
 
 // emit calls f with every label that may be returned for the node.
@@ -213,31 +160,55 @@ func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool
 	}
 }
 
-// results appends what the pool found, at most k.
+// results appends the k nearest of what the pool found. With codes, the pool's
+// order is nearly right: some more than k are compared exactly.
 func (g *Graph) results(dst []index.Neighbor, sc *scratch, k int) []index.Neighbor {
 	n := len(dst)
+	want := k
+	if g.codec != nil {
+		want += k/2 + 8
+	}
+	for {
+		dst = g.nearest(dst[:n], sc, k, want)
+		if len(dst)-n >= k || len(sc.hits) < want {
+			return dst
+		}
+		want *= 2 // some have died since they were found
+	}
+}
+
+// nearest appends the k nearest of the first want nodes in the pool.
+func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.Neighbor {
+	sc.hits = sc.hits[:0]
 	for _, key := range sc.pool.keys {
-		if key&hidden != 0 {
-			continue
-		}
-		d := keyDistance(key)
-		if g.dot {
-			d = -d
-		}
-		near := g.distance(d)
-		more := g.emit(sc, keySlot(key), func(l index.Label, s uint32) bool {
-			if g.wideRow > 0 {
-				near = g.exactly(sc, s)
+		if key&hidden == 0 {
+			if sc.hits = append(sc.hits, keySlot(key)); len(sc.hits) == want {
+				break
 			}
-			dst = append(dst, index.Neighbor{Label: l, Distance: near})
-			return g.wideRow > 0 || len(dst)-n < k
+		}
+	}
+	sc.found = sc.found[:0]
+	for rest := sc.hits; len(rest) > 0; {
+		n := min(len(rest), len(sc.wdist))
+		g.exactly(sc, sc.wdist, rest[:n])
+		for i, d := range sc.wdist[:n] {
+			sc.found = append(sc.found, index.Neighbor{Label: index.Label(rest[i]), Distance: d})
+		}
+		rest = rest[n:]
+	}
+	slot.Sort(sc.found)
+	n := len(dst)
+	for _, node := range sc.found {
+		more := g.emit(sc, uint32(node.Label), func(l index.Label, _ uint32) bool {
+			dst = append(dst, index.Neighbor{Label: l, Distance: node.Distance})
+			return len(dst)-n < k
 		})
 		if !more {
 			break
 		}
 	}
 	slot.Sort(dst[n:])
-	return dst[:min(len(dst), n+k)]
+	return dst
 }
 
 // Search appends the k nearest to dst, nearest first.
@@ -251,6 +222,7 @@ func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 	if k <= 0 {
 		return dst, nil
 	}
+	g.asSearch(sc)
 	ef := o.EF
 	if ef <= 0 {
 		ef = g.params.EFRuntime
@@ -283,7 +255,6 @@ func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
 		sc.budget = m + walkCost*ef // what is allowed lies far from the query
 	}
 	sc.evals = 0
-	sc.hidden = hiddenFromSearch
 	if !g.start(sc, ef) {
 		return false
 	}
@@ -303,7 +274,7 @@ func (g *Graph) allowed(sc *scratch, radius float64) func(index.Label) (float64,
 		if s == slot.None {
 			return 0, false
 		}
-		d := g.exactly(sc, s)
+		d := g.exactlyOne(sc, s)
 		return d, d <= radius
 	}
 }
@@ -319,7 +290,8 @@ func (g *Graph) Distance(q []byte, l index.Label) (float64, bool) {
 	if s == slot.None {
 		return 0, false
 	}
-	return g.exactly(&c.S, s), true
+	g.asSearch(&c.S)
+	return g.exactlyOne(&c.S, s), true
 }
 
 // Range appends all within radius (inclusive) to dst, nearest first. As
@@ -334,6 +306,7 @@ func (g *Graph) Range(dst []index.Neighbor, q []byte, radius float64, o index.Se
 	if math.IsNaN(radius) || math.IsInf(radius, -1) {
 		return dst, nil
 	}
+	g.asSearch(sc)
 	sc.allow = o.Allow
 	dst = g.moves.Search(dst, -1, func(dst []index.Neighbor) []index.Neighbor {
 		n := len(dst)
@@ -372,15 +345,9 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 		eps = g.params.Epsilon
 	}
 	// In the walk's own unit, rounded outwards; what is found is compared exactly.
-	reach := radius + math.Abs(radius)*eps
-	slack := g.slack(sc, radius)
-	inside, near := float32(radius+slack), float32(reach+slack)
-	if g.dot {
-		inside, near = inside-1, near-1
-	}
+	inside, near := g.space.Reach(radius), g.space.Reach(radius+math.Abs(radius)*eps)
 
 	sc.evals, sc.budget = 0, 0
-	sc.hidden = hiddenFromSearch
 	if !g.start(sc, ef) {
 		return true
 	}
@@ -418,16 +385,22 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 			if p.bounded && !(d < p.bound) {
 				continue
 			}
-			p.insert(d, sc.batch[i], sc.hidden(g, sc, sc.batch[i]))
+			p.insert(d, sc.batch[i], g.hides(sc, sc.batch[i]))
 		}
 	}
-	for _, s := range sc.hits {
-		g.emit(sc, s, func(l index.Label, s uint32) bool {
-			if d := g.exactly(sc, s); d <= radius {
-				sc.found = append(sc.found, index.Neighbor{Label: l, Distance: d})
+	for rest := sc.hits; len(rest) > 0; {
+		n := min(len(rest), len(sc.wdist))
+		g.exactly(sc, sc.wdist, rest[:n])
+		for i, d := range sc.wdist[:n] {
+			if d > radius {
+				continue
 			}
-			return true
-		})
+			g.emit(sc, rest[i], func(l index.Label, _ uint32) bool {
+				sc.found = append(sc.found, index.Neighbor{Label: l, Distance: d})
+				return true
+			})
+		}
+		rest = rest[n:]
 	}
 	if cap(sc.hits) > 1<<16 {
 		sc.hits, sc.front = nil, nil
@@ -435,28 +408,14 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 	return true
 }
 
-// slack is how far the walk's distance may be off near radius.
-func (g *Graph) slack(sc *scratch, radius float64) float64 {
-	if g.dot {
-		return 1e-5 * (1 + math.Abs(radius))
-	}
-	s := 1e-5 * math.Abs(radius)
-	if g.wideRow > 0 { // the components themselves were rounded
-		q := unsafe.Slice((*float64)(sc.wide), g.params.Dim)
-		norm := 0.0
-		for _, x := range q {
-			norm += x * x
-		}
-		s += 1e-6*math.Sqrt(math.Abs(radius)*norm) + 1e-12*norm
-	}
-	return s
-}
-
 func (g *Graph) reached(sc *scratch, d float32, s uint32, inside, near float32) {
-	if d <= near || near > math.MaxFloat32 {
+	if d <= near {
 		sc.front = append(sc.front, s)
 	}
-	if d <= inside || inside > math.MaxFloat32 {
+	if g.codec != nil {
+		d = g.codec.Lower(d, sc.query, g.codes.at(s))
+	}
+	if d <= inside {
 		sc.hits = append(sc.hits, s)
 	}
 }
@@ -469,22 +428,13 @@ func (g *Graph) scan(sc *scratch, o index.SearchOptions, radius float64, top *sl
 		if n == 0 {
 			return
 		}
-		if g.wideRow > 0 {
-			g.wideFunc(unsafe.Pointer(&sc.wdist[0]), sc.wide, g.wide.Base(), &sc.batch[0], n, g.wideRow, g.wideRow)
-		} else {
-			g.kernel(unsafe.Pointer(&sc.dist[0]), sc.query, g.vectors.Base(), &sc.batch[0], n, g.stride, g.stride)
-		}
+		g.exactly(sc, sc.wdist, sc.batch[:n])
 		bound := radius
 		if top != nil && top.Full() {
 			bound = min(bound, top.Worst())
 		}
 		for i, s := range sc.batch[:n] {
-			var d float64
-			if g.wideRow > 0 {
-				d = g.distance64(sc.wdist[i])
-			} else {
-				d = g.distance(sc.dist[i])
-			}
+			d := sc.wdist[i]
 			if !(d <= bound) {
 				continue
 			}

@@ -6,14 +6,19 @@ import (
 	"unsafe"
 )
 
-// distances fills dst with the walk's distances from the row at q to slots.
+// distances fills dst with the walk's distances from the query form at q to slots.
 func (g *Graph) distances(dst []float32, q unsafe.Pointer, slots []uint32) {
-	g.kernel(unsafe.Pointer(unsafe.SliceData(dst)), q, g.vectors.Base(), unsafe.SliceData(slots), len(slots), g.stride, g.stride)
-	if g.dot {
-		for i := range slots {
-			dst[i] = -dst[i]
-		}
+	g.rough.dist(unsafe.SliceData(dst), q, g.rough.arena.Base(), unsafe.SliceData(slots), len(slots))
+}
+
+// queryOf is the walk's query form of a node.
+func (g *Graph) queryOf(sc *scratch, s uint32) unsafe.Pointer {
+	row := g.rough.at(s)
+	if g.rough.query == nil {
+		return row
 	}
+	g.rough.query(sc.other, row)
+	return sc.other
 }
 
 // tied reports whether the tree ties a to b. It ties none to what is being removed.
@@ -58,7 +63,10 @@ func (g *Graph) selectNeighbors(sc *scratch, cand []uint64, s uint32, level, lim
 
 // diverse reports whether c is no nearer to any of kept than d.
 func (g *Graph) diverse(sc *scratch, kept []uint32, c uint32, d float32) bool {
-	row := g.row(c)
+	if len(kept) == 0 {
+		return true
+	}
+	row := g.queryOf(sc, c)
 	for len(kept) > 0 {
 		n := min(len(kept), 8) // the nearest decide most, so not all at once
 		g.distances(sc.cdist, row, kept[:n])
@@ -75,7 +83,7 @@ func (g *Graph) diverse(sc *scratch, kept []uint32, c uint32, d float32) bool {
 // sorted makes keys of slots by their distance from s: sc.cand.
 func (g *Graph) sorted(sc *scratch, s uint32, slots []uint32) []uint64 {
 	sc.cand = sc.cand[:0]
-	row := g.row(s)
+	row := g.queryOf(sc, s)
 	for len(slots) > 0 {
 		n := min(len(slots), len(sc.cdist))
 		g.distances(sc.cdist, row, slots[:n])

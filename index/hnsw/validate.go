@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
 )
@@ -93,10 +92,14 @@ func (g *Graph) validateLabel(s uint32) error {
 	if at := g.labels.Slot(l); at != s {
 		return fmt.Errorf("slot %d has label %d, which is at slot %d", s, l, int32(at))
 	}
-	row := unsafe.Slice((*float32)(g.row(s)), g.stride/4)
+	if g.codesOnly {
+		return nil
+	}
+	v := make([]float32, g.params.Dim)
+	g.space.Floats(v, g.vectors.at(s))
 	sum := 0.0
-	for i, x := range row {
-		if x-x != 0 || i >= g.params.Dim && x != 0 {
+	for i, x := range v {
+		if x-x != 0 {
 			return fmt.Errorf("slot %d: component %d is %v", s, i, x)
 		}
 		sum += float64(x) * float64(x)
@@ -116,7 +119,7 @@ func (g *Graph) validateDup(s, st uint32, free []bool) error {
 	if head >= uint32(len(free)) || free[head] || !g.node(head).has(linked) || g.node(head).has(dup|dead|doomed) {
 		return fmt.Errorf("slot %d hangs on slot %d, which is no living node", s, head)
 	}
-	if string(g.rowBytes(head)) != string(g.rowBytes(s)) {
+	if string(g.ident.bytes(head)) != string(g.ident.bytes(s)) {
 		return fmt.Errorf("slot %d hangs on slot %d, which has another vector", s, head)
 	}
 	p := n.prev.Load()
@@ -137,7 +140,10 @@ func (g *Graph) validateNode(s, st, count uint32, free []bool) error {
 	if (st&dead == 0) != n.carries() {
 		return fmt.Errorf("slot %d: state %#x with chain %d", s, st, n.next.Load())
 	}
-	found, ok := g.equal.find(g, hashRow(g.rowBytes(s)), g.rowBytes(s))
+	if g.buried(s) != (st&dead != 0) {
+		return fmt.Errorf("slot %d: state %#x, but buried is %v", s, st, g.buried(s))
+	}
+	found, ok := g.equal.find(g, hashRow(g.ident.bytes(s)), g.ident.bytes(s))
 	if st&dead == 0 && (!ok || found != s) {
 		return fmt.Errorf("slot %d is not found by its own vector: %d %v", s, found, ok)
 	}
