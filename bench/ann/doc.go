@@ -1,10 +1,10 @@
-// Command ann measures approximate nearest-neighbour search: recall@k against
+// Package ann measures approximate nearest-neighbour search: recall@k against
 // queries per second, build time and memory, of nearcache's HNSW and FLAT and
 // of two peers, hnswlib (C++, through Python) and coder/hnsw (Go).
 //
-//	go run ./bench/ann                    # all of it; hnswlib is built into a cache folder
-//	go run ./bench/ann -peers coder       # without Python
-//	go run ./bench/ann -data vectors.npy  # other vectors: float16, float32 or float64
+//	go run ./cmd/nearcache bench ann                    # all of it; hnswlib is built into a cache folder
+//	go run ./cmd/nearcache bench ann -engines nearcache,coder    # without Python
+//	go run ./cmd/nearcache bench ann -data vectors.npy  # other vectors: float16, float32 or float64
 //
 // Everybody gets the same vectors and held-out queries, the same M and
 // efConstruction, and one thread on one core. The engines take turns at each
@@ -16,4 +16,4 @@
 //
 // It writes a table to standard output, and JSON and a plot (SVG) into
 // bench/results.
-package main
+package ann

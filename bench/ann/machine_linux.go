@@ -1,7 +1,6 @@
-package main
+package ann
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,32 +9,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pin binds the whole process, and those that it starts, to one core.
-func pin() error {
-	var all, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
+// pin binds all threads of the processes (0 is this one), and what they start
+// later, to the last core, or back to all cores.
+func pin(one bool, pids ...int) error {
+	var all, set unix.CPUSet
+	if err := unix.SchedGetaffinity(1, &all); err != nil { // of init, which nobody pins
 		return err
 	}
-	for cpu := 1023; cpu >= 0; cpu-- { // the last: interrupts like the first
-		if all.IsSet(cpu) {
-			one.Set(cpu)
-			break
+	set = all
+	if one {
+		set.Zero()
+		for cpu := 1023; cpu >= 0; cpu-- { // the last: interrupts like the first
+			if all.IsSet(cpu) {
+				set.Set(cpu)
+				break
+			}
 		}
 	}
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, t := range tasks {
-		id, err := strconv.Atoi(t.Name())
+	for _, pid := range pids {
+		tasks, err := os.ReadDir(proc(pid) + "task")
 		if err != nil {
 			return err
 		}
-		if err := unix.SchedSetaffinity(id, &one); err != nil {
-			return fmt.Errorf("task %d: %w", id, err)
+		for _, t := range tasks {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil {
+				return err
+			}
+			if err := unix.SchedSetaffinity(id, &set); err != nil {
+				return fmt.Errorf("task %d: %w", id, err)
+			}
 		}
 	}
 	return nil
+}
+
+func proc(pid int) string {
+	if pid == 0 {
+		return "/proc/self/"
+	}
+	return fmt.Sprintf("/proc/%d/", pid)
 }
 
 func cpuTime() float64 {
@@ -46,18 +59,30 @@ func cpuTime() float64 {
 	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
 }
 
-// rss is the process's memory in use.
-func rss() int64 {
-	b, err := os.ReadFile("/proc/self/statm")
+// memoryOf reads what a process (0 is this one) has in memory.
+func memoryOf(pid int) (m memory) {
+	b, err := os.ReadFile(proc(pid) + "smaps_rollup")
 	if err != nil {
-		return 0
+		return m
 	}
-	f := bytes.Fields(b)
-	if len(f) < 2 {
-		return 0
+	var rss int64
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		n, _ := strconv.ParseInt(f[1], 10, 64)
+		switch f[0] {
+		case "Rss:":
+			rss = n << 10
+		case "Anonymous:":
+			m.Anon = n << 10
+		case "AnonHugePages:":
+			m.Huge = n << 10
+		}
 	}
-	pages, _ := strconv.ParseInt(string(f[1]), 10, 64)
-	return pages * int64(os.Getpagesize())
+	m.File = rss - m.Anon
+	return m
 }
 
 func cpuModel() string {

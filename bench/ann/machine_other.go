@@ -1,13 +1,13 @@
 //go:build !linux
 
-package main
+package ann
 
 import "errors"
 
-func pin() error { return errors.New("only on Linux") }
+func pin(bool, ...int) error { return errors.New("only on Linux") }
 
 func cpuTime() float64 { return 0 }
 
-func rss() int64 { return 0 }
+func memoryOf(int) memory { return memory{} }
 
 func cpuModel() string { return "" }

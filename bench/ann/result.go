@@ -1,6 +1,7 @@
-package main
+package ann
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,41 +19,75 @@ import (
 
 // result is what is written as JSON.
 type result struct {
-	Command string         `json:"command"`
-	Date    string         `json:"date"`
-	Commit  string         `json:"commit"`
-	Machine string         `json:"machine"`
-	Go      string         `json:"go"`
-	Data    string         `json:"data"`
-	N       int            `json:"n"`
-	Dim     int            `json:"dim"`
-	Queries int            `json:"queries"`
-	K       int            `json:"k"`
-	M       int            `json:"m"`
-	EFC     int            `json:"ef_construction"`
-	Threads int            `json:"threads"`
-	Rounds  int            `json:"rounds"`
-	Engines []engineResult `json:"engines"`
+	Command string          `json:"command"`
+	Date    string          `json:"date"`
+	Commit  string          `json:"commit"`
+	Machine string          `json:"machine"`
+	Go      string          `json:"go"`
+	Data    string          `json:"data"`
+	Metric  string          `json:"metric"`
+	N       int             `json:"n"`
+	Dim     int             `json:"dim"`
+	Queries int             `json:"queries"`
+	K       int             `json:"k"`
+	M       int             `json:"m"`
+	EFC     int             `json:"ef_construction"`
+	Rounds  int             `json:"rounds"`
+	Engines []*engineResult `json:"engines"`
+	Missing []missing       `json:"missing,omitempty"`
+	Ratios  []ratio         `json:"ratios,omitempty"`
+}
+
+// missing is an engine that was asked for and could not be had.
+type missing struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
 }
 
 type engineResult struct {
 	Name    string  `json:"name"`
+	What    string  `json:"what"`
 	Version string  `json:"version"`
-	Build   timing  `json:"build"`
-	Points  []point `json:"points"`
+	Build   built   `json:"build"`
+	Points  []point `json:"points"` // by EF
 }
 
-// point is one ef.
+// point is one ef, with what each round took.
 type point struct {
 	EF     int       `json:"ef"`
 	Recall float64   `json:"recall"`
-	QPS    float64   `json:"qps"`     // of the fastest round, wall clock
-	CPUQPS float64   `json:"cpu_qps"` // of the round with the least processor time
-	Wall   []float64 `json:"wall_seconds"`
-	CPU    []float64 `json:"cpu_seconds"`
+	QPS    float64   `json:"qps"` // median by the wall clock
+	CPUQPS float64   `json:"cpu_qps"`
+	P50    float64   `json:"p50_us,omitempty"` // medians over the rounds
+	P99    float64   `json:"p99_us,omitempty"`
+	Wall   []float64 `json:"wall_us"` // a query, in each round
+	CPU    []float64 `json:"cpu_us"`
+
+	p50, p99 []float64
 }
 
-func newResult(o options, s *set, args []string) *result {
+// ratio compares two engines at equal recall: formed in each round, of
+// processor time a query.
+type ratio struct {
+	Recall  float64   `json:"recall"`
+	Engine  string    `json:"engine"`
+	Against string    `json:"against"`
+	QPS     float64   `json:"qps"`
+	Other   float64   `json:"against_qps"`
+	Times   float64   `json:"times"` // median; more is faster
+	Rounds  []float64 `json:"rounds"`
+}
+
+func (b built) String() string {
+	s := fmt.Sprintf("%.1f s, %.1f MB in memory (%.1f of files, %.1f in huge pages)", b.Seconds,
+		float64(b.Memory.Anon+b.Memory.File)/1e6, float64(b.Memory.File)/1e6, float64(b.Memory.Huge)/1e6)
+	if b.Cached {
+		s += ", loaded from an earlier run"
+	}
+	return s
+}
+
+func newResult(o *options, s *set, args []string) *result {
 	shown := append([]string(nil), args...)
 	for i, a := range shown { // no path of this machine in a result
 		if filepath.IsAbs(a) {
@@ -61,94 +97,125 @@ func newResult(o options, s *set, args []string) *result {
 		}
 	}
 	return &result{
-		Command: strings.TrimSpace("go run ./bench/ann " + strings.Join(shown, " ")),
+		Command: strings.TrimSpace("go run ./cmd/nearcache bench ann " + strings.Join(shown, " ")),
 		Date:    time.Now().UTC().Format(time.DateOnly),
 		Commit:  commit(),
 		Machine: fmt.Sprintf("%s, %d cores, %s/%s", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 		Go:      runtime.Version(),
-		Data:    s.name, N: s.n, Dim: s.dim, Queries: s.queries,
-		K: o.k, M: o.m, EFC: o.efc, Threads: 1, Rounds: o.rounds,
+		Data:    s.name, Metric: o.metric.String(), N: s.n, Dim: s.dim, Queries: s.queries,
+		K: o.k, M: o.m, EFC: o.efc, Rounds: o.rounds,
 	}
 }
 
-func (e *engineResult) add(ef int, t timing, recall float64, queries int) {
-	var p *point
-	for i := range e.Points {
-		if e.Points[i].EF == ef {
-			p = &e.Points[i]
+// measured is how many rounds an ef has been measured.
+func (e *engineResult) measured(ef int) int {
+	for _, p := range e.Points {
+		if p.EF == ef {
+			return len(p.Wall)
 		}
 	}
-	if p == nil {
-		e.Points = append(e.Points, point{EF: ef})
-		p = &e.Points[len(e.Points)-1]
+	return 0
+}
+
+func (e *engineResult) add(ef int, t pass, recall float64) {
+	i, ok := slices.BinarySearchFunc(e.Points, ef, func(p point, ef int) int { return cmp.Compare(p.EF, ef) })
+	if !ok {
+		e.Points = slices.Insert(e.Points, i, point{EF: ef})
 	}
+	p := &e.Points[i]
 	p.Recall = recall
-	p.Wall, p.CPU = append(p.Wall, t.Seconds), append(p.CPU, t.CPU)
-	p.QPS = max(p.QPS, float64(queries)/t.Seconds)
-	if t.CPU > 0 {
-		p.CPUQPS = max(p.CPUQPS, float64(queries)/t.CPU)
+	p.Wall = append(p.Wall, 1e6*t.Seconds/float64(t.queries))
+	p.CPU = append(p.CPU, 1e6*t.CPU/float64(t.queries))
+	p.QPS, p.CPUQPS = 1e6/median(p.Wall), 1e6/median(p.CPU)
+	if len(t.micros) > 0 {
+		p.p50, p.p99 = append(p.p50, quantile(t.micros, 0.5)), append(p.p99, quantile(t.micros, 0.99))
+		p.P50, p.P99 = median(p.p50), median(p.p99)
 	}
 }
 
-func (r *result) table(w io.Writer) {
-	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, recall@%d over %d queries, M=%d, efConstruction=%d, 1 thread\n%s, %s, commit %s\n\n",
-		r.Data, r.N, r.Dim, r.K, r.Queries, r.M, r.EFC, r.Machine, r.Date, r.Commit)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "engine\tbuild s\tMB\tef\trecall\tqps\tqps by cpu time\t")
-	for _, e := range r.Engines {
-		for i, p := range e.Points {
-			head := "\t\t"
-			if i == 0 {
-				head = fmt.Sprintf("%s\t%.1f\t%.1f", e.Name, e.Build.Seconds, float64(e.Build.Bytes)/1e6)
-			}
-			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.0f\t%.0f\t\n", head, p.EF, p.Recall, p.QPS, p.CPUQPS)
-		}
+// median does not change v.
+func median(v []float64) float64 { return quantile(v, 0.5) }
+
+// quantile is the value that the share q of v does not exceed; the mean of two in the middle.
+func quantile[T float32 | float64](v []T, q float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	if n := len(v); q == 0.5 && n%2 == 0 {
+		return float64(v[n/2-1]+v[n/2]) / 2
 	}
-	t.Flush()
-	ours := r.find("nearcache HNSW")
-	for _, e := range r.Engines {
-		if ours == nil || e.Name == ours.Name || len(e.Points) < 2 {
-			continue
-		}
-		fmt.Fprintf(w, "\nnearcache HNSW against %s at equal recall (interpolated, by cpu time):\n", e.Name)
-		for _, at := range []float64{0.9, 0.95, 0.98, 0.99, 0.995} {
-			a, okA := ours.at(at)
-			b, okB := e.at(at)
-			if okA && okB {
-				fmt.Fprintf(w, "  recall %.3f: %.0f and %.0f queries a second, %.2fx\n", at, a, b, a/b)
-			} else if okA {
-				fmt.Fprintf(w, "  recall %.3f: %.0f queries a second; %s does not cross it\n", at, a, e.Name)
-			}
-		}
-	}
+	return float64(v[int(q*float64(len(v)-1)+0.5)])
 }
 
-func (r *result) find(name string) *engineResult {
-	for i := range r.Engines {
-		if r.Engines[i].Name == name {
-			return &r.Engines[i]
-		}
-	}
-	return nil
-}
-
-// at is the speed at a recall, between two points; false outside of all.
-func (e *engineResult) at(recall float64) (float64, bool) {
-	speed := func(p point) float64 {
-		if p.CPUQPS > 0 {
-			return p.CPUQPS
-		}
-		return p.QPS
-	}
+// at is the microseconds a query takes at a recall in a round, between two
+// points; false outside of all.
+func (e *engineResult) at(recall float64, round int) (float64, bool) {
 	for i := 1; i < len(e.Points); i++ {
 		a, b := e.Points[i-1], e.Points[i]
 		if a.Recall <= recall && recall <= b.Recall && a.Recall < b.Recall {
-			// Straight in seconds a query, which grow with ef, not in their inverse.
 			f := (recall - a.Recall) / (b.Recall - a.Recall)
-			return 1 / ((1-f)/speed(a) + f/speed(b)), true
+			return (1-f)*a.CPU[round] + f*b.CPU[round], true
 		}
 	}
 	return 0, false
+}
+
+// compare forms the ratios of nearcache's engines to the others.
+func (r *result) compare(targets []float64) {
+	for _, e := range r.Engines {
+		for _, o := range r.Engines {
+			if !e.ours() || o == e || o.Name == "flat" {
+				continue
+			}
+			for _, t := range targets {
+				x := ratio{Recall: t, Engine: e.Name, Against: o.Name}
+				var mine, theirs []float64
+				for round := range r.Rounds {
+					a, okA := e.at(t, round)
+					b, okB := o.at(t, round)
+					if !okA || !okB {
+						break
+					}
+					mine, theirs, x.Rounds = append(mine, a), append(theirs, b), append(x.Rounds, b/a)
+				}
+				if len(x.Rounds) == r.Rounds {
+					x.QPS, x.Other, x.Times = 1e6/median(mine), 1e6/median(theirs), median(x.Rounds)
+					r.Ratios = append(r.Ratios, x)
+				}
+			}
+		}
+	}
+}
+
+// ours says whether it is one of nearcache's graphs.
+func (e *engineResult) ours() bool { return strings.HasPrefix(e.Name, "nearcache") }
+
+func (r *result) table(w io.Writer) {
+	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, %s, recall@%d over %d queries, M=%d, efConstruction=%d, one thread, %d rounds\n%s, %s, commit %s\n\n",
+		r.Data, r.N, r.Dim, r.Metric, r.K, r.Queries, r.M, r.EFC, r.Rounds, r.Machine, r.Date, r.Commit)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "engine\tbuild s\tMB\thuge MB\tef\trecall\tqps\tqps by cpu\tp50 us\tp99 us\t")
+	for _, e := range r.Engines {
+		for i, p := range e.Points {
+			head := "\t\t\t"
+			if i == 0 {
+				head = fmt.Sprintf("%s\t%.1f\t%.1f\t%.1f", e.Name, e.Build.Seconds, float64(e.Build.Memory.Anon+e.Build.Memory.File)/1e6, float64(e.Build.Memory.Huge)/1e6)
+			}
+			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.0f\t%.0f\t%.1f\t%.1f\t\n", head, p.EF, p.Recall, p.QPS, p.CPUQPS, p.P50, p.P99)
+		}
+	}
+	t.Flush()
+	for _, m := range r.Missing {
+		fmt.Fprintf(w, "left out: %s: %s\n", m.Name, m.Why)
+	}
+	if len(r.Ratios) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nat equal recall, by processor time, ratio formed in each round: median (lowest-highest)\n")
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "recall\tengine\tqps\tagainst\tqps\ttimes\t\t")
+	for _, x := range r.Ratios {
+		fmt.Fprintf(t, "%.3f\t%s\t%.0f\t%s\t%.0f\t%.2fx\t(%.2f-%.2f)\t\n", x.Recall, x.Engine, x.QPS, x.Against, x.Other, x.Times, slices.Min(x.Rounds), slices.Max(x.Rounds))
+	}
+	t.Flush()
 }
 
 // save writes the JSON and the plot beside each other and returns their names.
@@ -160,7 +227,7 @@ func (r *result) save(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := filepath.Join(dir, fmt.Sprintf("ann-%s-%s", strings.TrimSuffix(r.Data, ".npy"), r.Date))
+	base := filepath.Join(dir, fmt.Sprintf("ann-%s-%s", r.Data, r.Date))
 	files := []string{base + ".json", base + ".svg", base + ".txt"}
 	var txt strings.Builder
 	fmt.Fprintf(&txt, "%s\n\n", r.Command)

@@ -2,6 +2,7 @@
 //
 //	nearcache [config-file] [--setting value ...]   serve (the default)
 //	nearcache demo [-flags]                         a semantic cache on real questions
+//	nearcache bench ann [-flags]                    the vector indexes, beside other libraries
 package main
 
 import (
@@ -30,6 +31,9 @@ func run(args []string, stdout io.Writer) (err error) {
 	if len(args) > 0 && args[0] == "demo" {
 		return runDemo(ctx, args[1:], stdout, os.Stderr)
 	}
+	if len(args) > 0 && args[0] == "bench" {
+		return runBench(args[1:], stdout, os.Stderr)
+	}
 	cfg, err := server.LoadConfig(args, os.Getenv)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(stdout)
@@ -49,6 +53,7 @@ const usage = `nearcache is a cache and a vector database that speaks the Redis 
 
   nearcache [config-file] [--setting value ...]   serve, on 127.0.0.1:6379 unless told otherwise
   nearcache demo [-flags]                         a semantic cache on real questions; demo -h lists its flags
+  nearcache bench ann [-flags]                    measures the vector indexes beside other libraries
 
 Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:
 

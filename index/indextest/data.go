@@ -38,17 +38,89 @@ func gauss(r *rand.Rand, dim int, around []float64, spread float64) []float64 {
 	return v
 }
 
-// Blob is the vector as it comes off the wire.
+// Blob is the vector as it comes off the wire, each component rounded to the
+// nearest that the element can hold.
 func Blob(e index.Element, v []float64) []byte {
 	b := make([]byte, 0, len(v)*e.Size())
 	for _, x := range v {
-		if e == index.Float64 {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-		} else {
+		switch e {
+		case index.Float32:
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
+		case index.Float64:
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+		case index.Float16:
+			b = binary.LittleEndian.AppendUint16(b, half(x, 5, 10))
+		case index.BFloat16:
+			b = binary.LittleEndian.AppendUint16(b, half(x, 8, 7))
+		case index.Int8:
+			b = append(b, byte(int8(min(max(math.RoundToEven(x), -128), 127))))
+		case index.Uint8:
+			b = append(b, byte(min(max(math.RoundToEven(x), 0), 255)))
 		}
 	}
 	return b
+}
+
+// Decode is what Blob made of a vector.
+func Decode(e index.Element, b []byte) []float64 {
+	v := make([]float64, 0, len(b)/e.Size())
+	for ; len(b) > 0; b = b[e.Size():] {
+		var x float64
+		switch e {
+		case index.Float32:
+			x = float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+		case index.Float64:
+			x = math.Float64frombits(binary.LittleEndian.Uint64(b))
+		case index.Float16:
+			x = unhalf(binary.LittleEndian.Uint16(b), 5, 10)
+		case index.BFloat16:
+			x = unhalf(binary.LittleEndian.Uint16(b), 8, 7)
+		case index.Int8:
+			x = float64(int8(b[0]))
+		case index.Uint8:
+			x = float64(b[0])
+		}
+		v = append(v, x)
+	}
+	return v
+}
+
+// half rounds x to a floating-point number of 16 bits: a sign, an exponent, a fraction.
+func half(x float64, exponent, fraction int) uint16 {
+	sign := uint16(0)
+	if math.Signbit(x) {
+		sign, x = 1<<15, -x
+	}
+	bias := 1<<(exponent-1) - 1
+	infinity := uint16(1<<exponent-1) << fraction
+	switch _, e := math.Frexp(x); { // x is at least 2^(e-1)
+	case x != x:
+		return sign | infinity | 1
+	case x == 0:
+		return sign
+	case math.IsInf(x, 0) || e-1 > bias:
+		return sign | infinity
+	default:
+		e = max(e-1, 1-bias) // below are the subnormals
+		n := uint16(math.RoundToEven(math.Ldexp(x, fraction-e)))
+		// A fraction that was rounded up to 2 carries into the exponent.
+		return sign | min(n+uint16(e+bias-1)<<fraction, infinity)
+	}
+}
+
+func unhalf(h uint16, exponent, fraction int) float64 {
+	bias := 1<<(exponent-1) - 1
+	n, e := h&(1<<fraction-1), int(h>>fraction)&(1<<exponent-1)
+	x := math.Ldexp(float64(n), 1-bias-fraction)
+	switch {
+	case e == 1<<exponent-1 && n != 0:
+		x = math.NaN()
+	case e == 1<<exponent-1:
+		x = math.Inf(1)
+	case e > 0:
+		x = math.Ldexp(float64(n+1<<fraction), e-bias-fraction)
+	}
+	return math.Copysign(x, 1-2*float64(h>>15))
 }
 
 // Distance is the metric's definition, in float64.

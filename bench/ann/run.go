@@ -1,0 +1,179 @@
+package ann
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/index"
+)
+
+// options are the command line's.
+type options struct {
+	data           string
+	metric         index.Metric
+	limit, queries int
+	k, m, efc      int
+	efs            []int
+	targets        []float64
+	engines        []string
+	rounds         int
+	out            string
+	seed           uint64
+	reuse          bool
+	say            func(format string, a ...any)
+}
+
+var metrics = map[string]index.Metric{"l2": index.L2, "ip": index.IP, "cosine": index.Cosine}
+
+// Run carries out the command `nearcache bench ann`.
+func Run(args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	set, err := load(o)
+	if err != nil {
+		return err
+	}
+	defer set.close()
+	o.say("%s: %d vectors of %d dimensions, %s, %d queries", set.name, set.n, set.dim, o.metric, set.queries)
+	if err := set.findTruth(o.k); err != nil {
+		return err
+	}
+	r := newResult(o, set, args)
+	engines, err := openEngines(o, set, r)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, e := range engines {
+			e.close()
+		}
+	}()
+	if err := sweep(o, set, engines, r); err != nil {
+		return err
+	}
+	r.table(stdout)
+	if o.out == "" {
+		return nil
+	}
+	files, err := r.save(o.out)
+	for _, f := range files {
+		o.say("wrote %s", filepath.ToSlash(f))
+	}
+	return err
+}
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := &options{say: func(format string, a ...any) {
+		fmt.Fprintf(stderr, time.Now().Format("15:04:05 ")+format+"\n", a...)
+	}}
+	var efs, targets, engines, metric string
+	var quick bool
+	fs := flag.NewFlagSet("bench ann", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.data, "data", "", "vectors, a .npy or .fvecs `file`; by default the MiniLM embeddings in datasets")
+	fs.StringVar(&metric, "metric", "cosine", "cosine, l2 or ip")
+	fs.IntVar(&o.limit, "n", 0, "use only the first `n` vectors")
+	fs.IntVar(&o.queries, "queries", 1000, "vectors to hold out as queries")
+	fs.IntVar(&o.k, "k", 10, "neighbours to find")
+	fs.IntVar(&o.m, "m", 16, "links per node")
+	fs.IntVar(&o.efc, "efc", 200, "efConstruction")
+	fs.StringVar(&efs, "ef", "10,16,24,32,48,64,96,128,192,256", "pool sizes")
+	fs.StringVar(&targets, "recall", "0.95,0.99", "recalls at which speeds are compared; the pool sizes that reach them are sought")
+	fs.StringVar(&engines, "engines", "nearcache,nearcache-f32,hnswlib,coder", "whom to measure")
+	fs.IntVar(&o.rounds, "rounds", 7, "rounds; medians count")
+	fs.BoolVar(&o.reuse, "reuse", false, "peers load the index of an earlier run, with its build time")
+	fs.BoolVar(&quick, "quick", false, "nearcache and hnswlib only, few pool sizes and rounds, -reuse, no files")
+	fs.StringVar(&o.out, "out", filepath.Join("bench", "results"), "`folder` of the results, empty for none")
+	fs.Uint64Var(&o.seed, "seed", 1, "of the choice of queries and of the levels")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("bench ann: argument %q", fs.Arg(0))
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if quick {
+		for name, v := range map[string]string{"ef": "10,16,32,64,128", "engines": "nearcache,hnswlib", "rounds": "3", "reuse": "true", "out": ""} {
+			if !given[name] {
+				if err := fs.Set(name, v); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	var ok bool
+	if o.metric, ok = metrics[strings.ToLower(metric)]; !ok {
+		return nil, fmt.Errorf("-metric: %q", metric)
+	}
+	for f := range strings.SplitSeq(efs, ",") {
+		ef, err := strconv.Atoi(f)
+		if err != nil || ef < 1 || ef > 1<<20 {
+			return nil, fmt.Errorf("-ef: %q is no pool size", f)
+		}
+		o.efs = append(o.efs, ef)
+	}
+	for f := range strings.SplitSeq(targets, ",") {
+		if f == "" {
+			continue
+		}
+		x, err := strconv.ParseFloat(f, 64)
+		if err != nil || !(x > 0 && x <= 1) {
+			return nil, fmt.Errorf("-recall: %q is no recall", f)
+		}
+		o.targets = append(o.targets, x)
+	}
+	o.engines = strings.Split(engines, ",")
+	if o.k < 1 || o.queries < 1 || o.rounds < 1 || o.m < 2 || o.efc < 1 {
+		return nil, errors.New("-k, -queries, -rounds, -m and -efc must be positive")
+	}
+	return o, nil
+}
+
+// openEngines opens those asked for. One that cannot be had is reported and left out.
+func openEngines(o *options, s *set, r *result) (engines []engine, err error) {
+	for _, name := range o.engines {
+		row, err := findRow(name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := row.open(o, s)
+		if err != nil {
+			o.say("left out: %s: %v", name, err)
+			r.Missing = append(r.Missing, missing{name, err.Error()})
+			continue
+		}
+		engines = append(engines, e)
+		r.Engines = append(r.Engines, &engineResult{Name: name, What: row.what, Version: e.version()})
+	}
+	if len(engines) == 0 {
+		return nil, errors.New("no engine is left")
+	}
+	return engines, nil
+}
+
+// single puts all engines on one core, or gives them all.
+func single(o *options, one bool, engines []engine) {
+	pids := []int{0}
+	for _, e := range engines {
+		if p := e.pid(); p != 0 {
+			pids = append(pids, p)
+		}
+	}
+	runtime.GOMAXPROCS(runtime.NumCPU())
+	if one {
+		runtime.GOMAXPROCS(1)
+	}
+	if err := pin(one, pids...); err != nil {
+		o.say("not pinned to cores: %v", err)
+	}
+}

@@ -1,0 +1,225 @@
+package ann
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/viterin/vek/vek32"
+
+	"github.com/nearcache/nearcache/datasets"
+	"github.com/nearcache/nearcache/index"
+)
+
+// set is the vectors, the queries held out of them, and the truth.
+type set struct {
+	name       string
+	metric     index.Metric
+	dim        int
+	n, queries int
+	train      []float32 // n rows
+	query      []float32 // queries rows
+	far        []float64 // each query's distance to its k-th neighbour
+	tmp        string    // folder of the files that peers read
+}
+
+func load(o *options) (*set, error) {
+	s := &set{metric: o.metric}
+	m, err := matrix(o, s)
+	if err != nil {
+		return nil, err
+	}
+	rows := m.Rows
+	if o.limit > 0 {
+		rows = min(rows, o.limit)
+	}
+	if rows < o.queries+o.k {
+		return nil, fmt.Errorf("%d vectors are too few for %d queries and %d neighbours", rows, o.queries, o.k)
+	}
+	s.dim, s.queries, s.n = m.Dim, o.queries, rows-o.queries
+	for i, r := range rand.New(rand.NewPCG(o.seed, 0)).Perm(rows) {
+		if i < o.queries {
+			s.query = append(s.query, m.Row(r)...)
+		} else {
+			s.train = append(s.train, m.Row(r)...)
+		}
+	}
+	return s, nil
+}
+
+func matrix(o *options, s *set) (*datasets.Matrix, error) {
+	path := o.data
+	if path == "" {
+		dir, err := datasets.Dir()
+		if err != nil {
+			return nil, err
+		}
+		man, err := datasets.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		ds, err := man.Set("minilm")
+		if err != nil {
+			return nil, err
+		}
+		path, s.name = ds.Path(), ds.Name
+	} else {
+		s.name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	}
+	switch ext := filepath.Ext(path); ext {
+	case ".npy":
+		return datasets.LoadNPY(path, datasets.Limits{})
+	case ".fvecs":
+		return datasets.LoadFvecs(path, datasets.Limits{})
+	default:
+		return nil, fmt.Errorf("-data %s: format %q is not read", filepath.Base(path), ext)
+	}
+}
+
+func (s *set) row(i int) []float32     { return s.train[i*s.dim : (i+1)*s.dim] }
+func (s *set) queryAt(i int) []float32 { return s.query[i*s.dim : (i+1)*s.dim] }
+
+// sum names the set by its content.
+func (s *set) sum() string {
+	h := sha256.New()
+	h.Write(blob(s.train))
+	fmt.Fprint(h, s.dim, s.n)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// files writes the vectors where other processes can read them.
+func (s *set) files() (dir string, err error) {
+	if s.tmp != "" {
+		return s.tmp, nil
+	}
+	if s.tmp, err = os.MkdirTemp("", "nearcache-ann"); err != nil {
+		return "", err
+	}
+	return s.tmp, errors.Join(
+		os.WriteFile(filepath.Join(s.tmp, "train.f32"), blob(s.train), 0o600),
+		os.WriteFile(filepath.Join(s.tmp, "query.f32"), blob(s.query), 0o600))
+}
+
+func (s *set) close() {
+	if s.tmp != "" {
+		os.RemoveAll(s.tmp)
+	}
+}
+
+func dot(a, b []float32) float32 { return vek32.Dot(a, b) }
+
+// distance is the metric's, in float64.
+func distance(m index.Metric, a, b []float32) float64 {
+	var dot, aa, bb, l2 float64
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		dot += x * y
+		aa += x * x
+		bb += y * y
+		l2 += (x - y) * (x - y)
+	}
+	switch {
+	case m == index.L2:
+		return l2
+	case m == index.IP:
+		return 1 - dot
+	case aa == 0 || bb == 0:
+		return 1
+	}
+	return 1 - dot/math.Sqrt(aa)/math.Sqrt(bb)
+}
+
+func (s *set) distance(q, row int) float64 { return distance(s.metric, s.queryAt(q), s.row(row)) }
+
+type scored struct {
+	row  int32
+	dist float64
+}
+
+// findTruth looks at every row, with neither of our indexes: in float32 for
+// those that may be among the k nearest and in float64 among these.
+func (s *set) findTruth(k int) error {
+	norm := make([]float32, s.n)
+	for i := range norm {
+		norm[i] = dot(s.row(i), s.row(i))
+	}
+	s.far = make([]float64, s.queries)
+	threads := runtime.NumCPU()
+	all := make([][]scored, threads)
+	return parallel(s.queries, threads, func(t, q int) error {
+		if all[t] == nil {
+			all[t] = make([]scored, s.n)
+		}
+		v := s.queryAt(q)
+		for i := range s.n {
+			d := float64(dot(v, s.row(i)))
+			switch s.metric {
+			case index.L2:
+				d = float64(norm[i]) - 2*d
+			case index.Cosine:
+				d = -d / math.Sqrt(float64(norm[i])+1e-30)
+			default:
+				d = -d
+			}
+			all[t][i] = scored{int32(i), d}
+		}
+		near := nearest(all[t], k+64) // float32 errs in the last places
+		for i := range near {
+			near[i].dist = s.distance(q, int(near[i].row))
+		}
+		slices.SortFunc(near, func(a, b scored) int { return cmp.Compare(a.dist, b.dist) })
+		s.far[q] = near[min(k, len(near))-1].dist
+		return nil
+	})
+}
+
+// nearest picks the k of the least distance, in no order.
+func nearest(all []scored, k int) []scored {
+	if k >= len(all) {
+		return slices.Clone(all)
+	}
+	top := slices.Clone(all[:k])
+	worst := func() int {
+		w := 0
+		for i := range top {
+			if top[i].dist > top[w].dist {
+				w = i
+			}
+		}
+		return w
+	}
+	w := worst()
+	for _, c := range all[k:] {
+		if c.dist < top[w].dist {
+			top[w] = c
+			w = worst()
+		}
+	}
+	return top
+}
+
+// recall is the share of right results among k for each query. A result is
+// right if it is as near as the k-th of the exact search, so equal vectors are
+// not held against anybody. No row counts twice.
+func (s *set) recall(labels []int32, k int) float64 {
+	right := 0
+	for q := range s.queries {
+		got := slices.Clone(labels[q*k : (q+1)*k])
+		slices.Sort(got)
+		for _, l := range slices.Compact(got) {
+			if l >= 0 && int(l) < s.n && s.distance(q, int(l)) <= s.far[q]+1e-6*max(1, s.far[q]) {
+				right++
+			}
+		}
+	}
+	return float64(right) / float64(s.queries*k)
+}
