@@ -16,6 +16,13 @@ const hnswlibVersion = "0.8.0"
 //go:embed peers/hnswlib.cpp
 var hnswlibSource []byte
 
+//go:embed peers/peer.py
+var pythonPeer []byte
+
+// The versions of Python's packages; hnswlib is compiled here, for this
+// processor, the others come compiled and choose their kernels at run time.
+var pythonPackages = []string{"numpy", "faiss-cpu", "usearch", "h5py", "--no-binary", "hnswlib", "hnswlib==" + hnswlibVersion}
+
 // cacheDir holds what was built for the peers, and their saved indexes.
 func cacheDir(parts ...string) (string, error) {
 	base, err := os.UserCacheDir()
@@ -88,6 +95,33 @@ func hnswlibBinary(say func(string, ...any)) (string, error) {
 		return "", err
 	}
 	return bin, sh(dir, []string{"g++", "-std=c++17", "-O3", "-march=native", "-pthread", "-I", source, "-o", bin + ".tmp", cpp}, []string{"mv", bin + ".tmp", bin})
+}
+
+// openPython opens a library of peers/peer.py.
+func openPython(library string) func(*options, *set) (engine, error) {
+	return func(o *options, s *set) (engine, error) {
+		python, err := venv("python", "numpy, faiss, usearch, h5py, hnswlib", o.say, pythonPackages...)
+		if err != nil {
+			return nil, err
+		}
+		dir, err := s.files()
+		if err != nil {
+			return nil, err
+		}
+		script := filepath.Join(dir, "peer.py")
+		if err := os.WriteFile(script, pythonPeer, 0o600); err != nil {
+			return nil, err
+		}
+		e, err := startPeer(o, s, "", python, script, library)
+		if err != nil {
+			return nil, err
+		}
+		if e.what, err = e.hello(); err != nil {
+			e.close()
+			return nil, err
+		}
+		return e, nil
+	}
 }
 
 func openHnswlib(o *options, s *set) (engine, error) {

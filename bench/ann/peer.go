@@ -60,7 +60,8 @@ func startPeer(o *options, s *set, what string, command ...string) (_ *peer, err
 	args := append(command[1:], e.dir, fmt.Sprint(s.dim), fmt.Sprint(o.k), fmt.Sprint(o.m), fmt.Sprint(o.efc),
 		fmt.Sprint(o.seed), strings.ToLower(o.metric.String()))
 	e.cmd = exec.Command(command[0], args...)
-	e.cmd.Env = append(os.Environ(), "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
+	// OpenBLAS is to choose by the processor, whatever the environment says.
+	e.cmd.Env = append(os.Environ(), "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "OPENBLAS_CORETYPE=", "OPENBLAS_L2_SIZE=")
 	e.cmd.Stderr = os.Stderr
 	if e.in, err = e.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -76,6 +77,17 @@ func startPeer(o *options, s *set, what string, command ...string) (_ *peer, err
 func (e *peer) version() string { return e.what }
 func (e *peer) exact() bool     { return false }
 func (e *peer) pid() int        { return e.cmd.Process.Pid }
+
+// hello reads what a peer in Python says at its start: its version.
+func (e *peer) hello() (string, error) {
+	var a struct{ Version string }
+	b, err := e.out.ReadBytes('\n')
+	if err != nil {
+		return "", fmt.Errorf("it has ended at once: %w", err)
+	}
+	err = json.Unmarshal(b, &a)
+	return a.Version + " from PyPI, huge pages", err
+}
 
 func (e *peer) ask(command string, args ...any) (a answer, err error) {
 	line := strings.TrimSpace(command + " " + fmt.Sprintln(args...))

@@ -188,6 +188,13 @@ func (r *result) compare(targets []float64) {
 // ours says whether it is one of nearcache's graphs.
 func (e *engineResult) ours() bool { return strings.HasPrefix(e.Name, "nearcache") }
 
+func micros(us float64) string {
+	if us == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", us)
+}
+
 func (r *result) table(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, %s, recall@%d over %d queries, M=%d, efConstruction=%d, one thread, %d rounds\n%s, %s, commit %s\n\n",
 		r.Data, r.N, r.Dim, r.Metric, r.K, r.Queries, r.M, r.EFC, r.Rounds, r.Machine, r.Date, r.Commit)
@@ -199,7 +206,7 @@ func (r *result) table(w io.Writer) {
 			if i == 0 {
 				head = fmt.Sprintf("%s\t%.1f\t%.1f\t%.1f", e.Name, e.Build.Seconds, float64(e.Build.Memory.Anon+e.Build.Memory.File)/1e6, float64(e.Build.Memory.Huge)/1e6)
 			}
-			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.0f\t%.0f\t%.1f\t%.1f\t\n", head, p.EF, p.Recall, p.QPS, p.CPUQPS, p.P50, p.P99)
+			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.0f\t%.0f\t%s\t%s\t\n", head, p.EF, p.Recall, p.QPS, p.CPUQPS, micros(p.P50), micros(p.P99))
 		}
 	}
 	t.Flush()

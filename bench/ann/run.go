@@ -88,7 +88,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs.IntVar(&o.efc, "efc", 200, "efConstruction")
 	fs.StringVar(&efs, "ef", "10,16,24,32,48,64,96,128,192,256", "pool sizes")
 	fs.StringVar(&targets, "recall", "0.95,0.99", "recalls at which speeds are compared; the pool sizes that reach them are sought")
-	fs.StringVar(&engines, "engines", "nearcache,nearcache-f32,hnswlib,coder", "whom to measure")
+	fs.StringVar(&engines, "engines", "nearcache,nearcache-f32,nearcache-sq8,nearcache-sq8only,nearcache-binary,hnswlib,hnswlib-py,faiss-hnsw,faiss-sq8,faiss-ivfpq,usearch,usearch-i8,coder", "whom to measure")
 	fs.IntVar(&o.rounds, "rounds", 7, "rounds; medians count")
 	fs.BoolVar(&o.reuse, "reuse", false, "peers load the index of an earlier run, with its build time")
 	fs.BoolVar(&quick, "quick", false, "nearcache and hnswlib only, few pool sizes and rounds, -reuse, no files")

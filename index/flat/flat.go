@@ -2,15 +2,14 @@ package flat
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
-	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/slot"
+	"github.com/nearcache/nearcache/index/space"
 )
 
 // batch is how many rows a kernel gets at once.
@@ -18,11 +17,9 @@ const batch = 64
 
 // Index is an exact vector index. It implements [index.Index].
 type Index struct {
-	params index.Params
-	stride int
-	kernel kernel.Func
+	space *space.Space
 
-	vectors *slot.Arena // stride bytes a slot
+	vectors *slot.Arena // space.Stride bytes a slot
 	names   *slot.Arena // 8 bytes a slot: its label
 	live    *slot.Arena // a bit a slot
 
@@ -35,12 +32,12 @@ type Index struct {
 
 // scratch is the memory of one operation.
 type scratch struct {
-	query unsafe.Pointer // stride bytes, the tail zero
-	dist  unsafe.Pointer // batch results
-	slots []uint32
+	row   unsafe.Pointer // the query as a row
+	query unsafe.Pointer // its query form
+	dist  []float64      // batch results
+	slots []uint32       // as many
 	top   slot.Top
 	found []index.Neighbor
-	mem   []uint64 // what query and dist point into
 }
 
 var identity = func() (id [batch]uint32) {
@@ -55,34 +52,28 @@ func New(p index.Params) (*Index, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Element > index.Float64 {
-		return nil, fmt.Errorf("%w: element type %v", index.ErrParams, p.Element)
-	}
-	x := &Index{
-		params: p,
-		stride: kernel.Stride(p.Dim, p.Element),
-		kernel: kernel.Best(kernel.OpOf(p.Metric), kernel.TypeOf(p.Element)).Func,
-	}
-	rows := slot.MaxRows(x.stride)
+	x := &Index{space: space.New(p.Dim, p.Element, p.Metric)}
+	stride := x.space.Stride
+	rows := slot.MaxRows(stride)
 	var err error
 	for _, a := range []struct {
 		at   **slot.Arena
 		size int
-	}{{&x.vectors, rows * x.stride}, {&x.names, rows * 8}, {&x.live, rows/8 + 8}} {
+	}{{&x.vectors, rows * stride}, {&x.names, rows * 8}, {&x.live, rows/8 + 8}} {
 		if *a.at, err = slot.Reserve(uintptr(a.size)); err != nil {
 			return nil, errors.Join(err, x.Close())
 		}
 	}
 	x.pool.New = func() scratch {
-		mem := make([]uint64, x.stride/8+batch)
+		mem := aligned(round(stride) + x.space.QuerySize)
 		return scratch{
-			query: unsafe.Pointer(&mem[0]), dist: unsafe.Pointer(&mem[x.stride/8]),
-			slots: make([]uint32, 0, batch), mem: mem,
+			row: mem, query: unsafe.Add(mem, round(stride)),
+			dist: make([]float64, batch), slots: make([]uint32, 0, batch),
 		}
 	}
 	x.alloc.Grow = func(n int) error {
 		return errors.Join(
-			x.vectors.Grow(uintptr(n)*uintptr(x.stride)),
+			x.vectors.Grow(uintptr(n)*uintptr(stride)),
 			x.names.Grow(uintptr(n)*8),
 			x.live.Grow(uintptr(n+63)/64*8))
 	}
@@ -91,8 +82,20 @@ func New(p index.Params) (*Index, error) {
 	return x, nil
 }
 
+// lineSize is a cache line's.
+const lineSize = 64
+
+func round(n int) int { return (n + lineSize - 1) &^ (lineSize - 1) }
+
+// aligned is n zero bytes that begin with a cache line.
+func aligned(n int) unsafe.Pointer {
+	b := make([]byte, n+lineSize)
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	return unsafe.Add(p, -uintptr(p)&(lineSize-1))
+}
+
 func (x *Index) row(s uint32) unsafe.Pointer {
-	return unsafe.Add(x.vectors.Base(), uintptr(s)*uintptr(x.stride))
+	return unsafe.Add(x.vectors.Base(), uintptr(s)*uintptr(x.space.Stride))
 }
 
 func (x *Index) name(s uint32) *uint64 {
@@ -103,30 +106,12 @@ func (x *Index) word(w int) *uint64 {
 	return (*uint64)(unsafe.Add(x.live.Base(), w*8))
 }
 
-// load checks v and puts it into sc.query as rows are stored.
+// load checks v and makes the query of it.
 func (x *Index) load(sc *scratch, v []byte) error {
-	if len(v) != x.params.Dim*x.params.Element.Size() {
-		return index.ErrDim
+	if err := x.space.Parse(sc.row, v); err != nil {
+		return err
 	}
-	if x.params.Element == index.Float64 {
-		q := unsafe.Slice((*float64)(sc.query), x.params.Dim)
-		kernel.Decode64(q, v)
-		if !kernel.Finite64(q) {
-			return index.ErrNotFin
-		}
-		if x.params.Metric == index.Cosine {
-			kernel.Normalize64(q)
-		}
-		return nil
-	}
-	q := unsafe.Slice((*float32)(sc.query), x.params.Dim)
-	kernel.Decode32(q, v)
-	if !kernel.Finite32(q) {
-		return index.ErrNotFin
-	}
-	if x.params.Metric == index.Cosine {
-		kernel.Normalize32(q)
-	}
+	x.space.Query(sc.query, sc.row)
 	return nil
 }
 
@@ -134,7 +119,7 @@ func (x *Index) load(sc *scratch, v []byte) error {
 func (x *Index) Add(l index.Label, version uint64, v []byte) error {
 	c := x.pool.Enter()
 	defer x.pool.Leave(c)
-	if err := x.load(&c.S, v); err != nil {
+	if err := x.space.Parse(c.S.row, v); err != nil {
 		return err
 	}
 	x.labels.Lock(l)
@@ -143,8 +128,8 @@ func (x *Index) Add(l index.Label, version uint64, v []byte) error {
 		return nil
 	}
 	old := x.labels.Slot(l)
-	query := unsafe.Slice((*byte)(c.S.query), x.stride)
-	if old != slot.None && string(query) == string(unsafe.Slice((*byte)(x.row(old)), x.stride)) {
+	row := unsafe.Slice((*byte)(c.S.row), x.space.Stride)
+	if old != slot.None && string(row) == string(unsafe.Slice((*byte)(x.row(old)), len(row))) {
 		x.labels.SetVersion(l, version)
 		return nil
 	}
@@ -152,7 +137,7 @@ func (x *Index) Add(l index.Label, version uint64, v []byte) error {
 	if err != nil {
 		return err
 	}
-	copy(unsafe.Slice((*byte)(x.row(s)), x.stride), query)
+	copy(unsafe.Slice((*byte)(x.row(s)), len(row)), row)
 	atomic.StoreUint64(x.name(s), uint64(l))
 	x.labels.SetVersion(l, version)
 	if old == slot.None {
@@ -224,38 +209,15 @@ func (x *Index) Close() error {
 	return errors.Join(errs...)
 }
 
-// distance turns a kernel's result into the metric's distance.
-func (x *Index) distance(sc *scratch, i int) float64 {
-	var d float64
-	if x.params.Element == index.Float64 {
-		d = *(*float64)(unsafe.Add(sc.dist, 8*i))
-		if x.params.Metric != index.L2 {
-			d = 1 - d
-		}
-	} else {
-		f := *(*float32)(unsafe.Add(sc.dist, 4*i))
-		if x.params.Metric != index.L2 {
-			f = 1 - f
-		}
-		d = float64(f)
-	}
-	if d != d { // products overflowed to both sides
-		return math.Inf(1)
-	}
-	if d < 0 && x.params.Metric == index.Cosine {
-		return 0 // a rounding error: no angle is below 0
-	}
-	return d
-}
-
 // one is the distance of the loaded query to the label's vector.
 func (x *Index) one(sc *scratch, l index.Label) (float64, bool) {
 	s := x.labels.Slot(l)
 	if s == slot.None {
 		return 0, false
 	}
-	x.kernel(sc.dist, sc.query, x.vectors.Base(), &s, 1, x.stride, x.stride)
-	return x.distance(sc, 0), true
+	sc.slots = append(sc.slots[:0], s)
+	x.space.Exact(&sc.dist[0], sc.query, x.vectors.Base(), &sc.slots[0], 1)
+	return sc.dist[0], true
 }
 
 // Distance is the distance from the query to the label's vector.
@@ -323,13 +285,12 @@ func (x *Index) allowed(sc *scratch, o index.SearchOptions, radius float64) func
 func (x *Index) scan(sc *scratch, o index.SearchOptions, radius float64, top *slot.Top) {
 	base := x.vectors.Base()
 	flush := func(base unsafe.Pointer, slots *uint32, n int, first uint32) {
-		x.kernel(sc.dist, sc.query, base, slots, n, x.stride, x.stride)
+		x.space.Exact(&sc.dist[0], sc.query, base, slots, n)
 		bound := radius
 		if top != nil && top.Full() {
 			bound = min(bound, top.Worst())
 		}
-		for i := range n {
-			d := x.distance(sc, i)
+		for i, d := range sc.dist[:n] {
 			if !(d <= bound) {
 				continue
 			}
@@ -370,7 +331,7 @@ func (x *Index) scan(sc *scratch, o index.SearchOptions, radius float64, top *sl
 			}
 			live := atomic.LoadUint64(x.word(w))
 			if live == math.MaxUint64 && o.Allow == nil {
-				flush(unsafe.Add(base, w*batch*x.stride), &identity[0], batch, uint32(w*batch))
+				flush(unsafe.Add(base, w*batch*x.space.Stride), &identity[0], batch, uint32(w*batch))
 				continue
 			}
 			for ; live != 0; live &= live - 1 {
