@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/quant"
 	"github.com/nearcache/nearcache/index/slot"
 	"github.com/nearcache/nearcache/index/space"
@@ -18,6 +19,9 @@ type codec interface {
 	Query(q unsafe.Pointer, v []float32)
 	QueryOf(q, row unsafe.Pointer)
 	Walk(dst *float32, q, base unsafe.Pointer, slots *uint32, n int)
+	// Doubt is how far Walk's distances near d may be from the vectors', but for
+	// rare cases.
+	Doubt(d float32, q unsafe.Pointer) float32
 	// Lower is a distance that the row's vector is not below, for a query and
 	// what Walk says of it.
 	Lower(d float32, q, row unsafe.Pointer) float32
@@ -97,7 +101,9 @@ const maxLines = 8
 const minCoded = 64
 
 func auto(p index.Params) index.Quant {
-	if p.Element <= index.Float64 && p.Dim >= minCoded {
+	// Where only one of the two has a kernel for this processor, that one.
+	assembly := func(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
+	if p.Element <= index.Float64 && p.Dim >= minCoded && (assembly(kernel.SQ8) || !assembly(kernel.F32)) {
 		return index.QuantSQ8
 	}
 	return index.QuantNone

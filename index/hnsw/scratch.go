@@ -23,6 +23,7 @@ type scratch struct {
 	dist  []float32 // the walk's results
 	wdist []float64
 	batch []uint32 // the slots whose distances are wanted
+	after []uint32 // and those that come after them
 
 	pool pool
 	seen visited
@@ -74,6 +75,7 @@ func (g *Graph) newScratch() scratch {
 		dist:  make([]float32, n),
 		wdist: make([]float64, n),
 		batch: make([]uint32, n),
+		after: make([]uint32, n),
 		cdist: make([]float32, n),
 		cslot: make([]uint32, 0, n),
 		kept:  make([]uint32, 0, n),
@@ -137,6 +139,19 @@ func (p *pool) reset(ef int) {
 	if cap(p.keys) <= ef || cap(p.keys) > 1<<16 && ef < 1<<12 {
 		p.keys = make([]uint64, 0, nextPow2(ef+64))
 	}
+}
+
+// nearest takes the nearest node that is left to expand.
+func (p *pool) nearest() (uint32, bool) {
+	for p.next < len(p.keys) {
+		k := p.keys[p.next]
+		p.keys[p.next] |= expanded
+		p.next++
+		if k&expanded == 0 {
+			return keySlot(k), true
+		}
+	}
+	return 0, false
 }
 
 // insert puts in a node that is not there yet.

@@ -2,7 +2,6 @@ package hnsw
 
 import (
 	"math"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
@@ -19,11 +18,11 @@ const maxPool = 1 << 14
 // with a fifth allowed, ef=32 walks in 0.75 of the scan's time, ef=64 in 1.3.
 const walkCost = 24
 
-// gather collects the neighbours of s that were not seen yet in sc.batch, and
+// gather collects the neighbours of s that were not seen yet in dst, and
 // fetches the beginnings of their rows ahead.
-func (g *Graph) gather(sc *scratch, level int, s uint32) int {
+func (g *Graph) gather(sc *scratch, dst []uint32, level int, s uint32) int {
 	l := g.list(level, s)
-	return kernel.Gather(unsafe.SliceData(sc.batch), unsafe.SliceData(l), len(l), unsafe.SliceData(sc.seen.mark), len(sc.seen.mark), sc.seen.tag,
+	return kernel.Gather(unsafe.SliceData(dst), unsafe.SliceData(l), len(l), unsafe.SliceData(sc.seen.mark), len(sc.seen.mark), sc.seen.tag,
 		g.rough.arena.Base(), g.rough.stride, g.rough.lines)
 }
 
@@ -32,18 +31,11 @@ func (g *Graph) gather(sc *scratch, level int, s uint32) int {
 func (g *Graph) descend(sc *scratch, cur uint32, from, to int) (uint32, float32) {
 	d := g.walkDistance(sc, cur)
 	for l := from; l > to; l-- {
+		sc.seen.reset(g.alloc.Count())
+		sc.seen.add(cur)
 		for moved := true; moved; {
 			moved = false
-			list := g.list(l, cur)
-			n := 0
-			for i := range list {
-				v := atomic.LoadUint32(&list[i])
-				if v == 0 {
-					break
-				}
-				sc.batch[n] = v - 1
-				n++
-			}
+			n := g.gather(sc, sc.batch, l, cur)
 			g.distances(sc.dist, sc.query, sc.batch[:n])
 			sc.evals += n
 			for i, x := range sc.dist[:n] {
@@ -66,39 +58,50 @@ func (g *Graph) walkDistance(sc *scratch, s uint32) float32 {
 // explore expands the pool's nodes, nearest first, until all are. It gives up
 // and returns false when stop says so, or when more than sc.budget distances
 // were computed.
+//
+// While the rows of one node's neighbours come from memory, the next node is
+// chosen and its neighbours are gathered: the choice does not know the
+// distances that are under way, which costs a few expansions more and hides
+// most of the waiting. Not while the walk's best is still to be expanded.
 func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 	p := &sc.pool
-	dist, batch := sc.dist, sc.batch
 	walk, base := g.rough.dist, g.rough.arena.Base()
-	for turn := 1; p.next < len(p.keys); turn++ {
-		k := p.keys[p.next]
-		p.keys[p.next] |= expanded
-		p.next++
-		if k&expanded != 0 {
-			continue
+	n := 0 // rows under way, in sc.batch
+	for turn := 1; ; turn++ {
+		m := 0
+		for m == 0 && (n == 0 || p.next > 0) {
+			s, ok := p.nearest()
+			if !ok {
+				break
+			}
+			m = g.gather(sc, sc.after, level, s)
 		}
-		n := g.gather(sc, level, keySlot(k))
-		if n == 0 {
-			continue
+		if n == 0 && m == 0 {
+			return true
 		}
 		if level == 0 && p.next < len(p.keys) { // probably the next to be expanded
 			kernel.Prefetch(unsafe.Pointer(unsafe.SliceData(g.list(0, keySlot(p.keys[p.next])))))
 		}
-		walk(unsafe.SliceData(dist), sc.query, base, unsafe.SliceData(batch), n)
-		sc.evals += n
-		for i, d := range dist[:n] {
-			if p.bounded && !(d < p.bound) {
-				continue
+		if n > 0 {
+			walk(unsafe.SliceData(sc.dist), sc.query, base, unsafe.SliceData(sc.batch), n)
+			sc.evals += n
+			for i, d := range sc.dist[:n] {
+				if p.bounded && !(d < p.bound) {
+					continue
+				}
+				s := sc.batch[i]
+				p.insert(d, s, g.hides(sc, s))
 			}
-			s := batch[i]
-			p.insert(d, s, g.hides(sc, s))
 		}
+		n = m
+		sc.batch, sc.after = sc.after, sc.batch
 		if turn%32 == 0 && (sc.evals > sc.budget && sc.budget > 0 || stop != nil && stop()) {
 			return false
 		}
 	}
-	return true
 }
+
+var inf32 = float32(math.Inf(1))
 
 // hides reports whether no label of the node may be returned.
 func (g *Graph) hides(sc *scratch, s uint32) bool {
@@ -160,29 +163,36 @@ func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool
 	}
 }
 
-// results appends the k nearest of what the pool found. With codes, the pool's
-// order is nearly right: some more than k are compared exactly.
+// results appends the k nearest of what the pool found.
 func (g *Graph) results(dst []index.Neighbor, sc *scratch, k int) []index.Neighbor {
 	n := len(dst)
-	want := k
-	if g.codec != nil {
-		want += k/2 + 8
-	}
-	for {
+	for want := k; ; want *= 2 {
 		dst = g.nearest(dst[:n], sc, k, want)
 		if len(dst)-n >= k || len(sc.hits) < want {
 			return dst
 		}
-		want *= 2 // some have died since they were found
+		// Some have died since they were found.
 	}
 }
 
-// nearest appends the k nearest of the first want nodes in the pool.
+// nearest appends the k nearest of the first want nodes in the pool and, as
+// codes put them in an order that is only nearly right, of those behind that
+// may be as near.
 func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.Neighbor {
 	sc.hits = sc.hits[:0]
+	last := inf32
 	for _, key := range sc.pool.keys {
-		if key&hidden == 0 {
-			if sc.hits = append(sc.hits, keySlot(key)); len(sc.hits) == want {
+		if keyDistance(key) > last {
+			break
+		}
+		if key&hidden != 0 {
+			continue
+		}
+		if sc.hits = append(sc.hits, keySlot(key)); len(sc.hits) == want {
+			last = keyDistance(key)
+			if g.codec != nil {
+				last += g.codec.Doubt(last, sc.query)
+			} else {
 				break
 			}
 		}
@@ -378,7 +388,7 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 		if s == slot.None || turn%32 == 0 && o.Stop != nil && o.Stop() {
 			break
 		}
-		n := g.gather(sc, 0, s)
+		n := g.gather(sc, sc.batch, 0, s)
 		g.distances(sc.dist, sc.query, sc.batch[:n])
 		for i, d := range sc.dist[:n] {
 			g.reached(sc, d, sc.batch[i], inside, near)

@@ -3,6 +3,8 @@ package quant
 import (
 	"math"
 	"unsafe"
+
+	"github.com/nearcache/nearcache/index"
 )
 
 // Lower is what the true distance (of the vectors before they were encoded,
@@ -15,7 +17,7 @@ func (s *SQ8) Lower(d float32, q, row unsafe.Pointer) float32 {
 	nq, nx := math.Sqrt(float64(h.norm2)), math.Sqrt(float64(r.norm2))
 	// The estimate itself is rounded, in float32.
 	round := 1e-5 * (nq*nx + eq + ex)
-	if s.Metric.String() == "L2" {
+	if s.Metric == index.L2 {
 		round = 1e-5 * (float64(h.norm2) + float64(r.norm2))
 		low := math.Sqrt(max(float64(d)-round, 0)) - (eq + ex)
 		if !(low > 0) {
@@ -28,4 +30,18 @@ func (s *SQ8) Lower(d float32, q, row unsafe.Pointer) float32 {
 		return float32(math.Inf(-1))
 	}
 	return float32(low)
+}
+
+// Doubt is what Walk's estimates near d are off by at most, but for rare
+// cases: the errors of the components are independent, so their sum is about
+// the error's length over the root of their number, not its length. Rows are
+// taken to be as rough as the query.
+func (s *SQ8) Doubt(d float32, q unsafe.Pointer) float32 {
+	const sigmas = 5
+	h := s.queryHeader(q)
+	e := sigmas * math.Sqrt2 * float64(h.err) / math.Sqrt(float64(s.Dim))
+	if s.Metric == index.L2 {
+		return float32(2 * e * math.Sqrt(max(float64(d), 0)))
+	}
+	return float32(e * math.Sqrt(float64(h.norm2)))
 }
