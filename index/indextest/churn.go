@@ -52,7 +52,7 @@ func (s *suite) random(t *testing.T) {
 			}
 			if step%50 == 49 {
 				if step%100 == 99 {
-					settle(x)
+					Settle(x)
 				}
 				Validate(t, x)
 				if x.Len() != len(model) {
@@ -81,7 +81,7 @@ func (s *suite) churn(t *testing.T) {
 	v := Vectors(14, 8*n, p.Dim)
 	q := Vectors(14, 8*n+20, p.Dim)[8*n:]
 	x, set := s.filled(t, p, v[:n])
-	settle(x)
+	Settle(x)
 	fresh := s.measured(t, x, p, set, q, 10, index.SearchOptions{EF: 48})
 	before := x.Stats().Bytes
 	for i := n; i < len(v); i++ {
@@ -96,7 +96,7 @@ func (s *suite) churn(t *testing.T) {
 			Validate(t, x)
 		}
 	}
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 	after := s.measured(t, x, p, set, q, 10, index.SearchOptions{EF: 48})
 	t.Logf("recall@10 %.3f fresh, %.3f after everything was replaced seven times; %d B, then %d B", fresh, after, before, x.Stats().Bytes)
@@ -125,7 +125,7 @@ func (s *suite) replaceAll(t *testing.T) {
 	if x.Len() != n {
 		t.Fatalf("Len = %d", x.Len())
 	}
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 	s.selfFound(t, x, p, set)
 	if after := s.measured(t, x, p, set, q, 10, index.SearchOptions{EF: 48}); after < s.floor(fresh-0.03) {
@@ -149,7 +149,7 @@ func (s *suite) startAgain(t *testing.T) {
 			}
 		}
 		if round < 2 { // once without a pause
-			settle(x)
+			Settle(x)
 		}
 		Validate(t, x)
 		if r := mustSearch(t, x, Blob(p.Element, v[0]), 10, index.SearchOptions{}); x.Len() != 0 || len(r) != 0 {

@@ -128,7 +128,7 @@ func (s *suite) searchWhileRemovingOf(t *testing.T, e index.Element) {
 			checkOrder(t, got)
 		}
 	})
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 	if x.Len() != n {
 		t.Fatalf("Len = %d, want %d", x.Len(), n)
@@ -175,7 +175,7 @@ func (s *suite) searchWhileReplacing(t *testing.T) {
 			}
 		}
 	})
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 }
 
@@ -215,7 +215,7 @@ func (s *suite) racingWritersOf(t *testing.T, e index.Element) {
 			last[l].Unlock()
 		}
 	})
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 	n := 0
 	for l := range last {

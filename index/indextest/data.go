@@ -244,8 +244,8 @@ func Validate(t testing.TB, x index.Index) {
 	}
 }
 
-// settle waits for background work, where the index has any.
-func settle(x index.Index) {
+// Settle waits for background work, where the index has any.
+func Settle(x index.Index) {
 	if f, ok := x.(interface{ Flush() }); ok {
 		f.Flush()
 	}

@@ -103,7 +103,7 @@ func (s *suite) overflow(t *testing.T) {
 					t.Fatalf("label %d was not there", i)
 				}
 			}
-			settle(x)
+			Settle(x)
 			Validate(t, x)
 		}
 	}

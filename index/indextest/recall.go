@@ -188,7 +188,7 @@ func (s *suite) duplicates(t *testing.T) {
 		}
 	}
 	Validate(t, x)
-	settle(x)
+	Settle(x)
 	Validate(t, x)
 	for k := 1; k <= 4; k++ {
 		for _, g := range mustSearch(t, x, Blob(p.Element, same), k, index.SearchOptions{}) {
