@@ -38,6 +38,33 @@ func gauss(r *rand.Rand, dim int, around []float64, spread float64) []float64 {
 	return v
 }
 
+// Fit makes vectors of what the element can hold and returns them: integers
+// from its whole range, the nearest halves. [Blob] then changes nothing.
+func Fit(e index.Element, vectors [][]float64) [][]float64 {
+	for _, v := range vectors {
+		if e == index.Int8 || e == index.Uint8 {
+			for i := range v {
+				v[i] = 30*v[i] + 128*float64(e-index.Int8)
+			}
+		}
+		copy(v, Decode(e, Blob(e, v)))
+	}
+	return vectors
+}
+
+// Clusters makes n vectors around each of so many centers, one cluster after another.
+func Clusters(seed uint64, clusters, n, dim int) [][]float64 {
+	r := rand.New(rand.NewPCG(seed, 98))
+	var v [][]float64
+	for range clusters {
+		center := gauss(r, dim, nil, 1)
+		for range n {
+			v = append(v, gauss(r, dim, center, 0.5))
+		}
+	}
+	return v
+}
+
 // Blob is the vector as it comes off the wire, each component rounded to the
 // nearest that the element can hold.
 func Blob(e index.Element, v []float64) []byte {
@@ -217,8 +244,8 @@ func Validate(t testing.TB, x index.Index) {
 	}
 }
 
-// settle waits for background work, where the index has any.
-func settle(x index.Index) {
+// Settle waits for background work, where the index has any.
+func Settle(x index.Index) {
 	if f, ok := x.(interface{ Flush() }); ok {
 		f.Flush()
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/nearcache/nearcache/index/slot"
 )
 
 // bench measures batches of n rows, from few rows that stay in the cache or at
@@ -16,20 +18,28 @@ func bench(b *testing.B, k Kernel, dim, n int, where string) {
 	if where == "memory" {
 		rows = 100 << 20 / size
 	}
-	mem := make([]uint64, rows*size/8)
+	mem, err := slot.Reserve(uintptr(rows * size))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer mem.Close()
+	if err := mem.Grow(uintptr(rows * size)); err != nil {
+		b.Fatal(err)
+	}
+	all := unsafe.Slice((*uint64)(mem.Base()), rows*size/8)
+	for i := range all { // the system's page of zeros would stay in the cache
+		all[i] = 0
+	}
 	q := make([]uint64, size*l.queryBits/l.bits*l.planes/8)
 	dst := make([]uint64, n)
 	r := rand.New(rand.NewPCG(1, 2))
-	slots := make([]uint32, 1<<16)
+	slots := make([]uint32, 1<<18)
 	for i := range slots {
 		slots[i] = uint32(r.IntN(rows))
 	}
-	for i := range mem { // not the kernel's shared page of zeros
-		mem[i] = 0
-	}
 	at := 0
 	for b.Loop() {
-		k.Func(unsafe.Pointer(&dst[0]), unsafe.Pointer(&q[0]), unsafe.Pointer(&mem[0]), &slots[at], n, size, size)
+		k.Func(unsafe.Pointer(&dst[0]), unsafe.Pointer(&q[0]), mem.Base(), &slots[at], n, size, size)
 		if at += n; at+n > len(slots) {
 			at = 0
 		}

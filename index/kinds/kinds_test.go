@@ -3,13 +3,20 @@ package kinds
 import (
 	"testing"
 
+	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/indextest"
 )
+
+// options is what each kind can do.
+var options = map[string]indextest.Options{
+	"HNSW": {Short: short, Elements: []index.Element{index.Float32, index.Float64}},
+	"FLAT": {Short: short, Exact: true},
+}
 
 func TestConformance(t *testing.T) {
 	for _, k := range All {
 		t.Run(k.Name, func(t *testing.T) {
-			indextest.Run(t, k, indextest.Options{Exact: k.Name == "FLAT", Short: short})
+			indextest.Run(t, k, options[k.Name])
 		})
 	}
 }

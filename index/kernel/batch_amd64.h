@@ -1,0 +1,148 @@
+// One query against n rows: four rows share each load of the query. Of what is
+// left over, two or three rows are filled up to four with copies of the first,
+// and one is computed alone with the same sums in the same order, so that a
+// pair's result does not depend on the place of its row.
+//
+// Rows seldom lie in a near cache. A core has few buffers for what its first
+// level misses and many for the second, so the rows of the next AHEAD bytes are
+// called into the second level before four are computed (PREFETCHT1; into the
+// first level is half as fast, measured). One row alone has no time for that.
+//
+// DI dst, SI query, R8 size, R9 slots, R10 rows left, R11 offset in the row,
+// AX BX CX DX the rows. R12 the next slot to prefetch, R13 bytes prefetched and
+// not yet computed, R14 the end of slots, R15 free in the loop.
+
+#define AHEAD 32768
+
+#define ROW(slot, r) \
+	MOVL  slot, r          \
+	IMULQ stride+40(FP), r \
+	ADDQ  base+16(FP), r
+
+// KERNEL is a whole function. INIT sets constants; ZERO clears the sums of four
+// rows; QUERY loads the components that 64 bytes of a row have, STEP(r, s, t)
+// adds what they and the row at r+R11 make to the row's sums s and t; SUM brings
+// the four results together, of which STORE4 writes all and STORE3 the first
+// R10 and goes to done. WIDTH is the size of a result. S0, T0 to S3, T3 are the
+// sums of the four rows.
+#define KERNEL(INIT, ZERO, QUERY, STEP, SUM, STORE4, STORE3, WIDTH) \
+	MOVQ  dst+0(FP), DI         \
+	MOVQ  q+8(FP), SI           \
+	MOVQ  slots+24(FP), R9      \
+	MOVQ  n+32(FP), R10         \
+	MOVQ  size+48(FP), R8       \
+	TESTQ R10, R10              \
+	JLE   done                  \
+	INIT                        \
+	ROW((R9), AX)               \
+	CMPQ  R10, $1               \
+	JEQ   one                   \
+	MOVQ  R9, R12               \
+	XORL  R13, R13              \
+	LEAQ  (R9)(R10*4), R14      \
+ahead:                          \
+	CMPQ R13, $AHEAD            \
+	JGE  group                  \
+	CMPQ R12, R14               \
+	JGE  group                  \
+	ROW((R12), R15)             \
+	ADDQ $4, R12                \
+	ADDQ R8, R13                \
+	PREFETCHT1 (R15)            \
+	MOVL R8, R11                \
+	ANDL $64, R11               \
+	JMP  line                   \
+lines:                          \
+	PREFETCHT1 (R15)(R11*1)     \
+	PREFETCHT1 64(R15)(R11*1)   \
+	ADDQ       $128, R11        \
+line:                           \
+	CMPQ R11, R8                \
+	JLT  lines                  \
+	ADDQ stride+40(FP), R15     \
+	PREFETCHT1 -1(R15)          \
+	JMP  ahead                  \
+group:                          \
+	ROW((R9), AX)               \
+	CMPQ R10, $4                \
+	JLT  few                    \
+	ROW(4(R9), BX)              \
+	ROW(8(R9), CX)              \
+	ROW(12(R9), DX)             \
+four:                           \
+	ZERO                        \
+	XORL R11, R11               \
+	CMPQ R11, R8                \
+	JGE  sum                    \
+loop:                           \
+	QUERY                       \
+	STEP(AX, S0, T0)            \
+	STEP(BX, S1, T1)            \
+	STEP(CX, S2, T2)            \
+	STEP(DX, S3, T3)            \
+	ADDQ $64, R11               \
+	CMPQ R11, R8                \
+	JLT  loop                   \
+sum:                            \
+	SUM                         \
+	CMPQ R10, $4                \
+	JLT  part                   \
+	STORE4                      \
+	ADDQ $16, R9                \
+	ADDQ $(4*WIDTH), DI         \
+	LEAQ (R8*4), R11            \
+	SUBQ R11, R13               \
+	SUBQ $4, R10                \
+	JNE  ahead                  \
+	JMP  done                   \
+few:                            \
+	MOVQ AX, BX                 \
+	MOVQ AX, CX                 \
+	MOVQ AX, DX                 \
+	CMPQ R10, $2                \
+	JLT  one                    \
+	ROW(4(R9), BX)              \
+	CMPQ R10, $2                \
+	JEQ  four                   \
+	ROW(8(R9), CX)              \
+	JMP  four                   \
+one:                            \
+	ZERO                        \
+	XORL R11, R11               \
+	CMPQ R11, R8                \
+	JGE  sum                    \
+loop1:                          \
+	QUERY                       \
+	STEP(AX, S0, T0)            \
+	ADDQ $64, R11               \
+	CMPQ R11, R8                \
+	JLT  loop1                  \
+	JMP  sum                    \
+part:                           \
+	STORE3                      \
+done:                           \
+	VZEROUPPER                  \
+	RET
+
+// A result in X0 for each of four rows.
+#define STORE4X4 VMOVUPS X0, (DI)
+
+#define STORE3X4 \
+	VMOVSS     X0, (DI)     \
+	CMPQ       R10, $2      \
+	JLT        done         \
+	VEXTRACTPS $1, X0, 4(DI) \
+	JEQ        done         \
+	VEXTRACTPS $2, X0, 8(DI)
+
+// A result in Y0 for each of four rows.
+#define STORE4X8 VMOVUPS Y0, (DI)
+
+#define STORE3X8 \
+	VMOVSD       X0, (DI)    \
+	CMPQ         R10, $2     \
+	JLT          done        \
+	VMOVHPD      X0, 8(DI)   \
+	JEQ          done        \
+	VEXTRACTF128 $1, Y0, X0  \
+	VMOVSD       X0, 16(DI)
