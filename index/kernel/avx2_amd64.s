@@ -14,45 +14,6 @@
 #define S3 Y6
 #define T3 Y7
 
-#define NONE
-
-#define ZERO \
-	VXORPS Y0, Y0, Y0 \
-	VXORPS Y1, Y1, Y1 \
-	VXORPS Y2, Y2, Y2 \
-	VXORPS Y3, Y3, Y3 \
-	VXORPS Y4, Y4, Y4 \
-	VXORPS Y5, Y5, Y5 \
-	VXORPS Y6, Y6, Y6 \
-	VXORPS Y7, Y7, Y7
-
-// SUM32 leaves the results in X0.
-#define SUM32(ADD, HADD) \
-	ADD          Y1, Y0, Y0 \
-	ADD          Y3, Y2, Y2 \
-	ADD          Y5, Y4, Y4 \
-	ADD          Y7, Y6, Y6 \
-	HADD         Y2, Y0, Y0 \
-	HADD         Y6, Y4, Y4 \
-	HADD         Y4, Y0, Y0 \
-	VEXTRACTI128 $1, Y0, X1 \
-	ADD          X1, X0, X0
-
-#define SUMPS SUM32(VADDPS, VHADDPS)
-#define SUMD SUM32(VPADDD, VPHADDD)
-
-// SUMPD leaves the results in Y0.
-#define SUMPD \
-	VADDPD     Y1, Y0, Y0        \
-	VADDPD     Y3, Y2, Y2        \
-	VADDPD     Y5, Y4, Y4        \
-	VADDPD     Y7, Y6, Y6        \
-	VHADDPD    Y2, Y0, Y0        \
-	VHADDPD    Y6, Y4, Y4        \
-	VPERM2F128 $0x20, Y4, Y0, Y1 \
-	VPERM2F128 $0x31, Y4, Y0, Y2 \
-	VADDPD     Y2, Y1, Y0
-
 // Components as wide as the query's.
 
 #define QUERYF \

@@ -124,6 +124,46 @@ done:                           \
 	VZEROUPPER                  \
 	RET
 
+#define NONE
+
+// The sums of the rows are Y0 and Y1, Y2 and Y3, ..., or the Z they are part of.
+#define ZERO \
+	VXORPS Y0, Y0, Y0 \
+	VXORPS Y1, Y1, Y1 \
+	VXORPS Y2, Y2, Y2 \
+	VXORPS Y3, Y3, Y3 \
+	VXORPS Y4, Y4, Y4 \
+	VXORPS Y5, Y5, Y5 \
+	VXORPS Y6, Y6, Y6 \
+	VXORPS Y7, Y7, Y7
+
+// SUM32 adds up the lanes of Y0+Y1, Y2+Y3, Y4+Y5 and Y6+Y7 and leaves them in X0.
+#define SUM32(ADD, HADD) \
+	ADD          Y1, Y0, Y0 \
+	ADD          Y3, Y2, Y2 \
+	ADD          Y5, Y4, Y4 \
+	ADD          Y7, Y6, Y6 \
+	HADD         Y2, Y0, Y0 \
+	HADD         Y6, Y4, Y4 \
+	HADD         Y4, Y0, Y0 \
+	VEXTRACTI128 $1, Y0, X1 \
+	ADD          X1, X0, X0
+
+#define SUMPS SUM32(VADDPS, VHADDPS)
+#define SUMD SUM32(VPADDD, VPHADDD)
+
+// SUMPD does it for float64 and leaves them in Y0.
+#define SUMPD \
+	VADDPD     Y1, Y0, Y0        \
+	VADDPD     Y3, Y2, Y2        \
+	VADDPD     Y5, Y4, Y4        \
+	VADDPD     Y7, Y6, Y6        \
+	VHADDPD    Y2, Y0, Y0        \
+	VHADDPD    Y6, Y4, Y4        \
+	VPERM2F128 $0x20, Y4, Y0, Y1 \
+	VPERM2F128 $0x31, Y4, Y0, Y2 \
+	VADDPD     Y2, Y1, Y0
+
 // A result in X0 for each of four rows.
 #define STORE4X4 VMOVUPS X0, (DI)
 
