@@ -13,6 +13,7 @@ const (
 	MaxDepth  = 128     // nested parentheses, minus and tilde signs
 	MaxLeaves = 1 << 15 // words, tags and ranges
 	MaxK      = 1 << 58 // RediSearch's limit of KNN's k
+	MaxEF     = 1 << 20 // of EF_RUNTIME and EF_CONSTRUCTION
 	maxNear   = 64      // bytes of the query that a message repeats
 )
 
@@ -796,13 +797,13 @@ func (p *parser) apply(n *Node, attrs []attribute) {
 		case "epsilon":
 			x, err := strconv.ParseFloat(at.value, 64)
 			if !vector || err != nil || !(x > 0) || math.IsInf(x, 0) {
-				bad()
+				p.fail("Invalid value (%s) for `%s`: it must be above 0", near(at.value), near(at.name))
 			}
 			a.Epsilon = x
 		case "ef_runtime":
 			x, err := strconv.Atoi(at.value)
-			if err != nil || x < 1 || x > MaxLeaves*32 {
-				bad()
+			if err != nil || x < 1 || x > MaxEF {
+				p.fail("Invalid value (%s) for `%s`: it must be from 1 to %d", near(at.value), near(at.name), MaxEF)
 			}
 			a.EF = x
 		case "hybrid_policy", "batch_size":
@@ -912,8 +913,8 @@ func (p *parser) knnAttributes(k *KNN, attrs []attribute) {
 		switch strings.ToLower(at.name) {
 		case "ef_runtime":
 			x, err := strconv.Atoi(at.value)
-			if err != nil || x < 1 || x > 1<<20 {
-				bad()
+			if err != nil || x < 1 || x > MaxEF {
+				p.fail("Error parsing vector similarity parameters: Invalid value (%s) for %s: it must be from 1 to %d", near(at.value), near(at.name), MaxEF)
 			}
 			k.EF = x
 		case "batch_size":

@@ -157,7 +157,7 @@ func TestParseErrors(t *testing.T) {
 	f("*=>[KNN 2 @v $v]]]]]", "Syntax error at offset 16 near ]")
 	f("*=>[KNN 2 @v $v", "Syntax error at offset 13 near v")
 	f("*=>[FOO 2 @v $v]", "Syntax error: Expecting Vector Similarity command at offset 4 near FOO")
-	f("*=>[KNN 2 @v $v EF_RUNTIME 9223372036854775807]", "Error parsing vector similarity parameters: Invalid value (9223372036854775807) for EF_RUNTIME")
+	f("*=>[KNN 2 @v $v EF_RUNTIME 9223372036854775807]", "Error parsing vector similarity parameters: Invalid value (9223372036854775807) for EF_RUNTIME: it must be from 1 to 1048576")
 	f("*=>[KNN 2 @v $v FOO 1]", "Error parsing vector similarity parameters: Invalid option")
 	f("*=>[KNN 2 @v $v EF_RUNTIME 1 EF_RUNTIME 2]", "Error parsing vector similarity parameters: parameter was specified twice")
 	f("@a:{x} @b:{y}=>[KNN 2 @v $v]", "Syntax error at offset 15 near [")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/query"
 )
 
 // Limits of a schema, RediSearch's.
@@ -240,9 +241,10 @@ func (p *schemaParser) field() (Field, error) {
 
 // The reasons of RediSearch's argument reader.
 const (
-	errNoArg  = "Expected an argument, but none provided"
-	errParse  = "Could not convert argument to expected type"
-	errBounds = "Value is outside acceptable bounds"
+	errNoArg   = "Expected an argument, but none provided"
+	errParse   = "Could not convert argument to expected type"
+	errBounds  = "Value is outside acceptable bounds"
+	errUnknown = "Unknown argument"
 )
 
 func reason(err error) string {
@@ -263,6 +265,31 @@ func (p *schemaParser) float() (float64, error) {
 	return x, nil
 }
 
+// choice reads the name of one of the values, in any case.
+func choice[T fmt.Stringer](p *schemaParser, values ...T) (T, error) {
+	var none T
+	if !p.more() {
+		return none, errorf(errNoArg)
+	}
+	word := p.take()
+	for _, v := range values {
+		if strings.EqualFold(word, v.String()) {
+			return v, nil
+		}
+	}
+	return none, errorf(errUnknown)
+}
+
+// limited reads a number as integer does; the error names the limits, which
+// RediSearch's text does not.
+func (p *schemaParser) limited(minimum, maximum int) (int, error) {
+	x, err := p.integer(minimum, maximum)
+	if err != nil && err.Error() == errBounds {
+		err = errorf("%s (%d to %d)", errBounds, minimum, maximum)
+	}
+	return x, err
+}
+
 // integer reads a number from min to max.
 func (p *schemaParser) integer(minimum, maximum int) (int, error) {
 	if !p.more() {
@@ -278,15 +305,19 @@ func (p *schemaParser) integer(minimum, maximum int) (int, error) {
 	return x, nil
 }
 
-// vector reads ALGORITHM count {name value}.
+// vector reads ALGORITHM count {name value}. The texts are those of RediSearch 8.2.
 func (p *schemaParser) vector(f *Field) error {
 	if !p.more() {
 		return errorf("Bad arguments for vector similarity algorithm: %s", errNoArg)
 	}
 	f.Algorithm = strings.ToUpper(p.take())
-	hnsw := f.Algorithm == "HNSW"
-	if !hnsw && f.Algorithm != "FLAT" {
-		return errorf("Bad arguments for vector similarity algorithm: %s", errParse)
+	v := &f.Vector
+	switch f.Algorithm {
+	case "HNSW":
+		v.M, v.EFConstruction, v.EFRuntime, v.Epsilon = 16, 200, 10, 0.01
+	case "FLAT":
+	default:
+		return errorf("Bad arguments for vector similarity algorithm: %s", errUnknown)
 	}
 	n, err := p.integer(0, math.MaxInt32)
 	if err != nil {
@@ -295,70 +326,22 @@ func (p *schemaParser) vector(f *Field) error {
 	if n%2 != 0 {
 		return errorf("Bad number of arguments for vector similarity index: got %d but expected even number (as algorithm parameters should be submitted as named arguments)", n)
 	}
-	if n > len(p.args)-p.i {
-		return errorf("Bad arguments for vector similarity number of parameters: %s", errNoArg)
-	}
-	end := p.i + n
-	rest := p.args
-	p.args = p.args[:end]
-	defer func() { p.args = rest }()
-	v := &f.Vector
-	if hnsw {
-		v.M, v.EFConstruction, v.EFRuntime, v.Epsilon = 16, 200, 10, 0.01
-	}
 	seen := map[string]bool{}
-	for p.more() {
-		name := strings.ToUpper(p.take())
-		bad := func(err error) error {
-			return errorf("Bad arguments for vector similarity %s index %s: %s", f.Algorithm, strings.ToLower(name), reason(err))
+	for end := p.i + n; p.i < end; {
+		if !p.more() {
+			return errorf("Expected %d parameters but got %d", n, n-(end-p.i))
 		}
-		if seen[name] {
-			return errorf("Bad arguments for algorithm %s: %s was given twice", f.Algorithm, name)
+		param := strings.ToUpper(p.take())
+		if seen[param] {
+			return errorf("Bad arguments for algorithm %s: %s was given twice", f.Algorithm, param)
 		}
-		seen[name] = true
-		switch {
-		case name == "TYPE":
-			switch t := strings.ToUpper(p.take()); t {
-			case "FLOAT32":
-				v.Element = index.Float32
-			case "FLOAT64":
-				v.Element = index.Float64
-			default:
-				return bad(errorf(errParse))
-			}
-		case name == "DIM":
-			v.Dim, err = p.integer(1, index.MaxDim)
-		case name == "DISTANCE_METRIC":
-			switch strings.ToUpper(p.take()) {
-			case "L2":
-				v.Metric = index.L2
-			case "IP":
-				v.Metric = index.IP
-			case "COSINE":
-				v.Metric = index.Cosine
-			default:
-				return errorf("Bad arguments for vector similarity %s index metric: %s", f.Algorithm, errParse)
-			}
-		case name == "INITIAL_CAP":
-			v.InitialCap, err = p.integer(0, math.MaxInt)
-		case hnsw && name == "M":
-			v.M, err = p.integer(2, index.MaxM)
-		case hnsw && name == "EF_CONSTRUCTION":
-			v.EFConstruction, err = p.integer(1, 1<<20)
-		case hnsw && name == "EF_RUNTIME":
-			v.EFRuntime, err = p.integer(1, 1<<20)
-		case hnsw && name == "EPSILON":
-			v.Epsilon, err = p.float()
-			if err == nil && !(v.Epsilon > 0 && v.Epsilon < math.Inf(1)) {
-				err = errorf(errBounds)
-			}
-		case !hnsw && name == "BLOCK_SIZE":
-			v.BlockSize, err = p.integer(1, math.MaxInt32)
-		default:
-			return errorf("Bad arguments for algorithm %s: %s", f.Algorithm, name)
+		seen[param] = true
+		known, err := p.parameter(f, param)
+		if !known {
+			return errorf("Bad arguments for algorithm %s: %s", f.Algorithm, param)
 		}
 		if err != nil {
-			return bad(err)
+			return errorf("Bad arguments for vector similarity %s index `%s`: %s", f.Algorithm, param, err)
 		}
 	}
 	for _, must := range []string{"TYPE", "DIM", "DISTANCE_METRIC"} {
@@ -370,4 +353,41 @@ func (p *schemaParser) vector(f *Field) error {
 		return errorf("Vector index initial capacity %d exceeded server limit (%d with the given parameters)", v.InitialCap, limit)
 	}
 	return nil
+}
+
+// parameter reads the value of one parameter of an algorithm.
+func (p *schemaParser) parameter(f *Field, param string) (known bool, err error) {
+	v := &f.Vector
+	hnsw := f.Algorithm == "HNSW"
+	switch {
+	case param == "TYPE":
+		v.Element, err = choice(p, index.Float32, index.Float64, index.Float16, index.BFloat16, index.Int8, index.Uint8)
+	case param == "DIM":
+		v.Dim, err = p.limited(1, index.MaxDim)
+	case param == "DISTANCE_METRIC":
+		v.Metric, err = choice(p, index.L2, index.IP, index.Cosine)
+	case param == "INITIAL_CAP":
+		v.InitialCap, err = p.integer(0, math.MaxInt)
+	case hnsw && param == "M":
+		v.M, err = p.limited(2, index.MaxM)
+	case hnsw && param == "EF_CONSTRUCTION":
+		v.EFConstruction, err = p.limited(1, query.MaxEF)
+	case hnsw && param == "EF_RUNTIME":
+		v.EFRuntime, err = p.limited(1, query.MaxEF)
+	case hnsw && param == "EPSILON":
+		v.Epsilon, err = p.float()
+		if err == nil && !(v.Epsilon >= 0 && v.Epsilon < math.Inf(1)) {
+			err = errorf("%s (0 or more)", errBounds)
+		}
+	case hnsw && param == "COMPRESSION": // ours; RediSearch has SQ8 under this name
+		v.Quant, err = choice(p, index.QuantNone, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary)
+		if err != nil {
+			err = errorf("%s: it is NONE, SQ8, SQ8ONLY or BINARY", err)
+		}
+	case !hnsw && param == "BLOCK_SIZE":
+		v.BlockSize, err = p.limited(1, math.MaxInt32)
+	default:
+		return false, nil
+	}
+	return true, err
 }

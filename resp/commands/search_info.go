@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
@@ -158,6 +159,9 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 			pair{"dim", v.Dim}, pair{"distance_metric", v.Metric.String()})
 		if f.Algorithm == "HNSW" {
 			p = append(p, pair{"M", v.M}, pair{"ef_construction", v.EFConstruction})
+			if v.Quant != index.QuantAuto {
+				p = append(p, pair{"compression", v.Quant.String()})
+			}
 		}
 	}
 	var flags []string

@@ -19,8 +19,9 @@
 //	(map) {"f": "v", "g": "w"}
 //
 // Arguments are split at spaces and quoted as in redis-cli ("\x00" or 'plain').
-// f32(1,0,0) and f64(…) are vector blobs, rep(x,1000) is a long string, now(+10)
-// and nowms(+10) are Unix times, id(c2) is the client id of the connection c2.
+// f32(1,0,0), f64(…), f16(…), bf16(…), i8(…) and u8(…) are vector blobs,
+// rep(x,1000) is a long string, now(+10) and nowms(+10) are Unix times, id(c2)
+// is the client id of the connection c2.
 //
 // Replies are written as they are in RESP3: OK (a status), "bulk", (int) 5,
 // (double) 0.5, (bool) true, (null), (error) TEXT, (verbatim txt) "text",

@@ -3,13 +3,15 @@ package resptest
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/indextest"
 )
 
 // Target is the server that a transcript runs against.
@@ -232,8 +234,8 @@ func splitArgs(line string) (args []string, reply string, err error) {
 // literal marks an argument that was quoted and hence is not expanded.
 const literal = "\x00quoted:"
 
-// expand returns what an argument stands for: f32(1,0,0) and f64(…) are vector
-// blobs, rep(x,n) is x n times, now(+10) and nowms(+10) are Unix times, id(c2) is
+// expand returns what an argument stands for: f32(1,0,0), f64(…), f16(…),
+// bf16(…), i8(…) and u8(…) are vector blobs, rep(x,n) is x n times, now(+10) and nowms(+10) are Unix times, id(c2) is
 // the client id of that connection.
 func (r *run) expand(arg string) (string, error) {
 	if s, ok := strings.CutPrefix(arg, literal); ok {
@@ -244,21 +246,17 @@ func (r *run) expand(arg string) (string, error) {
 	if !ok || !closed {
 		return arg, nil
 	}
-	var b []byte
 	switch name {
-	case "f32", "f64":
+	case "f32", "f64", "f16", "bf16", "i8", "u8":
+		var v []float64
 		for _, text := range strings.Split(inner, ",") {
 			f, err := strconv.ParseFloat(text, 64)
 			if err != nil {
 				return "", err
 			}
-			if name == "f32" {
-				b = appendUint(b, uint64(math.Float32bits(float32(f))), 4)
-			} else {
-				b = appendUint(b, math.Float64bits(f), 8)
-			}
+			v = append(v, f)
 		}
-		return string(b), nil
+		return string(indextest.Blob(elements[name], v)), nil
 	case "rep":
 		s, _, err := unquote(arg)
 		return s, err
@@ -281,12 +279,10 @@ func (r *run) expand(arg string) (string, error) {
 	return arg, nil
 }
 
-func appendUint(b []byte, u uint64, n int) []byte {
-	for range n {
-		b = append(b, byte(u))
-		u >>= 8
-	}
-	return b
+// elements are the types of vector blobs by the names of their functions.
+var elements = map[string]index.Element{
+	"f32": index.Float32, "f64": index.Float64, "f16": index.Float16,
+	"bf16": index.BFloat16, "i8": index.Int8, "u8": index.Uint8,
 }
 
 // run is one pass of a transcript over one server in one protocol version.
