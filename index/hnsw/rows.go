@@ -72,14 +72,14 @@ func (g *Graph) layout() error {
 	switch q {
 	case index.QuantNone:
 		g.rough = &g.vectors
+		if p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.BF16) {
+			c := quant.NewSplit(p.Dim, p.Metric)
+			g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, dist: c.Walk, query: c.QueryOf})
+			g.codesOnly = true // nothing is lost in them
+		}
 	case index.QuantSQ8, index.QuantSQ8Only:
 		c := quant.NewSQ8(p.Dim, p.Metric)
-		g.codec = c
-		g.codes = rows{
-			stride: c.Stride, querySize: c.QuerySize, over: quant.Overread,
-			dist: c.Walk, query: c.QueryOf,
-		}
-		g.rough = &g.codes
+		g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, over: quant.Overread, dist: c.Walk, query: c.QueryOf})
 		g.codesOnly = q == index.QuantSQ8Only
 	default:
 		return fmt.Errorf("%w: quantisation %v", index.ErrParams, q)
@@ -93,6 +93,11 @@ func (g *Graph) layout() error {
 	return nil
 }
 
+// encode makes the walk compare codes.
+func (g *Graph) encode(c codec, r rows) {
+	g.codec, g.codes, g.rough = c, r, &g.codes
+}
+
 // maxLines of a row are fetched ahead when it is gathered; the kernel fetches
 // the rest, while it is at the rows before.
 const maxLines = 8
@@ -102,12 +107,13 @@ const minCoded = 64
 
 func auto(p index.Params) index.Quant {
 	// Where only one of the two has a kernel for this processor, that one.
-	assembly := func(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
 	if p.Element <= index.Float64 && p.Dim >= minCoded && (assembly(kernel.SQ8) || !assembly(kernel.F32)) {
 		return index.QuantSQ8
 	}
 	return index.QuantNone
 }
+
+func assembly(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
 
 // load checks v and makes it the operation's vector.
 func (g *Graph) load(sc *scratch, v []byte) error {

@@ -79,9 +79,6 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 		if n == 0 && m == 0 {
 			return true
 		}
-		if level == 0 && p.next < len(p.keys) { // probably the next to be expanded
-			kernel.Prefetch(unsafe.Pointer(unsafe.SliceData(g.list(0, keySlot(p.keys[p.next])))))
-		}
 		if n > 0 {
 			walk(unsafe.SliceData(sc.dist), sc.query, base, unsafe.SliceData(sc.batch), n)
 			sc.evals += n
@@ -91,6 +88,9 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 				}
 				s := sc.batch[i]
 				p.insert(d, s, g.hides(sc, s))
+				if level == 0 { // it may soon be expanded
+					kernel.Prefetch(unsafe.Pointer(unsafe.SliceData(g.list(0, s))))
+				}
 			}
 		}
 		n = m

@@ -37,7 +37,7 @@ func (s *SQ8) Lower(d float32, q, row unsafe.Pointer) float32 {
 // the error's length over the root of their number, not its length. Rows are
 // taken to be as rough as the query.
 func (s *SQ8) Doubt(d float32, q unsafe.Pointer) float32 {
-	const sigmas = 5
+	const sigmas = 6
 	h := s.queryHeader(q)
 	e := sigmas * math.Sqrt2 * float64(h.err) / math.Sqrt(float64(s.Dim))
 	if s.Metric == index.L2 {
