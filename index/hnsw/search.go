@@ -131,7 +131,7 @@ func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool
 	for {
 		n := g.node(s)
 		if n.has(live) {
-			if l := index.Label(n.label.Load()); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
+			if l := g.label(s); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
 				return false
 			}
 		}
