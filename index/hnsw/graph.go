@@ -86,6 +86,7 @@ type Graph struct {
 	moves  slot.Moves
 	equal  equals
 
+	gate     sync.RWMutex  // Save holds it, and every addition and removal shares it
 	entry    atomic.Uint64 // (level+1)<<32 | slot, 0 for none
 	entryMu  sync.Mutex
 	root     atomic.Uint32 // slot+1, written under entryMu

@@ -11,6 +11,8 @@ import (
 // Add inserts the vector or replaces the label's older one.
 func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	g.repair.keepUp(g)
+	g.gate.RLock()
+	defer g.gate.RUnlock()
 	c := g.pool.Enter()
 	defer g.pool.Leave(c)
 	sc := &c.S
