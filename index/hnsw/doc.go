@@ -43,8 +43,9 @@
 //
 // Any number of goroutines may add and remove. Locks, taken downward only:
 //
-//	label stripe    one writer for each label (slot.Labels)
 //	repair.mu       one repair at a time; a writer waits for it only if it is far behind
+//	gate            shared by every writer, held by Save
+//	label stripe    one writer for each label (slot.Labels)
 //	entryMu         which node is the entry point, and which the tree's root
 //	node stripe     the lists of a node, its tree children, its chain; never two at once
 //	leaves          hash table, upper rows, tombstones, slots, contexts

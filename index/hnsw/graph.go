@@ -40,16 +40,14 @@ const (
 	levelShift = 8
 )
 
-// node is what a slot has besides its vector and links. Slots are stored
+// node is what a slot has besides its vector, label and links. Slots are stored
 // plus 1, 0 is none.
 type node struct {
-	label  atomic.Uint64
 	state  atomic.Uint32
 	parent atomic.Uint32 // in the tree; of a dup the node it hangs on
 	next   atomic.Uint32 // chain of equal vectors, headed by the node in the graph
 	prev   atomic.Uint32
 	upper  atomic.Uint32 // first row in upper
-	_      uint32
 }
 
 func (n *node) level() int { return int(n.state.Load() >> levelShift) }
@@ -78,7 +76,9 @@ type Graph struct {
 	links *slot.Arena
 	nodes *slot.Arena
 	upper *slot.Arena
+	names *slot.Arena // labels: a filter asks for many that nothing else is wanted of
 	tombs *slot.Arena // a bit for each slot: no label of it may be returned
+	heads *slot.Arena // a bit for each slot: a chain of equal vectors hangs or hung on it
 
 	labels slot.Labels
 	alloc  slot.Alloc
@@ -86,6 +86,7 @@ type Graph struct {
 	moves  slot.Moves
 	equal  equals
 
+	gate     sync.RWMutex  // Save holds it, and every addition and removal shares it
 	entry    atomic.Uint64 // (level+1)<<32 | slot, 0 for none
 	entryMu  sync.Mutex
 	root     atomic.Uint32 // slot+1, written under entryMu
@@ -129,7 +130,7 @@ func New(p index.Params) (*Graph, error) {
 	if err := g.layout(); err != nil {
 		return nil, err
 	}
-	perSlot := 4*g.m0 + nodeSize
+	perSlot := 4*g.m0 + nodeSize + 8
 	if g.codec != nil {
 		perSlot += g.codes.stride
 	}
@@ -147,7 +148,9 @@ func New(p index.Params) (*Graph, error) {
 		{&g.codes.arena, rows*g.codes.stride + g.codes.over, g.codec != nil},
 		{&g.links, rows * 4 * g.m0, true},
 		{&g.nodes, rows * nodeSize, true},
+		{&g.names, rows * 8, true},
 		{&g.tombs, rows/8 + 8, true},
+		{&g.heads, rows/8 + 8, true},
 		// The mean is 1/(M-1) rows a slot. Should they run out, nodes stay at level 0.
 		{&g.upper, (rows*2/(g.m-1) + 4096) * 4 * g.m, true},
 	} {
@@ -171,12 +174,14 @@ func (g *Graph) grow(n int) error {
 		g.codes.grow(n),
 		g.links.Grow(uintptr(n)*uintptr(4*g.m0)),
 		g.nodes.Grow(uintptr(n)*uintptr(nodeSize)),
-		g.tombs.Grow(uintptr(n+63)/64*8))
+		g.names.Grow(uintptr(n)*8),
+		g.tombs.Grow(uintptr(n+63)/64*8),
+		g.heads.Grow(uintptr(n+63)/64*8))
 }
 
 // arenas are all there are.
 func (g *Graph) arenas() []*slot.Arena {
-	all := []*slot.Arena{g.vectors.arena, g.codes.arena, g.links, g.nodes, g.upper, g.tombs}
+	all := []*slot.Arena{g.vectors.arena, g.codes.arena, g.links, g.nodes, g.upper, g.names, g.tombs, g.heads}
 	return slices.DeleteFunc(all, func(a *slot.Arena) bool { return a == nil })
 }
 
@@ -190,6 +195,7 @@ func (g *Graph) recycle(s uint32) {
 	n.next.Store(0)
 	n.prev.Store(0)
 	n.upper.Store(0)
+	setBit(g.heads, s, false)
 }
 
 // empty is called when no slot is in use or held.
@@ -221,6 +227,14 @@ func (g *Graph) node(s uint32) *node {
 	return (*node)(unsafe.Add(g.nodes.Base(), uintptr(s)*uintptr(nodeSize)))
 }
 
+// name is where the slot's label stands.
+func (g *Graph) name(s uint32) *uint64 {
+	return (*uint64)(unsafe.Add(g.names.Base(), uintptr(s)*8))
+}
+
+// label is the slot's. Whether it may be returned is another question.
+func (g *Graph) label(s uint32) index.Label { return index.Label(atomic.LoadUint64(g.name(s))) }
+
 // list is the node's list at a level: neighbour+1, 0 behind the last. It is
 // read and written atomically, written under the node's stripe.
 func (g *Graph) list(level int, s uint32) []uint32 {
@@ -238,8 +252,13 @@ func clearList(l []uint32) {
 }
 
 // bury sets a slot's bit among the tombs, or takes it back.
-func (g *Graph) bury(s uint32, bit bool) {
-	w := (*uint64)(unsafe.Add(g.tombs.Base(), s/64*8))
+func (g *Graph) bury(s uint32, bit bool) { setBit(g.tombs, s, bit) }
+
+// buried reports whether no label of the slot may be returned.
+func (g *Graph) buried(s uint32) bool { return hasBit(g.tombs, s) }
+
+func setBit(a *slot.Arena, s uint32, bit bool) {
+	w := (*uint64)(unsafe.Add(a.Base(), s/64*8))
 	if bit {
 		atomic.OrUint64(w, 1<<(s%64))
 	} else {
@@ -247,9 +266,8 @@ func (g *Graph) bury(s uint32, bit bool) {
 	}
 }
 
-// buried reports whether no label of the slot may be returned.
-func (g *Graph) buried(s uint32) bool {
-	w := (*uint64)(unsafe.Add(g.tombs.Base(), s/64*8))
+func hasBit(a *slot.Arena, s uint32) bool {
+	w := (*uint64)(unsafe.Add(a.Base(), s/64*8))
 	return atomic.LoadUint64(w)>>(s%64)&1 != 0
 }
 
@@ -328,8 +346,7 @@ func (g *Graph) Entry() (index.Label, bool) {
 	if e == 0 {
 		return 0, false
 	}
-	n := g.node(uint32(e))
-	return index.Label(n.label.Load()), n.has(live)
+	return g.label(uint32(e)), g.node(uint32(e)).has(live)
 }
 
 // toKey makes a distance and a slot one number that sorts by both; the two

@@ -11,6 +11,8 @@ import (
 // Add inserts the vector or replaces the label's older one.
 func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	g.repair.keepUp(g)
+	g.gate.RLock()
+	defer g.gate.RUnlock()
 	c := g.pool.Enter()
 	defer g.pool.Leave(c)
 	sc := &c.S
@@ -35,7 +37,7 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 	g.store(sc, s)
 	g.bury(s, true)
 	n := g.node(s)
-	n.label.Store(uint64(l))
+	atomic.StoreUint64(g.name(s), uint64(l))
 	n.state.Store(pending)
 	h := hashRow(g.ident.bytes(s))
 	for {
@@ -90,6 +92,7 @@ func (g *Graph) hang(head, s uint32) bool {
 		g.node(next - 1).prev.Store(s + 1)
 	}
 	h.next.Store(s + 1)
+	setBit(g.heads, head, true)
 	g.unlock(head)
 	for h.has(pending) { // not to be found before its own insertion is done
 		runtime.Gosched()

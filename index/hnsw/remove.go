@@ -8,6 +8,8 @@ import (
 // Remove deletes the label's vector; false where there is none or version is
 // older. The node stays as a tombstone until a repair takes it out.
 func (g *Graph) Remove(l index.Label, version uint64) bool {
+	g.gate.RLock()
+	defer g.gate.RUnlock()
 	c := g.pool.Enter()
 	defer g.pool.Leave(c)
 	g.labels.Lock(l)

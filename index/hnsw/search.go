@@ -13,11 +13,6 @@ import (
 // for its length at each insertion.
 const maxPool = 1 << 14
 
-// walkCost is how many rows a walk compares for each place in its pool,
-// measured as time in units of a scan's row. BenchmarkFilter on 30,000 x 384:
-// with a fifth allowed, ef=32 walks in 0.75 of the scan's time, ef=64 in 1.3.
-const walkCost = 24
-
 // gather collects the neighbours of s that were not seen yet in dst, and
 // fetches the beginnings of their rows ahead.
 func (g *Graph) gather(sc *scratch, dst []uint32, level int, s uint32) int {
@@ -111,21 +106,6 @@ func (g *Graph) hides(sc *scratch, s uint32) bool {
 	return g.filtered(sc, s)
 }
 
-// filtered reports whether the filter lets none of the node's labels through.
-func (g *Graph) filtered(sc *scratch, s uint32) bool {
-	n := g.node(s)
-	for {
-		if n.has(live) && sc.allow.Contains(index.Label(n.label.Load())) {
-			return false
-		}
-		next := n.next.Load()
-		if next == 0 {
-			return true
-		}
-		n = g.node(next - 1)
-	}
-}
-
 // start puts the search's first nodes into the pool; false if the graph is empty.
 func (g *Graph) start(sc *scratch, ef int) bool {
 	e := g.entry.Load()
@@ -151,7 +131,7 @@ func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool
 	for {
 		n := g.node(s)
 		if n.has(live) {
-			if l := index.Label(n.label.Load()); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
+			if l := g.label(s); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
 				return false
 			}
 		}
@@ -256,13 +236,8 @@ func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
 		return false
 	}
 	sc.budget = 0
-	if o.Allow != nil {
-		// A walk goes through size/allowed nodes for each that counts.
-		m := o.Allow.Len()
-		if m*m <= walkCost*ef*size {
-			return false
-		}
-		sc.budget = m + walkCost*ef // what is allowed lies far from the query
+	if o.Allow != nil && !g.worthAWalk(sc, ef, size) {
+		return false
 	}
 	sc.evals = 0
 	if !g.start(sc, ef) {
@@ -347,7 +322,7 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 	}
 	ef = min(max(ef, minRangePool), maxPool)
 	size := g.Len()
-	if ef >= size/4 || o.Allow != nil && o.Allow.Len()*o.Allow.Len() <= walkCost*ef*size {
+	if ef >= size/4 || o.Allow != nil && !g.worthAWalk(sc, ef, size) {
 		return false
 	}
 	eps := o.Epsilon
@@ -428,63 +403,4 @@ func (g *Graph) reached(sc *scratch, d float32, s uint32, inside, near float32) 
 	if d <= inside {
 		sc.hits = append(sc.hits, s)
 	}
-}
-
-// scan offers every allowed vector within radius to top, or collects it in
-// sc.found if top is nil.
-func (g *Graph) scan(sc *scratch, o index.SearchOptions, radius float64, top *slot.Top) {
-	n := 0
-	flush := func() {
-		if n == 0 {
-			return
-		}
-		g.exactly(sc, sc.wdist, sc.batch[:n])
-		bound := radius
-		if top != nil && top.Full() {
-			bound = min(bound, top.Worst())
-		}
-		for i, s := range sc.batch[:n] {
-			d := sc.wdist[i]
-			if !(d <= bound) {
-				continue
-			}
-			nb := index.Neighbor{Label: index.Label(g.node(s).label.Load()), Distance: d}
-			if top == nil {
-				sc.found = append(sc.found, nb)
-				continue
-			}
-			top.Offer(nb)
-			if top.Full() {
-				bound = min(radius, top.Worst())
-			}
-		}
-		n = 0
-	}
-	add := func(s uint32) {
-		sc.batch[n] = s
-		if n++; n == chunk {
-			flush()
-		}
-	}
-	count := g.alloc.Count()
-	if o.Allow != nil && o.Allow.Len() < count/4 {
-		asked := 0
-		o.Allow.Each(func(l index.Label) bool {
-			if s := g.labels.Slot(l); s != slot.None {
-				add(s)
-			}
-			asked++
-			return asked%4096 != 0 || o.Stop == nil || !o.Stop()
-		})
-	} else {
-		for s := range uint32(count) {
-			if s%4096 == 4095 && o.Stop != nil && o.Stop() {
-				break
-			}
-			if nd := g.node(s); nd.has(live) && (o.Allow == nil || o.Allow.Contains(index.Label(nd.label.Load()))) {
-				add(s)
-			}
-		}
-	}
-	flush()
 }

@@ -74,8 +74,8 @@ func (g *Graph) Validate() error {
 		labels++
 		if s >= count || free[s] {
 			err = fmt.Errorf("label %d is at free slot %d", l, s)
-		} else if n := g.node(s); n.label.Load() != uint64(l) || !n.has(live) {
-			err = fmt.Errorf("label %d is at slot %d, which has label %d, state %#x", l, s, n.label.Load(), n.state.Load())
+		} else if n := g.node(s); g.label(s) != l || !n.has(live) {
+			err = fmt.Errorf("label %d is at slot %d, which has label %d, state %#x", l, s, g.label(s), n.state.Load())
 		}
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (g *Graph) Validate() error {
 }
 
 func (g *Graph) validateLabel(s uint32) error {
-	l := index.Label(g.node(s).label.Load())
+	l := g.label(s)
 	if at := g.labels.Slot(l); at != s {
 		return fmt.Errorf("slot %d has label %d, which is at slot %d", s, l, int32(at))
 	}
@@ -149,6 +149,9 @@ func (g *Graph) validateNode(s, st, count uint32, free []bool) error {
 	}
 	if x := n.next.Load(); x != 0 && (!g.node(x-1).has(dup) || g.node(x-1).parent.Load() != s+1 || g.node(x-1).prev.Load() != s+1) {
 		return fmt.Errorf("slot %d: its chain begins with slot %d, which is not in it", s, x-1)
+	}
+	if n.next.Load() != 0 && !hasBit(g.heads, s) {
+		return fmt.Errorf("slot %d: its chain is not marked", s)
 	}
 	if (n.level() > 0) != (n.upper.Load() != 0) {
 		return fmt.Errorf("slot %d: level %d, upper row %d", s, n.level(), n.upper.Load())

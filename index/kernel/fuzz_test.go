@@ -35,7 +35,7 @@ func fuzz(f *testing.F, integer bool) {
 			for i := range slots {
 				slots[i] = uint32(i * 7 % rows)
 			}
-			s.compare(t, slots)
+			s.compare(t, slots, nil)
 		}
 	})
 }

@@ -86,6 +86,14 @@ func (a *Alloc) Untake(s uint32) {
 	a.mu.free = append(a.mu.free, s)
 }
 
+// Restore makes a new Alloc go on from a state of count slots, of which those in free are.
+func (a *Alloc) Restore(count int, free []uint32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.count.Store(uint32(count))
+	a.mu.free = free
+}
+
 // Reclaim frees the retired slots that nobody holds any more. With all slots
 // free it starts over with an empty index.
 func (a *Alloc) Reclaim(oldest uint64) {

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"errors"
+	"os"
 	"sync/atomic"
 	"unsafe"
 )
@@ -29,7 +30,9 @@ type Arena struct {
 	base      unsafe.Pointer
 	reserved  uintptr
 	committed atomic.Uintptr
-	heap      []byte // what base points to if HeapArenas
+	heap      []byte   // what base points to if HeapArenas
+	mapped    uintptr  // bytes at the beginning that are a file's, see Map
+	file      *os.File // that holds the bytes, see ReserveFile
 }
 
 // Reserve makes an arena that can grow to max bytes, or to as much as the
@@ -70,6 +73,9 @@ func (a *Arena) Grow(n uintptr) error {
 	if n > a.reserved {
 		return ErrFull
 	}
+	if a.file != nil {
+		return a.growFile(c, n)
+	}
 	// In steps of an eighth, whole huge pages once it is large.
 	want := max(n, c+c/8)
 	if want > smallArena {
@@ -91,7 +97,17 @@ func (a *Arena) Grow(n uintptr) error {
 // Zero gives the memory back and leaves the arena empty. Nobody may be using it.
 func (a *Arena) Zero() {
 	c := a.committed.Load()
+	if a.file != nil && a.zeroFile(c) == nil {
+		return
+	}
+	if a.mapped > 0 && mapZero(a.base, a.mapped) == nil {
+		a.mapped = 0
+	}
 	if a.heap != nil {
+		clear(unsafe.Slice((*byte)(a.base), c))
+		return
+	}
+	if a.file != nil || a.mapped > 0 { // discarded pages would read as the file's
 		clear(unsafe.Slice((*byte)(a.base), c))
 		return
 	}
@@ -103,13 +119,19 @@ func (a *Arena) Close() error {
 	if a.base == nil {
 		return nil
 	}
-	base, heap := a.base, a.heap
-	a.base, a.heap = nil, nil
+	base, heap, file := a.base, a.heap, a.file
+	a.base, a.heap, a.file = nil, nil, nil
 	a.committed.Store(0)
 	if heap != nil {
 		return nil
 	}
-	return release(base, a.reserved)
+	err := release(base, a.reserved)
+	if file != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return err
 }
+
+func at(base unsafe.Pointer, n uintptr) unsafe.Pointer { return unsafe.Add(base, n) }
 
 func roundUp(n, to uintptr) uintptr { return (n + to - 1) / to * to }

@@ -1,6 +1,8 @@
 package slot
 
 import (
+	"errors"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,4 +21,20 @@ func memory() uint64 {
 		return 0
 	}
 	return uint64(si.Totalram) * uint64(si.Unit)
+}
+
+// allocate makes the disk hold n more bytes of the file.
+func allocate(f *os.File, off, n int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, off, n)
+		switch {
+		case err == nil:
+			return nil
+		case err == unix.EINTR:
+			continue
+		case errors.Is(err, errors.ErrUnsupported):
+			return fill(f, off, n)
+		}
+		return &os.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+	}
 }

@@ -3,6 +3,8 @@
 //
 //	Arena   an off-heap array: address space reserved once, memory committed
 //	        as it grows. It never moves, so readers need no lock to use it.
+//	        It may begin as a private copy of a file's pages (Map), or lie in
+//	        a file altogether (ReserveFile).
 //	Labels  label → slot and last version; readers take no lock.
 //	Pool    the scratch memory of operations, and the epochs that say when a
 //	        slot may be used again: not before every operation that was

@@ -1,7 +1,9 @@
 package slot
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -142,6 +144,53 @@ func (t *Labels) Each(f func(l index.Label, s uint32)) {
 			}
 		}
 	}
+}
+
+// LabelsPage is how many labels a page holds: those of page n begin at n*LabelsPage.
+const LabelsPage = 1 << pageBits
+
+// Versions calls f with each page's number, in ascending order, and its labels'
+// last versions plus 1, 0 where a label has none. Nobody may be writing.
+func (t *Labels) Versions(f func(number uint64, versions *[LabelsPage]uint64) bool) {
+	m := t.top.Load()
+	if m == nil {
+		return
+	}
+	for _, hi := range slices.Sorted(maps.Keys(*m)) {
+		d := (*m)[hi]
+		for i := range d.pages {
+			if p := d.pages[i].Load(); p != nil && !f(uint64(hi)<<midBits|uint64(i), &p.version) {
+				return
+			}
+		}
+	}
+}
+
+// MaxLabelsPage is the highest number of a page.
+const MaxLabelsPage = math.MaxUint64 >> pageBits
+
+// SetVersions takes back what Versions gave. number is at most MaxLabelsPage,
+// and nobody else may be using t.
+func (t *Labels) SetVersions(number uint64, versions *[LabelsPage]uint64) {
+	// Not by makePage, which copies the map for readers.
+	m := t.top.Load()
+	if m == nil {
+		m = &map[index.Label]*mid{}
+		t.top.Store(m)
+	}
+	hi := index.Label(number >> midBits)
+	if (*m)[hi] == nil {
+		(*m)[hi] = &mid{}
+	}
+	(*m)[hi].pages[number&(1<<midBits-1)].Store(&page{version: *versions})
+}
+
+// Version is the label's last version plus 1, 0 for never.
+func (t *Labels) Version(l index.Label) uint64 {
+	if p := t.page(l); p != nil {
+		return p.version[l&(1<<pageBits-1)]
+	}
+	return 0
 }
 
 // Bytes is the memory held.
