@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/quant"
 	"github.com/nearcache/nearcache/index/slot"
 	"github.com/nearcache/nearcache/index/space"
 )
@@ -64,14 +65,17 @@ type Graph struct {
 	children int // tree children of a node, at most
 	levelMul float64
 
-	space     *space.Space
-	codec     codec        // nil: the walk compares the vectors themselves
-	codesOnly bool         // no vectors are kept
-	decoded   *space.Space // of decoded vectors, if codesOnly
-	vectors   rows         // as they came, of space
-	codes     rows         // of codec
-	rough     *rows        // which of them a walk compares
-	ident     *rows        // which of them tells vectors apart
+	space       *space.Space
+	codec       codec         // nil: the walk compares the vectors themselves
+	codesOnly   bool          // no vectors are kept
+	decoded     *space.Space  // of decoded vectors, if codesOnly
+	vectors     rows          // as they came, of space
+	codes       rows          // of codec
+	sketch      *quant.Binary // nil: none
+	sketches    rows
+	sketchStats sketchStats
+	rough       *rows // which of them a walk compares
+	ident       *rows // which of them tells vectors apart
 
 	links *slot.Arena
 	nodes *slot.Arena
@@ -145,6 +149,7 @@ func New(p index.Params) (*Graph, error) {
 		want bool
 	}{
 		{&g.vectors.arena, rows * g.vectors.stride, !g.codesOnly},
+		{&g.sketches.arena, rows*g.sketches.stride + g.sketches.over, g.sketch != nil},
 		{&g.codes.arena, rows*g.codes.stride + g.codes.over, g.codec != nil},
 		{&g.links, rows * 4 * g.m0, true},
 		{&g.nodes, rows * nodeSize, true},
@@ -172,6 +177,7 @@ func (g *Graph) grow(n int) error {
 	return errors.Join(
 		g.vectors.grow(n),
 		g.codes.grow(n),
+		g.sketches.grow(n),
 		g.links.Grow(uintptr(n)*uintptr(4*g.m0)),
 		g.nodes.Grow(uintptr(n)*uintptr(nodeSize)),
 		g.names.Grow(uintptr(n)*8),
@@ -181,7 +187,7 @@ func (g *Graph) grow(n int) error {
 
 // arenas are all there are.
 func (g *Graph) arenas() []*slot.Arena {
-	all := []*slot.Arena{g.vectors.arena, g.codes.arena, g.links, g.nodes, g.upper, g.names, g.tombs, g.heads}
+	all := []*slot.Arena{g.vectors.arena, g.codes.arena, g.sketches.arena, g.links, g.nodes, g.upper, g.names, g.tombs, g.heads}
 	return slices.DeleteFunc(all, func(a *slot.Arena) bool { return a == nil })
 }
 
@@ -200,7 +206,7 @@ func (g *Graph) recycle(s uint32) {
 
 // empty is called when no slot is in use or held.
 func (g *Graph) empty() {
-	for _, r := range []*rows{&g.vectors, &g.codes} {
+	for _, r := range []*rows{&g.vectors, &g.codes, &g.sketches} {
 		if r.arena != nil {
 			r.arena.Zero()
 		}

@@ -76,6 +76,11 @@ func (g *Graph) layout() error {
 			c := quant.NewSplit(p.Dim, p.Metric)
 			g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, dist: c.Walk, query: c.QueryOf})
 			g.codesOnly = true // nothing is lost in them
+			g.sketch = quant.NewBinary(p.Dim, p.Metric)
+			g.sketches = rows{
+				stride: g.sketch.Stride, querySize: g.sketch.QuerySize, over: quant.Overread,
+				lines: (g.sketch.Stride + 63) / 64,
+			}
 		}
 	case index.QuantSQ8, index.QuantSQ8Only:
 		c := quant.NewSQ8(p.Dim, p.Metric)
@@ -147,6 +152,9 @@ func (g *Graph) asRows(sc *scratch) {
 		g.space.Floats(sc.floats, sc.row)
 		g.codec.Encode(sc.code, sc.floats)
 	}
+	if g.sketch != nil {
+		g.sketch.Encode(sc.sketchRow, sc.floats)
+	}
 }
 
 // store writes the loaded vector to a slot.
@@ -156,6 +164,9 @@ func (g *Graph) store(sc *scratch, s uint32) {
 	}
 	if g.codec != nil {
 		copy(g.codes.bytes(s), unsafe.Slice((*byte)(sc.code), g.codes.stride))
+	}
+	if g.sketch != nil {
+		copy(g.sketches.bytes(s), unsafe.Slice((*byte)(sc.sketchRow), g.sketches.stride))
 	}
 }
 

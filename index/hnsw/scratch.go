@@ -23,7 +23,12 @@ type scratch struct {
 	dist  []float32 // the walk's results
 	wdist []float64
 	batch []uint32 // the slots whose distances are wanted
-	after []uint32 // and those that come after them
+	after []uint32 // those that come after them
+	later []uint32 // and after those
+
+	sketchRow, sketchQuery unsafe.Pointer
+	est, estAfter          []float32 // what sketches say of batch and after
+	sketching              sketching
 
 	pool pool
 	seen visited
@@ -56,7 +61,7 @@ func (g *Graph) newScratch() scratch {
 		row, floats = g.codes.stride+g.codes.over, (4*g.params.Dim+63)&^63
 	}
 	// Each begins at a cache line, and codes may be read beyond.
-	sizes := []int{g.space.Stride, row, g.rough.querySize, g.space.QuerySize, g.rough.querySize, floats, floats}
+	sizes := []int{g.space.Stride, row, g.rough.querySize, g.space.QuerySize, g.rough.querySize, floats, floats, g.sketches.stride + g.sketches.over, g.sketches.querySize}
 	total := 64
 	for i, s := range sizes {
 		sizes[i] = (s + 63) &^ 63
@@ -76,6 +81,7 @@ func (g *Graph) newScratch() scratch {
 		wdist: make([]float64, n),
 		batch: make([]uint32, n),
 		after: make([]uint32, n),
+		later: make([]uint32, n),
 		cdist: make([]float32, n),
 		cslot: make([]uint32, 0, n),
 		kept:  make([]uint32, 0, n),
@@ -83,7 +89,9 @@ func (g *Graph) newScratch() scratch {
 	}
 	if g.codec != nil {
 		sc.floats = unsafe.Slice((*float32)(take()), floats/4)[:g.params.Dim]
+		sc.est, sc.estAfter = make([]float32, n), make([]float32, n)
 		sc.decoded = unsafe.Slice((*float32)(take()), floats/4)[:g.params.Dim]
+		sc.sketchRow, sc.sketchQuery = take(), take()
 	}
 	return sc
 }

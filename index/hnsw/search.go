@@ -15,10 +15,10 @@ const maxPool = 1 << 14
 
 // gather collects the neighbours of s that were not seen yet in dst, and
 // fetches the beginnings of their rows ahead.
-func (g *Graph) gather(sc *scratch, dst []uint32, level int, s uint32) int {
+func (g *Graph) gather(r *rows, sc *scratch, dst []uint32, level int, s uint32) int {
 	l := g.list(level, s)
 	return kernel.Gather(unsafe.SliceData(dst), unsafe.SliceData(l), len(l), unsafe.SliceData(sc.seen.mark), len(sc.seen.mark), sc.seen.tag,
-		g.rough.arena.Base(), g.rough.stride, g.rough.lines)
+		r.arena.Base(), r.stride, r.lines)
 }
 
 // descend walks greedily from cur, a node of level from, to the nearest it
@@ -30,7 +30,7 @@ func (g *Graph) descend(sc *scratch, cur uint32, from, to int) (uint32, float32)
 		sc.seen.add(cur)
 		for moved := true; moved; {
 			moved = false
-			n := g.gather(sc, sc.batch, l, cur)
+			n := g.gather(g.rough, sc, sc.batch, l, cur)
 			g.distances(sc.dist, sc.query, sc.batch[:n])
 			sc.evals += n
 			for i, x := range sc.dist[:n] {
@@ -54,29 +54,42 @@ func (g *Graph) walkDistance(sc *scratch, s uint32) float32 {
 // and returns false when stop says so, or when more than sc.budget distances
 // were computed.
 //
-// While the rows of one node's neighbours come from memory, the next node is
-// chosen and its neighbours are gathered: the choice does not know the
-// distances that are under way, which costs a few expansions more and hides
-// most of the waiting. Not while the walk's best is still to be expanded.
+// It works on several nodes' neighbours at once, so that hardly anything waits
+// for memory: while the rows of one node's neighbours are on their way, the
+// next node is chosen and its neighbours are gathered, and where there are
+// sketches, a node between the two has its neighbours sifted by them. A choice
+// does not know the distances that are under way, which costs a few expansions
+// more; so there is none while the best of the pool are still to be expanded.
 func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
-	p := &sc.pool
+	p, sketch := &sc.pool, &sc.sketching
 	walk, base := g.rough.dist, g.rough.arena.Base()
+	from, ahead := g.rough, 1 // where gathered rows are first looked at, and how many nodes are under way
+	if sketch.on {
+		from, ahead = &g.sketches, 2
+	}
 	n := 0 // rows under way, in sc.batch
+	m := 0 // neighbours gathered and not sifted, in sc.after
 	for turn := 1; ; turn++ {
-		m := 0
-		for m == 0 && (n == 0 || p.next > 0) {
+		found := 0
+		for found == 0 && (n+m == 0 || p.next >= ahead) {
 			s, ok := p.nearest()
 			if !ok {
 				break
 			}
-			m = g.gather(sc, sc.after, level, s)
+			found = g.gather(from, sc, sc.later, level, s)
 		}
-		if n == 0 && m == 0 {
+		if n+m+found == 0 {
 			return true
+		}
+		if m > 0 {
+			m = g.sift(sc, m)
 		}
 		if n > 0 {
 			walk(unsafe.SliceData(sc.dist), sc.query, base, unsafe.SliceData(sc.batch), n)
 			sc.evals += n
+			if sketch.on {
+				sketch.learn(sc.dist[:n], sc.est)
+			}
 			for i, d := range sc.dist[:n] {
 				if p.bounded && !(d < p.bound) {
 					continue
@@ -88,8 +101,14 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 				}
 			}
 		}
-		n = m
-		sc.batch, sc.after = sc.after, sc.batch
+		if sketch.on {
+			n, m = m, found
+			sc.batch, sc.after, sc.later = sc.after, sc.later, sc.batch
+			sc.est, sc.estAfter = sc.estAfter, sc.est
+		} else {
+			n = found
+			sc.batch, sc.later = sc.later, sc.batch
+		}
 		if turn%32 == 0 && (sc.evals > sc.budget && sc.budget > 0 || stop != nil && stop()) {
 			return false
 		}
@@ -243,7 +262,10 @@ func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
 	if !g.start(sc, ef) {
 		return false
 	}
-	if !g.explore(sc, 0, o.Stop) {
+	g.beginSketch(sc)
+	done := g.explore(sc, 0, o.Stop)
+	g.endSketch(sc)
+	if !done {
 		return sc.budget == 0 || sc.evals <= sc.budget // stopped, not over budget
 	}
 	return true
@@ -363,7 +385,7 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 		if s == slot.None || turn%32 == 0 && o.Stop != nil && o.Stop() {
 			break
 		}
-		n := g.gather(sc, sc.batch, 0, s)
+		n := g.gather(g.rough, sc, sc.batch, 0, s)
 		g.distances(sc.dist, sc.query, sc.batch[:n])
 		for i, d := range sc.dist[:n] {
 			g.reached(sc, d, sc.batch[i], inside, near)

@@ -33,3 +33,7 @@ func Gather(dst, list *uint32, n int, mark *uint8, marks int, tag uint8, _ unsaf
 
 // Prefetch fetches two cache lines, where the processor can.
 func Prefetch(unsafe.Pointer) {}
+
+// Fetch fetches the first lines cache lines of n rows, at base + slot*stride,
+// into the cache, where the processor can.
+func Fetch(*uint32, int, unsafe.Pointer, int, int) {}

@@ -21,3 +21,11 @@ func gatherAsm(dst, list *uint32, n int, mark *uint8, marks int, tag uint8, base
 
 //go:noescape
 func prefetchAsm(p unsafe.Pointer)
+
+// Fetch fetches the first lines cache lines of n rows, at base + slot*stride, into the cache.
+func Fetch(slots *uint32, n int, base unsafe.Pointer, stride, lines int) {
+	fetchAsm(slots, n, base, stride, lines)
+}
+
+//go:noescape
+func fetchAsm(slots *uint32, n int, base unsafe.Pointer, stride, lines int)

@@ -67,6 +67,37 @@ done:
 	MOVQ AX, ret+72(FP)
 	RET
 
+// func fetchAsm(slots *uint32, n int, base unsafe.Pointer, stride, lines int)
+TEXT ·fetchAsm(SB), NOSPLIT, $0-40
+	MOVQ slots+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ base+16(FP), R11
+	MOVQ stride+24(FP), R12
+	MOVQ lines+32(FP), R13
+	SHLQ $6, R13
+	JEQ  done
+	LEAQ (DI)(CX*4), CX
+	CMPQ DI, CX
+	JGE  done
+
+row:
+	MOVL  (DI), BX
+	ADDQ  $4, DI
+	IMULQ R12, BX
+	ADDQ  R11, BX
+	LEAQ  (BX)(R13*1), DX
+
+line:
+	PREFETCHT0 (BX)
+	ADDQ       $64, BX
+	CMPQ       BX, DX
+	JLT        line
+	CMPQ       DI, CX
+	JLT        row
+
+done:
+	RET
+
 // func prefetchAsm(p unsafe.Pointer)
 TEXT ·prefetchAsm(SB), NOSPLIT, $0-8
 	MOVQ       p+0(FP), AX
