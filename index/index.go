@@ -187,11 +187,21 @@ type Index interface {
 	Close() error
 }
 
-// Saver is implemented by index types that can write themselves.
+// Saver is implemented by index types that can write themselves, as they are at
+// one moment. Searches go on meanwhile; additions and removals wait.
 type Saver interface{ Save(w io.Writer) error }
 
 // Kind is a type of index, a row of kinds.All.
 type Kind struct {
 	Name string // as in FT.CREATE: HNSW, FLAT
 	New  func(Params) (Index, error)
+	// Load reads what a Saver wrote. Params are those of New; where they decide
+	// about what is stored they must be those that it was saved with, or it is
+	// ErrParams. Anything else that does not fit is ErrCorrupt.
+	Load func(io.Reader, Params) (Index, error)
+	// Open is Load of a file of size bytes. If it has a method Fd, as os.File
+	// has, its pages become the index's memory where the system can do that:
+	// the file must not be written to, or cut, until the index is closed. It may
+	// be closed, renamed, deleted or replaced by a rename.
+	Open func(f io.ReaderAt, size int64, p Params) (Index, error)
 }

@@ -67,6 +67,12 @@ func (e *equals) claim(g *Graph, h uint64, s uint32) (uint32, bool) {
 	return s, true
 }
 
+// reserve makes an empty table for n entries.
+func (e *equals) reserve(n int) {
+	size := nextPow2(max(4*(n+1)/3, 64))
+	e.table.Store(&table{mask: uint64(size - 1), entries: make([]atomic.Uint64, size)})
+}
+
 func (e *equals) growLocked(g *Graph, old *table) *table {
 	n := nextPow2(max(2*(e.mu.live+1), 64))
 	t := &table{mask: uint64(n - 1), entries: make([]atomic.Uint64, n)}

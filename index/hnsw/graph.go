@@ -110,7 +110,9 @@ type stripe struct {
 }
 
 // New makes an empty graph.
-func New(p index.Params) (*Graph, error) {
+func New(p index.Params) (*Graph, error) { return newGraph(p, splits(p)) }
+
+func newGraph(p index.Params, split bool) (*Graph, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
@@ -131,7 +133,7 @@ func New(p index.Params) (*Graph, error) {
 		levelMul: 1 / math.Log(float64(p.M)),
 	}
 	g.random.Store(p.Seed)
-	if err := g.layout(); err != nil {
+	if err := g.layout(split); err != nil {
 		return nil, err
 	}
 	perSlot := 4*g.m0 + nodeSize + 8

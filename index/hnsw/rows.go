@@ -51,8 +51,9 @@ func (r *rows) grow(n int) error {
 	return r.arena.Grow(uintptr(n)*uintptr(r.stride) + uintptr(r.over))
 }
 
-// layout chooses what the graph holds of a vector.
-func (g *Graph) layout() error {
+// layout chooses what the graph holds of a vector. split: without quantisation,
+// vectors lie in two halves.
+func (g *Graph) layout(split bool) error {
 	p := g.params
 	g.space = space.New(p.Dim, p.Element, p.Metric)
 	g.vectors = rows{
@@ -69,10 +70,11 @@ func (g *Graph) layout() error {
 	if q != index.QuantNone && p.Element >= index.Int8 {
 		return fmt.Errorf("%w: quantisation %v of element type %v", index.ErrParams, q, p.Element)
 	}
+	g.params.Quant = q
 	switch q {
 	case index.QuantNone:
 		g.rough = &g.vectors
-		if p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.BF16) {
+		if split {
 			c := quant.NewSplit(p.Dim, p.Metric)
 			g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, dist: c.Walk, query: c.QueryOf})
 			g.codesOnly = true // nothing is lost in them
@@ -116,6 +118,11 @@ func auto(p index.Params) index.Quant {
 		return index.QuantSQ8
 	}
 	return index.QuantNone
+}
+
+// splits reports whether a walk is faster if vectors lie in two halves.
+func splits(p index.Params) bool {
+	return p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.BF16)
 }
 
 func assembly(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
