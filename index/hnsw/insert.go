@@ -119,7 +119,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 		sc.seen.add(cur)
 		sc.pool.reset(g.params.EFConstruction)
 		sc.pool.insert(d, cur, g.buried(cur))
-		g.beginSketch(sc)
+		g.beginSketch(sc, true)
 		g.explore(sc, l, nil)
 		g.endSketch(sc)
 		sc.near = sc.near[:0]

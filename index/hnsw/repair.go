@@ -229,10 +229,13 @@ func (g *Graph) below(o, c uint32) bool {
 // mend selects the neighbours of s anew where it links to doomed nodes.
 func (g *Graph) mend(sc *scratch, s uint32) {
 	for l := range g.node(s).level() + 1 {
-		if !g.linksToDoomed(l, s) { // looked up before the lock: most nodes have none
+		// Under the stripe: somebody may hold it who looked at a node before it was
+		// doomed, and is about to link to it.
+		g.lock(s)
+		if !g.linksToDoomed(l, s) { // as most
+			g.unlock(s)
 			continue
 		}
-		g.lock(s)
 		list := g.list(l, s)
 		all := sc.front[:0]
 		sc.seen.reset(g.alloc.Count())

@@ -87,7 +87,7 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 		if n > 0 {
 			walk(unsafe.SliceData(sc.dist), sc.query, base, unsafe.SliceData(sc.batch), n)
 			sc.evals += n
-			if sketch.on {
+			if sketch.learns {
 				sketch.learn(sc.dist[:n], sc.est)
 			}
 			for i, d := range sc.dist[:n] {
@@ -262,10 +262,8 @@ func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
 	if !g.start(sc, ef) {
 		return false
 	}
-	g.beginSketch(sc)
-	done := g.explore(sc, 0, o.Stop)
-	g.endSketch(sc)
-	if !done {
+	g.beginSketch(sc, false)
+	if !g.explore(sc, 0, o.Stop) {
 		return sc.budget == 0 || sc.evals <= sc.budget // stopped, not over budget
 	}
 	return true

@@ -108,7 +108,11 @@ func (g *Graph) writeLocked(level int, s uint32, slots []uint32) {
 }
 
 // linkLocked adds to to from's list. If it is full, the list is selected anew.
+// Nothing links to what is doomed: its tree children are the repair's business.
 func (g *Graph) linkLocked(sc *scratch, level int, from, to uint32) {
+	if g.node(to).has(doomed) {
+		return
+	}
 	l := g.list(level, from)
 	all := sc.cslot[:0]
 	for i := range l {

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"fmt"
 	"math"
 	"sync/atomic"
 	"unsafe"
@@ -11,11 +12,11 @@ import (
 // A walk compares many rows to take few: most are farther than all of a full
 // pool. A sketch, a bit a component, says so of two in three for one cache
 // line instead of twelve. (Of 8-bit codes it would spare six: measured, that
-// is no gain.) How wrong sketches are depends on the
-// data, so it is measured while walking: where an estimate is beyond the
-// pool's bound by some standard deviations, the row is not read. Where that
-// spares too few rows, sketches are not read either, but for a try now and
-// then.
+// is no gain.) How wrong sketches are depends on the data, so insertions
+// measure it: where an estimate is beyond the pool's bound by some standard
+// deviations, the row is not read. Where that spares too few rows, sketches
+// are not read either, but for a try now and then. A search changes none of
+// this: asked again, it finds the same.
 
 const (
 	// sketchSigmas is how many standard deviations beyond the bound an estimate
@@ -23,9 +24,9 @@ const (
 	sketchSigmas = 1.3
 	// sketchLoss is the share of rows that must be read for sketches not to pay.
 	sketchLoss = 0.75
-	// sketchTry: one operation in so many looks at sketches where they do not pay.
+	// sketchTry: one insertion in so many looks at sketches where they do not pay.
 	sketchTry = 64
-	// sketchSample is how many estimates make an operation's figures count.
+	// sketchSample is how many estimates make an insertion's figures count.
 	sketchSample = 32
 )
 
@@ -37,9 +38,21 @@ type sketchStats struct {
 	turn     atomic.Uint32
 }
 
+// restore takes what was saved, variance over share.
+func (k *sketchStats) restore(saved uint64) error {
+	variance, passed := math.Float32frombits(uint32(saved>>32)), math.Float32frombits(uint32(saved))
+	if !(variance >= 0 && variance <= math.MaxFloat32 && passed >= 0 && passed <= 1) {
+		return fmt.Errorf("sketches with variance %v, of which %v pass", variance, passed)
+	}
+	k.variance.Store(uint32(saved >> 32))
+	k.passed.Store(uint32(saved))
+	return nil
+}
+
 // sketching is what one operation does with sketches.
 type sketching struct {
 	on      bool
+	learns  bool
 	margin  float32 // an estimate beyond the bound and this is trusted; +Inf while nothing is known
 	looked  int     // estimates made with a bound
 	passed  int
@@ -47,20 +60,24 @@ type sketching struct {
 	counted int
 }
 
-// begin decides whether the operation looks at sketches.
-func (g *Graph) beginSketch(sc *scratch) {
+// beginSketch decides whether the operation looks at sketches, and whether it
+// learns from them.
+func (g *Graph) beginSketch(sc *scratch, learns bool) {
 	k := &sc.sketching
 	*k = sketching{}
 	if g.sketch == nil {
 		return
 	}
 	passed := math.Float32frombits(g.sketchStats.passed.Load())
-	if passed > sketchLoss && g.sketchStats.turn.Add(1)%sketchTry != 0 {
+	if passed > sketchLoss && !(learns && g.sketchStats.turn.Add(1)%sketchTry == 0) {
 		return
 	}
-	k.on = true
-	g.sketch.Query(sc.sketchQuery, sc.floats)
 	v := math.Float32frombits(g.sketchStats.variance.Load())
+	if v == 0 && !learns {
+		return
+	}
+	k.on, k.learns = true, learns
+	g.sketch.Query(sc.sketchQuery, sc.floats)
 	k.margin = inf32
 	if v > 0 {
 		k.margin = sketchSigmas * float32(math.Sqrt(float64(v)))
@@ -70,7 +87,7 @@ func (g *Graph) beginSketch(sc *scratch) {
 // endSketch keeps what the operation has seen.
 func (g *Graph) endSketch(sc *scratch) {
 	k := &sc.sketching
-	if !k.on {
+	if !k.learns {
 		return
 	}
 	blend := func(at *atomic.Uint32, x float32) {

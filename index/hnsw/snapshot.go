@@ -23,6 +23,7 @@ const (
 	savedRoot          // slot+1, 0 for none
 	savedRandom        // of the level generator
 	savedSplit         // 1: vectors lie in two halves
+	savedSketch        // variance and share read of sketches, as float32 one above the other
 	savedState
 )
 
@@ -55,6 +56,9 @@ func (g *Graph) sections(count, upper int) []section {
 	if g.codes.arena != nil {
 		all = append(all, section{"codes", g.codes.arena, g.codes.stride, count})
 	}
+	if g.sketch != nil {
+		all = append(all, section{"sketches", g.sketches.arena, g.sketches.stride, count})
+	}
 	return all
 }
 
@@ -81,6 +85,7 @@ func (g *Graph) Save(w io.Writer) error {
 	if g.splits() {
 		state[savedSplit] = 1
 	}
+	state[savedSketch] = uint64(g.sketchStats.variance.Load())<<32 | uint64(g.sketchStats.passed.Load())
 	g.upperMu.Lock()
 	upper := int(g.upperEnd)
 	g.upperMu.Unlock()
@@ -194,6 +199,9 @@ func (g *Graph) restore(f *snapshot.Reader) error {
 		return err
 	}
 	g.random.Store(f.State[savedRandom])
+	if err := g.sketchStats.restore(f.State[savedSketch]); err != nil {
+		return snapshot.Corrupt("header", 0, "%v", err)
+	}
 	return g.check(f, uint32(count), uint32(upper))
 }
 
