@@ -1,9 +1,6 @@
 package hnsw
 
 import (
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
@@ -44,7 +41,7 @@ func (g *Graph) check(f *snapshot.Reader, count, upper uint32) error {
 	if err := c.checkChains(); err != nil {
 		return err
 	}
-	err := c.parallel(func() func(s uint32) error {
+	err := snapshot.Parallel(count, func() func(s uint32) error {
 		marks, tag := make([]uint32, count), uint32(0)
 		return func(s uint32) error { return c.checkLists(s, marks, &tag) }
 	})
@@ -55,7 +52,7 @@ func (g *Graph) check(f *snapshot.Reader, count, upper uint32) error {
 		return err
 	}
 	var leave []func()
-	err = c.parallel(func() func(s uint32) error {
+	err = snapshot.Parallel(count, func() func(s uint32) error {
 		ctx := g.pool.Enter()
 		leave = append(leave, func() { g.pool.Leave(ctx) })
 		return func(s uint32) error { return c.checkRow(&ctx.S, s) }
@@ -67,37 +64,6 @@ func (g *Graph) check(f *snapshot.Reader, count, upper uint32) error {
 		return err
 	}
 	return c.derive()
-}
-
-// parallel calls f for every slot, on all cores; each has an f of its own.
-func (c *checker) parallel(newF func() func(s uint32) error) error {
-	const step = 1 << 10
-	var next atomic.Uint32
-	var wg sync.WaitGroup
-	var failed atomic.Pointer[error]
-	steps := (c.count + step - 1) / step
-	for range min(uint32(runtime.GOMAXPROCS(0)), steps) {
-		f := newF()
-		wg.Go(func() {
-			for failed.Load() == nil {
-				from := next.Add(1) - 1
-				if from >= steps {
-					return
-				}
-				for s := from * step; s < min((from+1)*step, c.count); s++ {
-					if err := f(s); err != nil {
-						failed.CompareAndSwap(nil, &err)
-						return
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 // bad is about the node of a slot.

@@ -1,7 +1,6 @@
 package hnsw
 
 import (
-	"encoding/binary"
 	"io"
 	"runtime"
 	"unsafe"
@@ -26,9 +25,6 @@ const (
 	savedSketch        // variance and share read of sketches, as float32 one above the other
 	savedState
 )
-
-// versionsRow is a page of labels: its number and their versions plus 1.
-const versionsRow = 8 + 8*slot.LabelsPage
 
 // section is an arena with rows.
 type section struct {
@@ -90,19 +86,7 @@ func (g *Graph) Save(w io.Writer) error {
 	upper := int(g.upperEnd)
 	g.upperMu.Unlock()
 
-	pages := 0
-	g.labels.Versions(func(uint64, *[slot.LabelsPage]uint64) bool {
-		pages++
-		return true
-	})
-	row := make([]byte, versionsRow)
-	all := []snapshot.Section{{Name: "versions", Row: versionsRow, Rows: pages, Data: func(yield func([]byte) bool) {
-		g.labels.Versions(func(number uint64, versions *[slot.LabelsPage]uint64) bool {
-			binary.LittleEndian.PutUint64(row, number)
-			copy(row[8:], unsafe.Slice((*byte)(unsafe.Pointer(versions)), 8*slot.LabelsPage))
-			return yield(row)
-		})
-	}}}
+	all := []snapshot.Section{snapshot.Versions(&g.labels)}
 	for _, s := range g.sections(g.alloc.Count(), upper) {
 		all = append(all, snapshot.Section{Name: s.name, Row: s.row, Rows: s.rows, Data: snapshot.One(s.bytes())})
 	}
@@ -165,26 +149,10 @@ func (g *Graph) restore(f *snapshot.Reader) error {
 	if err != nil {
 		return err
 	}
-	pages, err := f.Rows("versions", versionsRow)
-	if err != nil {
-		return err
-	}
 	if count > slot.MaxSlots || upper > slot.MaxSlots {
 		return f.Bad("nodes", 0, "%d slots, %d rows above level 0", count, upper)
 	}
-	last := int64(-1)
-	err = f.Each("versions", versionsRow, pages, func(i int, b []byte) error {
-		number := binary.LittleEndian.Uint64(b)
-		if number > slot.MaxLabelsPage || int64(number) <= last {
-			return f.Bad("versions", i, "page %d of labels after page %d", number, last)
-		}
-		last = int64(number)
-		var versions [slot.LabelsPage]uint64
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&versions)), 8*slot.LabelsPage), b[8:])
-		g.labels.SetVersions(number, &versions)
-		return nil
-	})
-	if err != nil {
+	if err := f.Versions(&g.labels); err != nil {
 		return err
 	}
 	for _, s := range g.sections(count, upper) {

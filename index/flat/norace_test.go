@@ -1,0 +1,8 @@
+//go:build !race
+
+package flat
+
+const (
+	raceEnabled = false
+	heapArenas  = 0
+)

@@ -1,0 +1,407 @@
+package flat
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/quant"
+	"github.com/nearcache/nearcache/index/slot"
+)
+
+const (
+	// batch is how many rows a kernel gets at once.
+	batch = 64
+	// chunkWords is how many words of 64 slots a goroutine takes at once: about
+	// 50 us of codes of 384 dimensions.
+	chunkWords = 64
+	// scanWords is how many words of codes are scanned by one limit.
+	scanWords = 8
+	// minCoded is from how many slots on codes are worth the query's encoding.
+	minCoded = 512
+	// codedPerK is how many slots for each of the k results there must be, for
+	// codes to leave out enough.
+	codedPerK = 16
+)
+
+// search is one operation: its query in all forms, and what it found so far.
+type search struct {
+	x      *Index
+	row    unsafe.Pointer // the query as a row
+	query  unsafe.Pointer // its query form
+	floats []float32      // for codes: the query, or the vector to add
+	coded  unsafe.Pointer // the query's form for codes
+
+	allow *index.Bitmap
+	stop  func() bool
+	codes bool // the scan goes by codes
+	words int  // of slots to scan
+
+	next    atomic.Int64  // the chunk to take next
+	bound   atomic.Uint64 // bits of the distance above which nothing is a result
+	stopped atomic.Bool
+	own     worker
+	helpers []*helper
+	running sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		all   bool // collect all within the bound in found, otherwise the nearest in top
+		top   slot.Top
+		found []index.Neighbor
+	}
+}
+
+// worker is the memory of one goroutine of a search.
+type worker struct {
+	dist  []float64
+	slots []uint32
+
+	est   []float32
+	pass  []uint64
+	live  [scanWords]uint64
+	limit quant.Limit
+	bound float64 // that limit is of
+	cands []candidate
+}
+
+// candidate is a row that the bound cannot exclude.
+type candidate struct {
+	est  float32
+	slot uint32
+}
+
+func newWorker() worker {
+	return worker{dist: make([]float64, batch), slots: make([]uint32, 0, batch)}
+}
+
+// grow makes the memory that a scan of codes needs.
+func (w *worker) grow() {
+	if w.est == nil {
+		w.est, w.pass = make([]float32, scanWords*64), make([]uint64, scanWords)
+		w.cands = make([]candidate, 0, maxCands+scanWords*64)
+	}
+}
+
+func newSearch(x *Index) *search {
+	stride, size := round(x.space.Stride), x.space.QuerySize
+	s := &search{x: x, own: newWorker()}
+	if x.codes == nil {
+		s.row = aligned(stride + size)
+	} else {
+		s.row = aligned(stride + size + x.codes.QuerySize)
+		s.coded = unsafe.Add(s.row, stride+size)
+		s.floats = make([]float32, x.space.Dim)
+	}
+	s.query = unsafe.Add(s.row, stride)
+	return s
+}
+
+// lineSize is a cache line's.
+const lineSize = 64
+
+func round(n int) int { return (n + lineSize - 1) &^ (lineSize - 1) }
+
+// aligned is n zero bytes that begin with a cache line.
+func aligned(n int) unsafe.Pointer {
+	b := make([]byte, n+lineSize)
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	return unsafe.Add(p, -uintptr(p)&(lineSize-1))
+}
+
+// load checks v and makes the query of it.
+func (s *search) load(v []byte) error {
+	if err := s.x.space.Parse(s.row, v); err != nil {
+		return err
+	}
+	s.x.space.Query(s.query, s.row)
+	return nil
+}
+
+var identity = func() (id [batch]uint32) {
+	for i := range id {
+		id[i] = uint32(i)
+	}
+	return id
+}()
+
+// one is the distance of the query to the label's vector.
+func (s *search) one(l index.Label) (float64, bool) {
+	t := s.x.labels.Slot(l)
+	if t == slot.None {
+		return 0, false
+	}
+	w := &s.own
+	w.slots = append(w.slots[:0], t)
+	s.x.space.Exact(&w.dist[0], s.query, s.x.vectors.Base(), &w.slots[0], 1)
+	return w.dist[0], true
+}
+
+// Distance is the distance from the query to the label's vector.
+func (x *Index) Distance(q []byte, l index.Label) (float64, bool) {
+	c := x.pool.Enter()
+	defer x.pool.Leave(c)
+	if c.S.load(q) != nil {
+		return 0, false
+	}
+	return c.S.one(l)
+}
+
+// Search appends the k nearest to dst, nearest first.
+func (x *Index) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOptions) ([]index.Neighbor, error) {
+	c := x.pool.Enter()
+	defer x.pool.Leave(c)
+	s := c.S
+	if err := s.load(q); err != nil {
+		return dst, err
+	}
+	if k <= 0 {
+		return dst, nil
+	}
+	return x.moves.Search(dst, k, func(dst []index.Neighbor) []index.Neighbor {
+		s.mu.top.Reset(k)
+		s.run(o, math.Inf(1), k)
+		return s.mu.top.AppendTo(dst)
+	}, s.allowed(o, math.Inf(1))), nil
+}
+
+// Range appends all within radius (inclusive) to dst, nearest first.
+func (x *Index) Range(dst []index.Neighbor, q []byte, radius float64, o index.SearchOptions) ([]index.Neighbor, error) {
+	c := x.pool.Enter()
+	defer x.pool.Leave(c)
+	s := c.S
+	if err := s.load(q); err != nil || radius != radius {
+		return dst, err
+	}
+	dst = x.moves.Search(dst, -1, func(dst []index.Neighbor) []index.Neighbor {
+		n := len(dst)
+		s.mu.found = s.mu.found[:0]
+		s.run(o, radius, 0)
+		dst = append(dst, s.mu.found...)
+		slot.Sort(dst[n:])
+		return dst
+	}, s.allowed(o, radius))
+	if cap(s.mu.found) > 1<<16 {
+		s.mu.found = nil
+	}
+	return dst, nil
+}
+
+// allowed is the distance of a label that the search may return.
+func (s *search) allowed(o index.SearchOptions, radius float64) func(index.Label) (float64, bool) {
+	return func(l index.Label) (float64, bool) {
+		if o.Allow != nil && !o.Allow.Contains(l) {
+			return 0, false
+		}
+		d, ok := s.one(l)
+		return d, ok && d <= radius
+	}
+}
+
+// run finds the k nearest within radius; with k = 0, all.
+func (s *search) run(o index.SearchOptions, radius float64, k int) {
+	x := s.x
+	count := x.alloc.Count()
+	s.allow, s.stop = o.Allow, o.Stop
+	s.mu.all = k == 0
+	s.bound.Store(math.Float64bits(radius))
+	s.codes = x.codes != nil && count >= minCoded && k <= count/codedPerK
+	s.words = (count + 63) / 64
+	s.next.Store(0)
+	s.stopped.Store(false)
+	// Few are allowed: to look each up is cheaper than to go by all slots.
+	share := 4
+	if s.codes {
+		share = 16
+	}
+	if o.Allow != nil && o.Allow.Len() < count/share {
+		s.lookUp()
+	} else {
+		if s.codes {
+			x.space.Floats(s.floats, s.row)
+			x.codes.Query(s.coded, s.floats)
+		}
+		s.scan()
+	}
+	s.allow, s.stop = nil, nil
+}
+
+// lookUp goes by the allowed labels.
+func (s *search) lookUp() {
+	w := &s.own
+	w.slots = w.slots[:0]
+	n := 0
+	s.allow.Each(func(l index.Label) bool {
+		if t := s.x.labels.Slot(l); t != slot.None {
+			s.add(w, t)
+		}
+		n++
+		return n%4096 != 0 || s.stop == nil || !s.stop()
+	})
+	s.flush(w)
+}
+
+// work scans chunks until there are none left. Only the search's own goroutine asks Stop.
+func (s *search) work(w *worker, own bool) {
+	w.slots, w.cands = w.slots[:0], w.cands[:0]
+	w.bound = math.NaN() // w.limit is of another search
+	for first := true; ; first = false {
+		if own && !first && s.stop != nil && !s.stopped.Load() && s.stop() {
+			s.stopped.Store(true)
+		}
+		from := int(s.next.Add(1)-1) * chunkWords
+		if from >= s.words || s.stopped.Load() {
+			break
+		}
+		to := min(from+chunkWords, s.words)
+		if s.codes {
+			s.scanCodes(w, from, to)
+		} else {
+			s.scanRows(w, from, to)
+		}
+	}
+	s.refine(w)
+	s.flush(w)
+}
+
+// scanRows computes the distances of all live slots of the words.
+func (s *search) scanRows(w *worker, from, to int) {
+	x := s.x
+	stride := x.space.Stride
+	for i := from; i < to; i++ {
+		live := atomic.LoadUint64(x.word(i))
+		if live == math.MaxUint64 && s.allow == nil {
+			first := uint32(i * batch)
+			x.space.Exact(&w.dist[0], s.query, unsafe.Add(x.vectors.Base(), int(first)*stride), &identity[0], batch)
+			s.offer(w.dist, nil, first)
+			continue
+		}
+		for ; live != 0; live &= live - 1 {
+			t := uint32(i*64 + bits.TrailingZeros64(live))
+			if s.allows(t) {
+				s.add(w, t)
+			}
+		}
+	}
+}
+
+// allows asks the filter for the slot's label.
+func (s *search) allows(t uint32) bool {
+	return s.allow == nil || s.allow.Contains(index.Label(atomic.LoadUint64(s.x.name(t))))
+}
+
+// add has the slot's distance computed, with others.
+func (s *search) add(w *worker, t uint32) {
+	if w.slots = append(w.slots, t); len(w.slots) == batch {
+		s.flush(w)
+	}
+}
+
+// flush computes the distances of w.slots.
+func (s *search) flush(w *worker) {
+	n := len(w.slots)
+	if n == 0 {
+		return
+	}
+	s.x.space.Exact(&w.dist[0], s.query, s.x.vectors.Base(), &w.slots[0], n)
+	s.offer(w.dist[:n], w.slots, 0)
+	w.slots = w.slots[:0]
+}
+
+// offer takes the results among the distances of slots, or of those from first on.
+func (s *search) offer(dist []float64, slots []uint32, first uint32) {
+	bound := math.Float64frombits(s.bound.Load())
+	locked := false
+	for i, d := range dist {
+		if !(d <= bound) {
+			continue
+		}
+		if !locked {
+			locked = true
+			s.mu.Lock()
+		}
+		t := first + uint32(i)
+		if slots != nil {
+			t = slots[i]
+		}
+		n := index.Neighbor{Label: index.Label(atomic.LoadUint64(s.x.name(t))), Distance: d}
+		if s.mu.all {
+			s.mu.found = append(s.mu.found, n)
+			continue
+		}
+		s.mu.top.Offer(n)
+		if s.mu.top.Full() {
+			bound = s.mu.top.Worst()
+		}
+	}
+	if locked {
+		s.bound.Store(math.Float64bits(bound))
+		s.mu.Unlock()
+	}
+}
+
+// limits makes w.limit that of the search's bound.
+func (s *search) limits(w *worker) {
+	if b := math.Float64frombits(s.bound.Load()); b != w.bound {
+		w.bound, w.limit = b, s.x.codes.Limit(s.coded, b)
+	}
+}
+
+// scanCodes collects the live slots of the words that cannot be excluded, and
+// computes their distances once there are many.
+func (s *search) scanCodes(w *worker, from, to int) {
+	x := s.x
+	w.grow()
+	size := x.wordBytes()
+	for i := from; i < to; {
+		// The first word of all gives a bound to the rest.
+		n := min(to-i, scanWords)
+		if w.bound != w.bound {
+			n = 1
+		}
+		s.limits(w)
+		// A slot's codes are written before its bit is set, so the bits are read first.
+		for j := range n {
+			w.live[j] = atomic.LoadUint64(x.word(i + j))
+		}
+		x.codes.Scan(&w.est[0], &w.pass[0], s.coded, &w.limit, unsafe.Add(x.blocks.Base(), i*size), n)
+		for j := range n {
+			for m := w.pass[j] & w.live[j]; m != 0; m &= m - 1 {
+				b := bits.TrailingZeros64(m)
+				w.cands = append(w.cands, candidate{w.est[j*64+b], uint32((i+j)*64 + b)})
+			}
+		}
+		if len(w.cands) >= maxCands || n == 1 {
+			s.refine(w)
+		}
+		i += n
+	}
+}
+
+// maxCands is how many candidates wait for each other. The nearest are
+// computed first, and most of the others need not be computed then.
+const maxCands = 512
+
+// refine computes the distances of the candidates, the likely nearest first,
+// as long as the bound does not exclude them.
+func (s *search) refine(w *worker) {
+	if !s.mu.all {
+		slices.SortFunc(w.cands, func(a, b candidate) int { return cmp.Compare(a.est, b.est) })
+	}
+	const few = 8 // a better bound is at hand after them
+	for _, c := range w.cands {
+		s.limits(w)
+		if s.x.codes.Within(&w.limit, c.est, s.x.blocks.Base(), c.slot) && s.allows(c.slot) {
+			if w.slots = append(w.slots, c.slot); len(w.slots) == few {
+				s.flush(w)
+			}
+		}
+	}
+	s.flush(w)
+	w.cands = w.cands[:0]
+}
