@@ -125,21 +125,40 @@ func (g *Graph) hides(sc *scratch, s uint32) bool {
 	return g.filtered(sc, s)
 }
 
+// startShare: level 1 is searched for one in so many of ef nodes, all of which
+// the search of level 0 begins with. A single one ends up in the wrong cluster
+// too often: of 100 clusters of 784 dimensions, recall at ef=16 went from 0.961
+// to 0.977 for 2% of the time.
+const startShare = 8
+
 // start puts the search's first nodes into the pool; false if the graph is empty.
 func (g *Graph) start(sc *scratch, ef int) bool {
 	e := g.entry.Load()
 	if e == 0 {
 		return false
 	}
-	cur, d := g.descend(sc, uint32(e), int(e>>32)-1, 0)
+	top := int(e>>32) - 1
+	level := min(top, 1)
+	cur, d := g.descend(sc, uint32(e), top, level)
+	sc.near = append(sc.near[:0], toKey(d, cur))
+	if level > 0 {
+		sc.seen.reset(g.alloc.Count())
+		sc.pool.reset(max(ef/startShare, 1))
+		sc.seen.add(cur)
+		sc.pool.insert(d, cur, g.hides(sc, cur))
+		sc.sketching = sketching{}
+		g.explore(sc, level, nil)
+		sc.near = append(sc.near[:0], sc.pool.keys...)
+	}
 	sc.seen.reset(g.alloc.Count())
 	sc.pool.reset(ef)
-	sc.seen.add(cur)
-	sc.pool.insert(d, cur, g.hides(sc, cur))
+	for _, k := range sc.near {
+		sc.seen.add(keySlot(k))
+		sc.pool.insert(keyDistance(k), keySlot(k), g.hides(sc, keySlot(k)))
+	}
 	// An equal vector is found without a walk, whatever the graph is like.
 	id := g.identity(sc)
-	if s, ok := g.equal.find(g, hashRow(id), id); ok && s != cur && g.node(s).has(linked) {
-		sc.seen.add(s)
+	if s, ok := g.equal.find(g, hashRow(id), id); ok && g.node(s).has(linked) && sc.seen.add(s) {
 		sc.pool.insert(g.walkDistance(sc, s), s, g.hides(sc, s))
 	}
 	return true
