@@ -259,6 +259,13 @@ func (c *checker) checkRow(sc *scratch, s uint32) error {
 			return err
 		}
 	}
+	if c.sketch != nil { // of the floats that checkCode has left
+		c.sketch.Encode(sc.sketchRow, sc.floats)
+		made := unsafe.Slice((*byte)(sc.sketchRow), c.sketches.stride)
+		if sketch := c.sketches.bytes(s); string(made) != string(sketch) {
+			copy(sketch, made)
+		}
+	}
 	if st&linked != 0 && st&dead == 0 {
 		c.hash[s] = hashRow(c.ident.bytes(s))
 	}

@@ -18,10 +18,23 @@ type equals struct {
 }
 
 // table has open addressing. An entry is the hash's upper half over slot+1.
-type table struct {
-	mask    uint64
-	entries []atomic.Uint64
+// Its place follows from that half, so that a new table is made without
+// reading rows, and any size will do: it grows by little more than is needed.
+type table struct{ entries []atomic.Uint64 }
+
+// place is where the search for a hash begins.
+func (t *table) place(h uint64) int { return int(h >> 32 * uint64(len(t.entries)) >> 32) }
+
+// after is the place behind i.
+func (t *table) after(i int) int {
+	if i++; i < len(t.entries) {
+		return i
+	}
+	return 0
 }
+
+// A table is at most 4/5 full, and a new one 16/25.
+const fullNum, fullDen, growNum, growDen = 4, 5, 25, 16
 
 const gone = 1<<32 - 1 // an entry that was deleted; the search goes on behind it
 
@@ -35,8 +48,8 @@ func (e *equals) find(g *Graph, h uint64, row []byte) (uint32, bool) {
 	if t == nil {
 		return 0, false
 	}
-	for i := h; ; i++ {
-		v := t.entries[i&t.mask].Load()
+	for i := t.place(h); ; i = t.after(i) {
+		v := t.entries[i].Load()
 		if v == 0 {
 			return 0, false
 		}
@@ -54,14 +67,10 @@ func (e *equals) claim(g *Graph, h uint64, s uint32) (uint32, bool) {
 		return o, false
 	}
 	t := e.table.Load()
-	if t == nil || 4*(e.mu.used+1) > 3*len(t.entries) {
-		t = e.growLocked(g, t)
+	if t == nil || fullDen*(e.mu.used+1) > fullNum*len(t.entries) {
+		t = e.growLocked(t)
 	}
-	i := h
-	for t.entries[i&t.mask].Load() != 0 {
-		i++
-	}
-	t.entries[i&t.mask].Store(h>>32<<32 | uint64(s+1))
+	t.put(h>>32<<32 | uint64(s+1))
 	e.mu.used++
 	e.mu.live++
 	return s, true
@@ -69,25 +78,30 @@ func (e *equals) claim(g *Graph, h uint64, s uint32) (uint32, bool) {
 
 // reserve makes an empty table for n entries.
 func (e *equals) reserve(n int) {
-	size := nextPow2(max(4*(n+1)/3, 64))
-	e.table.Store(&table{mask: uint64(size - 1), entries: make([]atomic.Uint64, size)})
+	e.table.Store(newTable(n))
 }
 
-func (e *equals) growLocked(g *Graph, old *table) *table {
-	n := nextPow2(max(2*(e.mu.live+1), 64))
-	t := &table{mask: uint64(n - 1), entries: make([]atomic.Uint64, n)}
+func newTable(n int) *table {
+	return &table{entries: make([]atomic.Uint64, max(growNum*(n+1)/growDen, 64))}
+}
+
+// put adds an entry that is not there.
+func (t *table) put(v uint64) {
+	i := t.place(v)
+	for t.entries[i].Load() != 0 {
+		i = t.after(i)
+	}
+	t.entries[i].Store(v)
+}
+
+func (e *equals) growLocked(old *table) *table {
+	t := newTable(e.mu.live)
 	e.mu.used = e.mu.live
 	if old != nil {
 		for i := range old.entries {
-			v := old.entries[i].Load()
-			if v == 0 || uint32(v) == gone {
-				continue
+			if v := old.entries[i].Load(); v != 0 && uint32(v) != gone {
+				t.put(v)
 			}
-			j := hashRow(g.ident.bytes(uint32(v) - 1))
-			for t.entries[j&t.mask].Load() != 0 {
-				j++
-			}
-			t.entries[j&t.mask].Store(v)
 		}
 	}
 	e.table.Store(t)
@@ -100,12 +114,12 @@ func (e *equals) drop(g *Graph, s uint32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.table.Load()
-	for i := h; ; i++ {
-		switch v := t.entries[i&t.mask].Load(); {
+	for i := t.place(h); ; i = t.after(i) {
+		switch v := t.entries[i].Load(); {
 		case v == 0:
 			return
 		case v>>32 == h>>32 && uint32(v) == s+1:
-			t.entries[i&t.mask].Store(h>>32<<32 | gone)
+			t.entries[i].Store(h>>32<<32 | gone)
 			e.mu.live--
 			return
 		}

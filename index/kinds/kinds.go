@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"io"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -10,8 +11,29 @@ import (
 
 // All lists the index types by the names that FT.CREATE uses.
 var All = []index.Kind{
-	{Name: "HNSW", New: func(p index.Params) (index.Index, error) { return hnsw.New(p) }},
-	{Name: "FLAT", New: func(p index.Params) (index.Index, error) { return flat.New(p) }},
+	row("HNSW", hnsw.New, hnsw.Load, hnsw.Open),
+	row("FLAT", flat.New, flat.Load, flat.Open),
+}
+
+// row makes interfaces of a type's constructors: nil where there is an error.
+func row[T index.Index](
+	name string,
+	create func(index.Params) (T, error),
+	load func(io.Reader, index.Params) (T, error),
+	open func(io.ReaderAt, int64, index.Params) (T, error),
+) index.Kind {
+	as := func(x T, err error) (index.Index, error) {
+		if err != nil {
+			return nil, err
+		}
+		return x, nil
+	}
+	return index.Kind{
+		Name: name,
+		New:  func(p index.Params) (index.Index, error) { return as(create(p)) },
+		Load: func(r io.Reader, p index.Params) (index.Index, error) { return as(load(r, p)) },
+		Open: func(f io.ReaderAt, size int64, p index.Params) (index.Index, error) { return as(open(f, size, p)) },
+	}
 }
 
 // Find returns the type of that name, in any case.

@@ -1,6 +1,8 @@
 package kinds
 
 import (
+	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/nearcache/nearcache/index"
@@ -32,5 +34,52 @@ func TestFind(t *testing.T) {
 	}
 	if _, ok := Find(""); ok {
 		t.Error("found nothing's name")
+	}
+}
+
+// What one kind saves no other takes, and each takes its own.
+func TestSaveLoadOpen(t *testing.T) {
+	p := index.Params{Dim: 9, Metric: index.Cosine}
+	for _, k := range All {
+		x, err := k.New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		v := indextest.Vectors(1, 300, p.Dim)
+		for i := range v {
+			if err := x.Add(index.Label(i), 1, indextest.Blob(p.Element, v[i])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var file bytes.Buffer
+		if err := x.(index.Saver).Save(&file); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range All {
+			for _, restore := range []func() (index.Index, error){
+				func() (index.Index, error) { return o.Load(bytes.NewReader(file.Bytes()), p) },
+				func() (index.Index, error) { return o.Open(bytes.NewReader(file.Bytes()), int64(file.Len()), p) },
+			} {
+				y, err := restore()
+				if o.Name != k.Name {
+					if y != nil || !errors.Is(err, index.ErrParams) {
+						t.Errorf("%s as %s: %v %v", k.Name, o.Name, y, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				indextest.Validate(t, y)
+				r, err := y.Search(nil, indextest.Blob(p.Element, v[7]), 1, index.SearchOptions{})
+				if err != nil || y.Len() != len(v) || len(r) != 1 || r[0].Label != 7 {
+					t.Errorf("%s: %d vectors, %v %v", k.Name, y.Len(), r, err)
+				}
+				if err := y.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
 	}
 }

@@ -13,9 +13,9 @@ var ErrFull = errors.New("slot: out of memory for vectors")
 
 const (
 	hugePage = 2 << 20
-	// smallArena is what an arena may hold before huge pages are asked for: a
-	// small index shall not cost 2 MB an array.
-	smallArena = 1 << 20
+	// largeArena is how large an arena is when a huge page is a small part of it.
+	largeArena = 32 << 20
+	smallStep  = 64 << 10
 )
 
 // HeapArenas, if above 0, makes Reserve take that many bytes from the Go heap
@@ -31,6 +31,7 @@ type Arena struct {
 	reserved  uintptr
 	committed atomic.Uintptr
 	heap      []byte   // what base points to if HeapArenas
+	huge      uintptr  // bytes for which huge pages are asked
 	mapped    uintptr  // bytes at the beginning that are a file's, see Map
 	file      *os.File // that holds the bytes, see ReserveFile
 }
@@ -76,22 +77,45 @@ func (a *Arena) Grow(n uintptr) error {
 	if a.file != nil {
 		return a.growFile(c, n)
 	}
-	// In steps of an eighth, whole huge pages once it is large.
-	want := max(n, c+c/8)
-	if want > smallArena {
-		want = roundUp(want, hugePage)
-	} else {
-		want = roundUp(max(want, 2*c), 64<<10)
+	if c < largeArena {
+		return a.growSmall(c, n)
 	}
-	want = min(want, a.reserved)
+	// In steps of an eighth, whole huge pages.
+	want := min(roundUp(max(n, c+c/8), hugePage), a.reserved)
 	if a.heap == nil {
-		// Huge pages are advised for the part that is new, and a small beginning keeps small pages.
-		if err := commit(a.base, c, want, want > smallArena); err != nil {
+		if err := commit(a.base, c, want); err != nil {
 			return errors.Join(ErrFull, err)
+		}
+		a.makeHuge(want)
+	}
+	a.committed.Store(want)
+	return nil
+}
+
+// growSmall commits little ahead, in small pages. A huge page at the end of
+// each of an index's arrays, half of it unused, would be a good part of a
+// small index. The pages before become huge ones when they are full.
+func (a *Arena) growSmall(c, n uintptr) error {
+	want := min(roundUp(max(n, c+c/32), smallStep), a.reserved)
+	if a.heap == nil {
+		if err := commit(a.base, c, want); err != nil {
+			return errors.Join(ErrFull, err)
+		}
+		a.makeHuge(want / hugePage * hugePage)
+		if at := c / hugePage * hugePage; at < c && at+hugePage <= want && at >= a.mapped {
+			collapse(unsafe.Slice((*byte)(unsafe.Add(a.base, at)), hugePage))
 		}
 	}
 	a.committed.Store(want)
 	return nil
+}
+
+// makeHuge asks for huge pages up to there.
+func (a *Arena) makeHuge(to uintptr) {
+	if from := max(a.huge, roundUp(a.mapped, hugePage)); to > from {
+		adviseHuge(unsafe.Slice((*byte)(unsafe.Add(a.base, from)), to-from))
+		a.huge = to
+	}
 }
 
 // Zero gives the memory back and leaves the arena empty. Nobody may be using it.

@@ -6,6 +6,8 @@ import "os"
 
 func adviseHuge([]byte) {}
 
+func collapse([]byte) {}
+
 // zeroByDiscard: here discarded pages need not read as zero.
 func zeroByDiscard([]byte) bool { return false }
 

@@ -1,8 +1,10 @@
 package slot
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -10,6 +12,21 @@ import (
 
 // adviseHuge asks for huge pages. A kernel without them refuses, which is as well.
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
+
+// collapse makes a huge page of small ones that are in use already. A kernel
+// before 6.1 cannot at once, and does it when it finds the time.
+func collapse(b []byte) {
+	if !hugeNever() {
+		_ = unix.Madvise(b, unix.MADV_COLLAPSE)
+	}
+}
+
+// hugeNever: the machine's owner wants no huge pages. Advice does not ask for
+// more than that allows, but MADV_COLLAPSE would.
+var hugeNever = sync.OnceValue(func() bool {
+	b, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	return err != nil || bytes.Contains(b, []byte("[never]"))
+})
 
 // zeroByDiscard drops the pages; on Linux they read as zero afterwards.
 func zeroByDiscard(b []byte) bool { return unix.Madvise(b, unix.MADV_DONTNEED) == nil }

@@ -30,14 +30,8 @@ func reserve(n uintptr) (unsafe.Pointer, error) {
 }
 
 // commit makes bytes from to to of the mapping usable.
-func commit(base unsafe.Pointer, from, to uintptr, huge bool) error {
-	if err := unix.Mprotect(unsafe.Slice((*byte)(unsafe.Add(base, from)), to-from), unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return err
-	}
-	if huge {
-		adviseHuge(unsafe.Slice((*byte)(base), to))
-	}
-	return nil
+func commit(base unsafe.Pointer, from, to uintptr) error {
+	return unix.Mprotect(unsafe.Slice((*byte)(unsafe.Add(base, from)), to-from), unix.PROT_READ|unix.PROT_WRITE)
 }
 
 func discard(base unsafe.Pointer, n uintptr) {

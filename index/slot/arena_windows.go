@@ -14,7 +14,7 @@ func reserve(n uintptr) (unsafe.Pointer, error) {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&p)), nil
 }
 
-func commit(base unsafe.Pointer, from, to uintptr, _ bool) error {
+func commit(base unsafe.Pointer, from, to uintptr) error {
 	_, err := windows.VirtualAlloc(uintptr(base)+from, to-from, windows.MEM_COMMIT, windows.PAGE_READWRITE)
 	return err
 }
@@ -26,3 +26,7 @@ func release(base unsafe.Pointer, _ uintptr) error {
 }
 
 func memory() uint64 { return 0 }
+
+func adviseHuge([]byte) {}
+
+func collapse([]byte) {}
