@@ -237,36 +237,51 @@ func (g *Graph) mend(sc *scratch, s uint32) {
 			continue
 		}
 		list := g.list(l, s)
-		all := sc.front[:0]
 		sc.seen.reset(g.alloc.Count())
 		sc.seen.add(s)
-		take := func(v uint32) {
-			if !g.node(v).has(doomed) && sc.seen.add(v) {
-				all = append(all, v)
-			}
-		}
+		kept, theirs := sc.kept[:0], sc.front[:0]
+		lost := 0
 		for i := range list {
 			v := atomic.LoadUint32(&list[i])
 			if v == 0 {
 				break
 			}
-			take(v - 1)
-			if !g.node(v - 1).has(doomed) {
+			if v--; !g.node(v).has(doomed) {
+				sc.seen.add(v)
+				kept = append(kept, v)
 				continue
 			}
-			theirs := g.list(l, v-1)
-			for j := range theirs {
-				w := atomic.LoadUint32(&theirs[j])
+			lost++
+			of := g.list(l, v)
+			for j := range of {
+				w := atomic.LoadUint32(&of[j])
 				if w == 0 {
 					break
 				}
-				if g.node(w - 1).has(linked) {
-					take(w - 1)
-				}
+				theirs = append(theirs, w-1)
 			}
 		}
-		sc.front = all
-		g.writeLocked(l, s, g.selectNeighbors(sc, g.sorted(sc, s, all), s, l, len(list)))
+		sc.kept, sc.front = kept, theirs
+		n := 0
+		for _, w := range theirs {
+			if st := g.node(w).state.Load(); st&linked != 0 && st&doomed == 0 && sc.seen.add(w) {
+				theirs[n] = w
+				n++
+			}
+		}
+		// What it keeps stays: to select among all would leave fewer, and with
+		// each repair fewer still.
+		for _, k := range g.sorted(sc, s, theirs[:n]) {
+			if lost == 0 {
+				break
+			}
+			if c := keySlot(k); g.diverse(sc, kept, c, keyDistance(k)) {
+				kept = append(kept, c)
+				lost--
+			}
+		}
+		sc.kept = kept
+		g.writeLocked(l, s, kept)
 		g.unlock(s)
 	}
 }
