@@ -19,8 +19,8 @@ var hnswlibSource []byte
 //go:embed peers/peer.py
 var pythonPeer []byte
 
-// The versions of Python's packages; hnswlib is compiled here, for this
-// processor, the others come compiled and choose their kernels at run time.
+// hnswlib is compiled here, for this processor; the others come compiled and
+// choose their kernels at run time.
 var pythonPackages = []string{"numpy", "faiss-cpu", "usearch", "h5py", "--no-binary", "hnswlib", "hnswlib==" + hnswlibVersion}
 
 // cacheDir holds what was built for the peers, and their saved indexes.
@@ -97,10 +97,14 @@ func hnswlibBinary(say func(string, ...any)) (string, error) {
 	return bin, sh(dir, []string{"g++", "-std=c++17", "-O3", "-march=native", "-pthread", "-I", source, "-o", bin + ".tmp", cpp}, []string{"mv", bin + ".tmp", bin})
 }
 
+func pythonVenv(say func(string, ...any)) (string, error) {
+	return venv("python", "numpy, faiss, usearch, h5py, hnswlib", say, pythonPackages...)
+}
+
 // openPython opens a library of peers/peer.py.
 func openPython(library string) func(*options, *set) (engine, error) {
 	return func(o *options, s *set) (engine, error) {
-		python, err := venv("python", "numpy, faiss, usearch, h5py, hnswlib", o.say, pythonPackages...)
+		python, err := pythonVenv(o.say)
 		if err != nil {
 			return nil, err
 		}

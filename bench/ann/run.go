@@ -16,7 +16,8 @@ import (
 
 // options are the command line's.
 type options struct {
-	data           string
+	data, gen      string
+	queriesFrom    string
 	metric         index.Metric
 	limit, queries int
 	k, m, efc      int
@@ -79,10 +80,12 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	var quick bool
 	fs := flag.NewFlagSet("bench ann", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.StringVar(&o.data, "data", "", "vectors, a .npy or .fvecs `file`; by default the MiniLM embeddings in datasets")
+	fs.StringVar(&o.data, "data", "", "vectors, a `file` .npy, .fvecs or .hdf5 (ann-benchmarks); by default the MiniLM embeddings in datasets")
+	fs.StringVar(&o.gen, "gen", "", "make vectors in clusters, `ROWSxDIM`, instead of reading them")
+	fs.StringVar(&o.queriesFrom, "queries-from", "", "queries, a `file`, instead of holding some of the vectors out")
 	fs.StringVar(&metric, "metric", "cosine", "cosine, l2 or ip")
 	fs.IntVar(&o.limit, "n", 0, "use only the first `n` vectors")
-	fs.IntVar(&o.queries, "queries", 1000, "vectors to hold out as queries")
+	fs.IntVar(&o.queries, "queries", 1000, "how many queries")
 	fs.IntVar(&o.k, "k", 10, "neighbours to find")
 	fs.IntVar(&o.m, "m", 16, "links per node")
 	fs.IntVar(&o.efc, "efc", 200, "efConstruction")

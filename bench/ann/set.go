@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/viterin/vek/vek32"
 
-	"github.com/nearcache/nearcache/datasets"
 	"github.com/nearcache/nearcache/index"
 )
 
@@ -30,59 +27,6 @@ type set struct {
 	query      []float32 // queries rows
 	far        []float64 // each query's distance to its k-th neighbour
 	tmp        string    // folder of the files that peers read
-}
-
-func load(o *options) (*set, error) {
-	s := &set{metric: o.metric}
-	m, err := matrix(o, s)
-	if err != nil {
-		return nil, err
-	}
-	rows := m.Rows
-	if o.limit > 0 {
-		rows = min(rows, o.limit)
-	}
-	if rows < o.queries+o.k {
-		return nil, fmt.Errorf("%d vectors are too few for %d queries and %d neighbours", rows, o.queries, o.k)
-	}
-	s.dim, s.queries, s.n = m.Dim, o.queries, rows-o.queries
-	for i, r := range rand.New(rand.NewPCG(o.seed, 0)).Perm(rows) {
-		if i < o.queries {
-			s.query = append(s.query, m.Row(r)...)
-		} else {
-			s.train = append(s.train, m.Row(r)...)
-		}
-	}
-	return s, nil
-}
-
-func matrix(o *options, s *set) (*datasets.Matrix, error) {
-	path := o.data
-	if path == "" {
-		dir, err := datasets.Dir()
-		if err != nil {
-			return nil, err
-		}
-		man, err := datasets.Open(dir)
-		if err != nil {
-			return nil, err
-		}
-		ds, err := man.Set("minilm")
-		if err != nil {
-			return nil, err
-		}
-		path, s.name = ds.Path(), ds.Name
-	} else {
-		s.name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	}
-	switch ext := filepath.Ext(path); ext {
-	case ".npy":
-		return datasets.LoadNPY(path, datasets.Limits{})
-	case ".fvecs":
-		return datasets.LoadFvecs(path, datasets.Limits{})
-	default:
-		return nil, fmt.Errorf("-data %s: format %q is not read", filepath.Base(path), ext)
-	}
 }
 
 func (s *set) row(i int) []float32     { return s.train[i*s.dim : (i+1)*s.dim] }

@@ -23,6 +23,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// withCodes makes every scan of minCoded slots go by codes.
+func withCodes(t testing.TB) {
+	was := codedPerK
+	codedPerK = 1
+	t.Cleanup(func() { codedPerK = was })
+}
+
 // withParallel makes every scan one that helpers join.
 func withParallel(t testing.TB) {
 	was := parallelBytes
@@ -199,6 +206,7 @@ func (w twins) within(t testing.TB, what string, q []byte, radius float64, allow
 }
 
 func TestCodedSearchFindsWhatThePlainOneFinds(t *testing.T) {
+	withCodes(t)
 	dims := []int{1, 7, 33, 384}
 	for _, parallel := range []bool{false, true} {
 		if parallel {
@@ -277,6 +285,7 @@ func compare(t *testing.T, p index.Params, name string, shape func(*rand.Rand, i
 func FuzzCoded(f *testing.F) {
 	f.Add([]byte("0123456789abcdef"), byte(0), byte(0))
 	f.Add([]byte{0, 0, 128, 127, 255, 255, 127, 127, 1, 0, 0, 0, 0, 0, 128, 63}, byte(1), byte(2))
+	withCodes(f)
 	f.Fuzz(func(t *testing.T, data []byte, element, metric byte) {
 		e := codedElements[int(element)%len(codedElements)]
 		p := index.Params{Dim: 5, Element: e, Metric: index.Metric(metric % 3)}
@@ -313,6 +322,7 @@ func FuzzCoded(f *testing.F) {
 // A search must find every label at each moment, whatever is done to the others
 // and to its slot.
 func TestCodedSearchWhileReplacing(t *testing.T) {
+	withCodes(t)
 	withParallel(t)
 	const dim, n = 40, minCoded + 100
 	x, err := newIndex(index.Params{Dim: dim}, quant.NewSQ4(dim, index.L2))
@@ -386,6 +396,7 @@ func TestCodedSearchWhileReplacing(t *testing.T) {
 }
 
 func TestParallelSearchDoesNotAllocate(t *testing.T) {
+	withCodes(t)
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
@@ -469,5 +480,19 @@ func TestStatsCountTheCodes(t *testing.T) {
 	more := w.coded.Stats().Bytes - w.plain.Stats().Bytes
 	if least := int64(n * (dim/2 + 16)); more < least || more > least+least/4+4<<20 {
 		t.Errorf("codes take %d bytes, expected about %d", more, least)
+	}
+}
+
+func TestCandidatesSortByDistance(t *testing.T) {
+	inf := float32(math.Inf(1))
+	lower := []float32{-inf, -math.MaxFloat32, -1.5, -1, -math.SmallestNonzeroFloat32, 0, math.SmallestNonzeroFloat32, 1, 2.25, math.MaxFloat32, inf}
+	for i, e := range lower {
+		c := newCandidate(e, uint32(i))
+		if c.lower() != e || c.slot() != uint32(i) {
+			t.Errorf("%v, %d came back as %v, %d", e, i, c.lower(), c.slot())
+		}
+		if i > 0 && c <= newCandidate(lower[i-1], math.MaxUint32) {
+			t.Errorf("%v is not behind %v", e, lower[i-1])
+		}
 	}
 }

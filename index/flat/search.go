@@ -1,7 +1,6 @@
 package flat
 
 import (
-	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -24,10 +23,12 @@ const (
 	scanWords = 8
 	// minCoded is from how many slots on codes are worth the query's encoding.
 	minCoded = 512
-	// codedPerK is how many slots for each of the k results there must be, for
-	// codes to leave out enough.
-	codedPerK = 16
 )
+
+// codedPerK is how many slots there must be for each of the k results, for codes
+// to leave out enough: among few vectors, many are nearly as far as the k-th.
+// Tests change it.
+var codedPerK = 600
 
 // search is one operation: its query in all forms, and what it found so far.
 type search struct {
@@ -39,6 +40,7 @@ type search struct {
 
 	allow *index.Bitmap
 	stop  func() bool
+	k     int  // how many of the nearest; 0 for all within the bound
 	codes bool // the scan goes by codes
 	words int  // of slots to scan
 
@@ -51,9 +53,8 @@ type search struct {
 
 	mu struct {
 		sync.Mutex
-		all   bool // collect all within the bound in found, otherwise the nearest in top
 		top   slot.Top
-		found []index.Neighbor
+		found []index.Neighbor // if k is 0
 	}
 }
 
@@ -68,13 +69,24 @@ type worker struct {
 	limit quant.Limit
 	bound float64 // that limit is of
 	cands []candidate
+	wait  int // how many candidates wait for each other
 }
 
-// candidate is a row that the bound cannot exclude.
-type candidate struct {
-	est  float32
-	slot uint32
+// candidate is a row that the bound cannot exclude: above, how near it may be
+// (quant's Lower), so that the likely nearest sort first, below, its slot.
+type candidate uint64
+
+func newCandidate(lower float32, slot uint32) candidate {
+	b := math.Float32bits(lower)
+	return candidate(b^(uint32(int32(b)>>31)|1<<31))<<32 | candidate(slot)
 }
+
+func (c candidate) lower() float32 {
+	b := uint32(c >> 32)
+	return math.Float32frombits(b ^ (^uint32(int32(b)>>31) | 1<<31))
+}
+
+func (c candidate) slot() uint32 { return uint32(c) }
 
 func newWorker() worker {
 	return worker{dist: make([]float64, batch), slots: make([]uint32, 0, batch)}
@@ -84,7 +96,7 @@ func newWorker() worker {
 func (w *worker) grow() {
 	if w.est == nil {
 		w.est, w.pass = make([]float32, scanWords*64), make([]uint64, scanWords)
-		w.cands = make([]candidate, 0, maxCands+scanWords*64)
+		w.cands = make([]candidate, 0, minCands+scanWords*64)
 	}
 }
 
@@ -208,7 +220,7 @@ func (s *search) run(o index.SearchOptions, radius float64, k int) {
 	x := s.x
 	count := x.alloc.Count()
 	s.allow, s.stop = o.Allow, o.Stop
-	s.mu.all = k == 0
+	s.k = k
 	s.bound.Store(math.Float64bits(radius))
 	s.codes = x.codes != nil && count >= minCoded && k <= count/codedPerK
 	s.words = (count + 63) / 64
@@ -250,6 +262,7 @@ func (s *search) lookUp() {
 func (s *search) work(w *worker, own bool) {
 	w.slots, w.cands = w.slots[:0], w.cands[:0]
 	w.bound = math.NaN() // w.limit is of another search
+	w.wait = max(minCands, 4*s.k)
 	for first := true; ; first = false {
 		if own && !first && s.stop != nil && !s.stopped.Load() && s.stop() {
 			s.stopped.Store(true)
@@ -265,7 +278,7 @@ func (s *search) work(w *worker, own bool) {
 			s.scanRows(w, from, to)
 		}
 	}
-	s.refine(w)
+	s.refine(w, len(w.cands))
 	s.flush(w)
 }
 
@@ -330,7 +343,7 @@ func (s *search) offer(dist []float64, slots []uint32, first uint32) {
 			t = slots[i]
 		}
 		n := index.Neighbor{Label: index.Label(atomic.LoadUint64(s.x.name(t))), Distance: d}
-		if s.mu.all {
+		if s.k == 0 {
 			s.mu.found = append(s.mu.found, n)
 			continue
 		}
@@ -373,35 +386,53 @@ func (s *search) scanCodes(w *worker, from, to int) {
 		for j := range n {
 			for m := w.pass[j] & w.live[j]; m != 0; m &= m - 1 {
 				b := bits.TrailingZeros64(m)
-				w.cands = append(w.cands, candidate{w.est[j*64+b], uint32((i+j)*64 + b)})
+				t := uint32((i+j)*64 + b)
+				w.cands = append(w.cands, newCandidate(x.codes.Lower(s.coded, w.est[j*64+b], x.blocks.Base(), t), t))
 			}
 		}
-		if len(w.cands) >= maxCands || n == 1 {
-			s.refine(w)
+		if len(w.cands) >= w.wait || n == 1 {
+			s.refine(w, max(s.k, few))
+			w.wait = max(minCands, 4*s.k, 2*len(w.cands))
+			if len(w.cands) > maxCands {
+				s.refine(w, len(w.cands))
+			}
 		}
 		i += n
 	}
 }
 
-// maxCands is how many candidates wait for each other. The nearest are
-// computed first, and most of the others need not be computed then.
-const maxCands = 512
+const (
+	// minCands is how many candidates wait for each other, at least.
+	minCands = 512
+	// maxCands is how many may wait, so that their memory has a limit.
+	maxCands = 1 << 14
+	// few distances are computed at once: a better bound is at hand after them.
+	few = 8
+)
 
-// refine computes the distances of the candidates, the likely nearest first,
-// as long as the bound does not exclude them.
-func (s *search) refine(w *worker) {
-	if !s.mu.all {
-		slices.SortFunc(w.cands, func(a, b candidate) int { return cmp.Compare(a.est, b.est) })
+// refine computes the distances of most candidates that the bound does not
+// exclude, the likely nearest first. Those not computed stay: a better bound
+// may exclude them.
+func (s *search) refine(w *worker, most int) {
+	if s.k == 0 {
+		most = len(w.cands)
+	} else {
+		slices.Sort(w.cands)
 	}
-	const few = 8 // a better bound is at hand after them
+	kept := w.cands[:0]
 	for _, c := range w.cands {
 		s.limits(w)
-		if s.x.codes.Within(&w.limit, c.est, s.x.blocks.Base(), c.slot) && s.allows(c.slot) {
-			if w.slots = append(w.slots, c.slot); len(w.slots) == few {
+		switch {
+		case w.limit.Excludes(c.lower()) || !s.allows(c.slot()):
+		case most > 0:
+			most--
+			if w.slots = append(w.slots, c.slot()); len(w.slots) == few || most == 0 {
 				s.flush(w)
 			}
+		default:
+			kept = append(kept, c)
 		}
 	}
 	s.flush(w)
-	w.cands = w.cands[:0]
+	w.cands = kept
 }

@@ -69,8 +69,14 @@ type sq4Query struct {
 }
 
 // Limit says which rows may be left out: those whose estimate is above
-// k[0] + err*(k[1] + err*k[2]).
-type Limit struct{ k [3]float32 }
+// k[0] + err*(k[1] + err*k[2]), which is where their Lower is above lower.
+type Limit struct {
+	k     [3]float32
+	lower float32
+}
+
+// Excludes reports whether a row with that [SQ4.Lower] may be left out.
+func (l *Limit) Excludes(lower float32) bool { return lower > l.lower }
 
 // sq4Kernel scans blocks, whose codes are lines cache lines each. est and pass
 // are as in Scan, c and k as in sq4Query and Limit.
@@ -222,7 +228,7 @@ func (s *SQ4) Query(q unsafe.Pointer, v []float32) {
 func (s *SQ4) Limit(q unsafe.Pointer, distance float64) Limit {
 	h := s.queryHeader(q)
 	if h.endless || distance > math.MaxFloat32 {
-		return Limit{[3]float32{0: inf}}
+		return Limit{[3]float32{0: inf}, inf}
 	}
 	const (
 		up   = 1 + 1e-6 // what the limit's own arithmetic may round
@@ -231,17 +237,15 @@ func (s *SQ4) Limit(q unsafe.Pointer, distance float64) Limit {
 	t := max(distance, 0)
 	switch s.Metric {
 	case index.IP:
-		return Limit{[3]float32{
-			float32(distance - 1 + 8*ulp*(1+math.Abs(distance)) + tiny),
-			float32(h.length * up),
-		}}
+		l := float32(distance - 1 + 8*ulp*(1+math.Abs(distance)) + tiny)
+		return Limit{[3]float32{l, float32(h.length * up)}, l}
 	case index.Cosine:
 		t = 2 * (t + s.long - 1 + s.gamma*s.long + 8*ulp*(1+t))
 	case index.L2:
 		t /= 1 - 2*s.gamma
 	}
 	t = (math.Sqrt(t+tiny) + h.err) * up
-	return Limit{[3]float32{float32(t*t*up + tiny), float32(2 * t * up), up}}
+	return Limit{[3]float32{float32(t*t*up + tiny), float32(2 * t * up), up}, float32(t * up)}
 }
 
 // Scan looks at words*64 rows, whose blocks begin at block: bit i%64 of
@@ -256,11 +260,20 @@ func (s *SQ4) Scan(est *float32, pass *uint64, q unsafe.Pointer, l *Limit, block
 	scan(est, (*uint16)(unsafe.Pointer(pass)), q, &s.queryHeader(q).c, &l.k, block, words*64/BlockRows, s.lines)
 }
 
-// Within says again whether a row with that estimate passes, by another limit.
-func (s *SQ4) Within(l *Limit, est float32, base unsafe.Pointer, slot uint32) bool {
+// Lower is how near the row may be, by its estimate, in a unit of its own:
+// for [Limit.Excludes], and for comparing rows.
+func (s *SQ4) Lower(q unsafe.Pointer, est float32, base unsafe.Pointer, slot uint32) float32 {
 	block, lane := s.block(base, slot)
-	e := s.header(block).err[lane]
-	return !(est > l.k[0]+e*(l.k[1]+e*l.k[2]))
+	e, l := float64(s.header(block).err[lane]), float64(est)
+	if s.Metric == index.IP {
+		l -= e * s.queryHeader(q).length
+	} else {
+		l = math.Sqrt(max(l, 0)) - e
+	}
+	if l != l {
+		return -inf
+	}
+	return float32(l)
 }
 
 // scanGeneric defines truth for the kernels in assembly, but for rounding.

@@ -71,7 +71,7 @@ func (s *set) mustPass(t *testing.T, q, coded unsafe.Pointer, i int, what string
 	l := s.Limit(coded, d)
 	est, pass := make([]float32, s.words*64), make([]uint64, s.words)
 	s.Scan(&est[0], &pass[0], coded, &l, s.codes, s.words)
-	if pass[i/64]>>(i%64)&1 == 0 || !s.Within(&l, est[i], s.codes, uint32(i)) {
+	if pass[i/64]>>(i%64)&1 == 0 || l.Excludes(s.Lower(coded, est[i], s.codes, uint32(i))) {
 		t.Errorf("dim %d %v: row %d (%s) at %v is left out", s.Dim, s.Metric, i, what, d)
 	}
 }

@@ -355,12 +355,13 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 		allow = bits
 	}
 	for {
-		// No more than there are: k may be huge.
-		if n := min(k.K, knn.vectors.Len()); n > 0 && (allow == nil || allow.Len() > 0) {
-			e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.EF, Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
-			if err != nil {
-				return err
-			}
+		n := min(k.K, knn.vectors.Len()) // no more than there are: k may be huge
+		if allow != nil && allow.Len() == 0 {
+			n = 0 // which still says whether the query is good
+		}
+		e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.EF, Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
+		if err != nil {
+			return err
 		}
 		ix.mu.RLock()
 		if e.seen() && allow == nil && !e.timedOut {
