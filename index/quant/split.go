@@ -76,6 +76,13 @@ func joinGeneric(v []float32, high, low []uint16) {
 	}
 }
 
+func widenGeneric(v []float32, high []uint16) {
+	high = high[:len(v)]
+	for i := range v {
+		v[i] = math.Float32frombits(uint32(high[i]) << 16)
+	}
+}
+
 // Query writes the query form of v.
 func (s *Split) Query(q unsafe.Pointer, v []float32) {
 	f := unsafe.Slice((*float32)(q), s.half/2)
@@ -83,9 +90,9 @@ func (s *Split) Query(q unsafe.Pointer, v []float32) {
 	s.queryHeader(q).norm = float32(math.Sqrt(float64(vek32.Dot(v[:s.Dim], v[:s.Dim]))))
 }
 
-// QueryOf writes the query form of a row.
+// QueryOf writes the query form of a row as a walk sees it, of its first half.
 func (s *Split) QueryOf(q, row unsafe.Pointer) {
-	join(q, row, unsafe.Add(row, s.half), s.half/2)
+	widen(q, row, s.half/2)
 	s.queryHeader(q).norm = 0 // nobody asks a row for Doubt or Lower
 }
 

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,46 +15,69 @@ const Nobody = math.MaxUint64
 type Ctx[T any] struct {
 	epoch atomic.Uint64 // 0: idle
 	S     T
+	_     [64]byte // operations on other cores write their own epochs
 }
 
-// Pool keeps the contexts of operations and knows which are running.
+// Pool keeps the contexts of operations and knows which are running. Entering
+// and leaving take no lock, but when there are more operations than ever.
 type Pool[T any] struct {
 	New func() T
 
-	now atomic.Uint64 // epochs retired so far
-	mu  struct {
+	now  atomic.Uint64 // epochs retired so far
+	idle [idleContexts]struct {
+		atomic.Pointer[Ctx[T]]
+		_ [56]byte
+	}
+	mu struct {
 		sync.Mutex
-		all  []*Ctx[T]
-		idle []*Ctx[T]
+		all []*Ctx[T]
 	}
 }
 
+// idleContexts is how many are kept for the next operation at most.
+const idleContexts = 64
+
+// idlePlaces is how many of them this machine has a use for.
+var idlePlaces = uint32(min(4*runtime.GOMAXPROCS(0), idleContexts))
+
 // Enter starts an operation. What it can reach stays until Leave.
 func (p *Pool[T]) Enter() *Ctx[T] {
-	p.mu.Lock()
-	var c *Ctx[T]
-	if n := len(p.mu.idle); n > 0 {
-		c = p.mu.idle[n-1]
-		p.mu.idle = p.mu.idle[:n-1]
-	} else {
+	c := p.take()
+	if c == nil {
 		c = &Ctx[T]{S: p.New()}
+		p.mu.Lock()
 		p.mu.all = append(p.mu.all, c)
+		p.mu.Unlock()
 	}
-	p.mu.Unlock()
 	// A slot retired between the load and the store is unreachable already.
 	c.epoch.Store(p.now.Load() + 1)
 	return c
 }
 
+// take gets an idle context. Where it looks first is random, so that cores seldom meet.
+func (p *Pool[T]) take() *Ctx[T] {
+	at := rand.Uint32()
+	for i := range idlePlaces {
+		if slot := &p.idle[(at+i)%idlePlaces]; slot.Load() != nil {
+			if c := slot.Swap(nil); c != nil {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
 // Leave ends the operation.
 func (p *Pool[T]) Leave(c *Ctx[T]) {
 	c.epoch.Store(0)
+	at := rand.Uint32()
+	for i := range idlePlaces {
+		if slot := &p.idle[(at+i)%idlePlaces]; slot.Load() == nil && slot.CompareAndSwap(nil, c) {
+			return
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.mu.idle) < 4*runtime.GOMAXPROCS(0) {
-		p.mu.idle = append(p.mu.idle, c)
-		return
-	}
 	for i, o := range p.mu.all {
 		if o == c {
 			last := len(p.mu.all) - 1
