@@ -109,6 +109,7 @@ type Params struct {
 	InitialCap     int     // expected number of vectors; a hint, never allocated at once
 	BlockSize      int     // FLAT: kept for FT.INFO, otherwise ignored
 	Seed           uint64  // of the level generator; 0 picks a fixed one
+	Dir            string  // QuantBinary: the folder of the file that holds the vectors; default os.TempDir
 }
 
 // Limits of Params. MaxDim and MaxM are RediSearch's.
@@ -156,10 +157,11 @@ type SearchOptions struct {
 
 // Stats are an index's figures.
 type Stats struct {
-	Len     int   // live vectors
-	Deleted int   // tombstones whose slots are not reclaimed yet
-	Bytes   int64 // memory held, off-heap slabs included
-	Levels  int   // HNSW: levels in use
+	Len       int   // live vectors
+	Deleted   int   // tombstones whose slots are not reclaimed yet
+	Bytes     int64 // memory held, off-heap slabs included
+	DiskBytes int64 // space held on disk, of which the system keeps in memory what it likes
+	Levels    int   // HNSW: levels in use
 }
 
 // Index holds vectors under labels and finds the nearest to a query.

@@ -12,6 +12,12 @@
 //	            links    2M x uint32: neighbour+1, 0 ends the list
 //	            nodes    label, state, tree parent, chain of equal vectors
 //
+// What a walk compares may be codes of the vectors (package quant). With
+// QuantBinary they have a bit a component and the vectors lie in a file
+// (slot.ReserveFile): a walk reads no vector, the end of a search those of its
+// pool, and an insertion those among which it chooses neighbours, for which
+// 1-bit codes are too rough.
+//
 // A search descends greedily to level 0 and explores there: it expands the
 // nearest node not yet expanded of a sorted pool of ef, gathers the neighbours
 // not seen before, computes their distances in one kernel call, and ends when

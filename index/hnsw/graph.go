@@ -74,7 +74,9 @@ type Graph struct {
 	sketch      *quant.Binary // nil: none
 	sketches    rows
 	sketchStats sketchStats
+	onDisk      bool  // vectors lie in a file
 	rough       *rows // which of them a walk compares
+	fine        *rows // which of them decides who becomes a neighbour
 	ident       *rows // which of them tells vectors apart
 
 	links *slot.Arena
@@ -140,7 +142,7 @@ func newGraph(p index.Params, split bool) (*Graph, error) {
 	if g.codec != nil {
 		perSlot += g.codes.stride
 	}
-	if !g.codesOnly {
+	if !g.codesOnly && !g.onDisk {
 		perSlot += g.vectors.stride
 	}
 	rows := slot.MaxRows(perSlot)
@@ -164,7 +166,12 @@ func newGraph(p index.Params, split bool) (*Graph, error) {
 		if !a.want {
 			continue
 		}
-		if *a.at, err = slot.Reserve(uintptr(a.size)); err != nil {
+		if a.at == &g.vectors.arena && g.onDisk {
+			*a.at, err = slot.ReserveFile(p.Dir, uintptr(a.size))
+		} else {
+			*a.at, err = slot.Reserve(uintptr(a.size))
+		}
+		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
 	}
@@ -338,7 +345,11 @@ func (g *Graph) Stats() index.Stats {
 		Bytes:   g.labels.Bytes() + g.equal.bytes(),
 	}
 	for _, a := range g.arenas() {
-		st.Bytes += int64(a.Committed())
+		if a.OnDisk() {
+			st.DiskBytes += int64(a.Committed())
+		} else {
+			st.Bytes += int64(a.Committed())
+		}
 	}
 	if e := g.entry.Load(); e != 0 {
 		st.Levels = int(e >> 32)

@@ -61,7 +61,7 @@ func (g *Graph) newScratch() scratch {
 		row, floats = g.codes.stride+g.codes.over, (4*g.params.Dim+63)&^63
 	}
 	// Each begins at a cache line, and codes may be read beyond.
-	sizes := []int{g.space.Stride, row, g.rough.querySize, g.space.QuerySize, g.rough.querySize, floats, floats, g.sketches.stride + g.sketches.over, g.sketches.querySize}
+	sizes := []int{g.space.Stride, row, g.rough.querySize, g.space.QuerySize, g.fine.querySize, floats, floats, g.sketches.stride + g.sketches.over, g.sketches.querySize}
 	total := 64
 	for i, s := range sizes {
 		sizes[i] = (s + 63) &^ 63

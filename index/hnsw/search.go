@@ -255,7 +255,7 @@ func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 	if ef <= 0 {
 		ef = g.params.EFRuntime
 	}
-	ef = max(ef, k)
+	ef = g.poolSize(max(ef, k))
 	sc.allow = o.Allow
 	return g.moves.Search(dst, k, func(dst []index.Neighbor) []index.Neighbor {
 		if g.walk(sc, ef, o) {

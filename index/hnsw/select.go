@@ -11,13 +11,19 @@ func (g *Graph) distances(dst []float32, q unsafe.Pointer, slots []uint32) {
 	g.rough.dist(unsafe.SliceData(dst), q, g.rough.arena.Base(), unsafe.SliceData(slots), len(slots))
 }
 
-// queryOf is the walk's query form of a node.
+// between fills dst with the distances from a node's query form to slots, as
+// neighbours are chosen by.
+func (g *Graph) between(dst []float32, q unsafe.Pointer, slots []uint32) {
+	g.fine.dist(unsafe.SliceData(dst), q, g.fine.arena.Base(), unsafe.SliceData(slots), len(slots))
+}
+
+// queryOf is a node's query form for between.
 func (g *Graph) queryOf(sc *scratch, s uint32) unsafe.Pointer {
-	row := g.rough.at(s)
-	if g.rough.query == nil {
+	row := g.fine.at(s)
+	if g.fine.query == nil {
 		return row
 	}
-	g.rough.query(sc.other, row)
+	g.fine.query(sc.other, row)
 	return sc.other
 }
 
@@ -69,7 +75,7 @@ func (g *Graph) diverse(sc *scratch, kept []uint32, c uint32, d float32) bool {
 	row := g.queryOf(sc, c)
 	for len(kept) > 0 {
 		n := min(len(kept), 8) // the nearest decide most, so not all at once
-		g.distances(sc.cdist, row, kept[:n])
+		g.between(sc.cdist, row, kept[:n])
 		for _, x := range sc.cdist[:n] {
 			if x < d {
 				return false
@@ -86,7 +92,7 @@ func (g *Graph) sorted(sc *scratch, s uint32, slots []uint32) []uint64 {
 	row := g.queryOf(sc, s)
 	for len(slots) > 0 {
 		n := min(len(slots), len(sc.cdist))
-		g.distances(sc.cdist, row, slots[:n])
+		g.between(sc.cdist, row, slots[:n])
 		for i, o := range slots[:n] {
 			sc.cand = append(sc.cand, toKey(sc.cdist[i], o))
 		}
