@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -146,7 +147,9 @@ func (r *repairer) runLocked(g *Graph) bool {
 		if st&(pending|linked) == 0 || st&(doomed|dup) != 0 {
 			continue
 		}
-		g.mend(sc, s)
+		if g.mend(sc, s) {
+			runtime.Gosched() // searches go first, also where there are few cores
+		}
 	}
 	g.alloc.Retire(g.pool.Retire(), slots...)
 	r.dead.Add(-int64(len(slots)))
@@ -226,8 +229,8 @@ func (g *Graph) below(o, c uint32) bool {
 	return true
 }
 
-// mend selects the neighbours of s anew where it links to doomed nodes.
-func (g *Graph) mend(sc *scratch, s uint32) {
+// mend finds s other neighbours for the doomed ones, and reports whether it had any.
+func (g *Graph) mend(sc *scratch, s uint32) (had bool) {
 	for l := range g.node(s).level() + 1 {
 		// Under the stripe: somebody may hold it who looked at a node before it was
 		// doomed, and is about to link to it.
@@ -236,6 +239,7 @@ func (g *Graph) mend(sc *scratch, s uint32) {
 			g.unlock(s)
 			continue
 		}
+		had = true
 		list := g.list(l, s)
 		sc.seen.reset(g.alloc.Count())
 		sc.seen.add(s)
@@ -284,6 +288,7 @@ func (g *Graph) mend(sc *scratch, s uint32) {
 		g.writeLocked(l, s, kept)
 		g.unlock(s)
 	}
+	return had
 }
 
 func (g *Graph) linksToDoomed(level int, s uint32) bool {
