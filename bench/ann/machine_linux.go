@@ -3,6 +3,7 @@ package ann
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -18,13 +19,7 @@ func pin(one bool, pids ...int) error {
 	}
 	set = all
 	if one {
-		set.Zero()
-		for cpu := 1023; cpu >= 0; cpu-- { // the last: interrupts like the first
-			if all.IsSet(cpu) {
-				set.Set(cpu)
-				break
-			}
-		}
+		set = only(all, -1)
 	}
 	for _, pid := range pids {
 		tasks, err := os.ReadDir(proc(pid) + "task")
@@ -44,6 +39,36 @@ func pin(one bool, pids ...int) error {
 	return nil
 }
 
+// only is the first core of a set (0) or the last (-1): interrupts like the first.
+func only(all unix.CPUSet, which int) (one unix.CPUSet) {
+	for i := range 1024 {
+		cpu := i
+		if which < 0 {
+			cpu = 1023 - i
+		}
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+			break
+		}
+	}
+	return one
+}
+
+// onCore binds the goroutine to a thread and that to the first core (0) or the
+// last (-1); what it returns undoes both.
+func onCore(which int) (undo func()) {
+	runtime.LockOSThread()
+	var all unix.CPUSet
+	if unix.SchedGetaffinity(0, &all) == nil {
+		one := only(all, which)
+		_ = unix.SchedSetaffinity(0, &one) // refused, the measurement is only noisier
+	}
+	return func() {
+		_ = unix.SchedSetaffinity(0, &all)
+		runtime.UnlockOSThread()
+	}
+}
+
 func proc(pid int) string {
 	if pid == 0 {
 		return "/proc/self/"
@@ -57,6 +82,15 @@ func cpuTime() float64 {
 		return 0
 	}
 	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
+}
+
+// threadTime is the processor time of this thread in nanoseconds.
+func threadTime() int64 {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return t.Nano()
 }
 
 // memoryOf reads what a process (0 is this one) has in memory.

@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -36,6 +35,8 @@ type result struct {
 	Engines []*engineResult `json:"engines"`
 	Missing []missing       `json:"missing,omitempty"`
 	Ratios  []ratio         `json:"ratios,omitempty"`
+	Tables  []*table        `json:"tables,omitempty"`
+	Figures []figure        `json:"figures,omitempty"`
 }
 
 // missing is an engine that was asked for and could not be had.
@@ -162,7 +163,7 @@ func (e *engineResult) at(recall float64, round int) (float64, bool) {
 func (r *result) compare(targets []float64) {
 	for _, e := range r.Engines {
 		for _, o := range r.Engines {
-			if !e.ours() || o == e || o.Name == "flat" {
+			if !e.ours() || o.ours() || o.Name == "flat" {
 				continue
 			}
 			for _, t := range targets {
@@ -195,34 +196,48 @@ func micros(us float64) string {
 	return fmt.Sprintf("%.1f", us)
 }
 
-func (r *result) table(w io.Writer) {
-	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, %s, recall@%d over %d queries, M=%d, efConstruction=%d, one thread, %d rounds\n%s, %s, commit %s\n\n",
+func (r *result) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %d vectors of %d dimensions, %s, recall@%d over %d queries, M=%d, efConstruction=%d, %d rounds\n%s, %s, commit %s\n",
 		r.Data, r.N, r.Dim, r.Metric, r.K, r.Queries, r.M, r.EFC, r.Rounds, r.Machine, r.Date, r.Commit)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "engine\tbuild s\tMB\thuge MB\tef\trecall\tqps\tqps by cpu\tp50 us\tp99 us\t")
-	for _, e := range r.Engines {
-		for i, p := range e.Points {
-			head := "\t\t\t"
-			if i == 0 {
-				head = fmt.Sprintf("%s\t%.1f\t%.1f\t%.1f", e.Name, e.Build.Seconds, float64(e.Build.Memory.Anon+e.Build.Memory.File)/1e6, float64(e.Build.Memory.Huge)/1e6)
-			}
-			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.0f\t%.0f\t%s\t%s\t\n", head, p.EF, p.Recall, p.QPS, p.CPUQPS, micros(p.P50), micros(p.P99))
-		}
-	}
-	t.Flush()
 	for _, m := range r.Missing {
 		fmt.Fprintf(w, "left out: %s: %s\n", m.Name, m.Why)
 	}
-	if len(r.Ratios) == 0 {
-		return
+	if len(r.Engines) > 0 && len(r.Engines[0].Points) > 0 {
+		r.speeds().print(w)
 	}
-	fmt.Fprintf(w, "\nat equal recall, by processor time, ratio formed in each round: median (lowest-highest)\n")
-	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "recall\tengine\tqps\tagainst\tqps\ttimes\t\t")
-	for _, x := range r.Ratios {
-		fmt.Fprintf(t, "%.3f\t%s\t%.0f\t%s\t%.0f\t%.2fx\t(%.2f-%.2f)\t\n", x.Recall, x.Engine, x.QPS, x.Against, x.Other, x.Times, slices.Min(x.Rounds), slices.Max(x.Rounds))
+	if len(r.Ratios) > 0 {
+		t := table{
+			Title: "at equal recall, one thread, by processor time; the ratio is formed in each round: median (lowest-highest)",
+			Head:  []string{"recall", "engine", "qps", "against", "qps", "times", ""},
+		}
+		for _, x := range r.Ratios {
+			t.row(fmt.Sprintf("%.3f", x.Recall), x.Engine, fmt.Sprintf("%.0f", x.QPS), x.Against, fmt.Sprintf("%.0f", x.Other), fmt.Sprintf("%.2fx", x.Times), "("+x.spread()+")")
+		}
+		t.print(w)
 	}
-	t.Flush()
+	for _, t := range r.Tables {
+		t.print(w)
+	}
+	figuresTable(w, r.Figures)
+}
+
+// speeds is the table of all points.
+func (r *result) speeds() *table {
+	mb := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/1e6) }
+	t := &table{
+		Title: "one thread; medians; MB: anonymous memory that the index added, of files, in huge pages",
+		Head:  []string{"engine", "build s", "MB", "file", "huge", "ef", "recall", "qps", "qps by cpu", "p50 us", "p99 us"},
+	}
+	for _, e := range r.Engines {
+		for i, p := range e.Points {
+			head := []any{"", "", "", "", ""}
+			if m := e.Build.Memory; i == 0 {
+				head = []any{e.Name, fmt.Sprintf("%.1f", e.Build.Seconds), mb(m.Anon), mb(m.File), mb(m.Huge)}
+			}
+			t.row(append(head, p.EF, fmt.Sprintf("%.4f", p.Recall), fmt.Sprintf("%.0f", p.QPS), fmt.Sprintf("%.0f", p.CPUQPS), micros(p.P50), micros(p.P99))...)
+		}
+	}
+	return t
 }
 
 // save writes the JSON and the plot beside each other and returns their names.
@@ -238,11 +253,15 @@ func (r *result) save(dir string) ([]string, error) {
 	files := []string{base + ".json", base + ".svg", base + ".txt"}
 	var txt strings.Builder
 	fmt.Fprintf(&txt, "%s\n\n", r.Command)
-	r.table(&txt)
+	r.print(&txt)
+	if len(r.Engines) == 0 || len(r.Engines[0].Points) == 0 { // nothing to draw
+		files = []string{files[0], files[2]}
+	} else if err := os.WriteFile(base+".svg", r.plot(), 0o644); err != nil {
+		return nil, err
+	}
 	return files, errors.Join(
-		os.WriteFile(files[0], append(b, '\n'), 0o644),
-		os.WriteFile(files[1], r.plot(), 0o644),
-		os.WriteFile(files[2], []byte(txt.String()), 0o644))
+		os.WriteFile(base+".json", append(b, '\n'), 0o644),
+		os.WriteFile(base+".txt", []byte(txt.String()), 0o644))
 }
 
 func commit() string {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,16 +29,28 @@ type options struct {
 	out            string
 	seed           uint64
 	reuse          bool
+	parts          []string
+	variants       []string // of our engines, in the parts that measure one alone
+	ef             int      // in the parts that do not sweep
+	passes, flatN  int
+	turn           time.Duration
+	summary        []string
 	say            func(format string, a ...any)
 }
 
 var metrics = map[string]index.Metric{"l2": index.L2, "ip": index.IP, "cosine": index.Cosine}
+
+// parts are what can be measured.
+var parts = []string{"sweep", "allocs", "threads", "churn", "reinsert", "inserting", "filter", "flat"}
 
 // Run carries out the command `nearcache bench ann`.
 func Run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.summary != nil {
+		return summary(o.summary, stdout)
 	}
 	set, err := load(o)
 	if err != nil {
@@ -49,19 +62,10 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	r := newResult(o, set, args)
-	engines, err := openEngines(o, set, r)
-	if err != nil {
+	if err := measure(o, set, r); err != nil {
 		return err
 	}
-	defer func() {
-		for _, e := range engines {
-			e.close()
-		}
-	}()
-	if err := sweep(o, set, engines, r); err != nil {
-		return err
-	}
-	r.table(stdout)
+	r.print(stdout)
 	if o.out == "" {
 		return nil
 	}
@@ -72,12 +76,70 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
+func measure(o *options, s *set, r *result) error {
+	if o.does("sweep", "threads", "allocs") {
+		if err := compareEngines(o, s, r); err != nil {
+			return err
+		}
+	}
+	for _, p := range []struct {
+		name string
+		f    func(*options, *set, *result) error
+	}{
+		{"churn", churn},
+		{"reinsert", reinsert},
+		{"inserting", inserting},
+		{"filter", filters},
+		{"flat", flatTop1},
+	} {
+		if o.does(p.name) {
+			o.say("%s", p.name)
+			if err := p.f(o, s, r); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// compareEngines does what needs the peers beside ours; they end with it.
+func compareEngines(o *options, s *set, r *result) error {
+	engines, err := openEngines(o, s, r)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, e := range engines {
+			e.close()
+		}
+	}()
+	if o.does("sweep") {
+		if err := sweep(o, s, engines, r); err != nil {
+			return err
+		}
+		r.sweepFigures()
+	}
+	if o.does("allocs") {
+		if err := allocations(o, s, engines, r); err != nil {
+			return err
+		}
+	}
+	if o.does("threads") {
+		return threads(o, s, engines, r)
+	}
+	return nil
+}
+
+func (o *options) does(parts ...string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return slices.Contains(o.parts, p) })
+}
+
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{say: func(format string, a ...any) {
 		fmt.Fprintf(stderr, time.Now().Format("15:04:05 ")+format+"\n", a...)
 	}}
-	var efs, targets, engines, metric string
-	var quick bool
+	var efs, targets, engines, metric, part, variants string
+	var quick, joins bool
 	fs := flag.NewFlagSet("bench ann", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.data, "data", "", "vectors, a `file` .npy, .fvecs or .hdf5 (ann-benchmarks); by default the MiniLM embeddings in datasets")
@@ -93,12 +155,25 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&targets, "recall", "0.95,0.99", "recalls at which speeds are compared; the pool sizes that reach them are sought")
 	fs.StringVar(&engines, "engines", "nearcache,nearcache-f32,nearcache-sq8,nearcache-sq8only,nearcache-binary,hnswlib,hnswlib-py,faiss-hnsw,faiss-sq8,faiss-ivfpq,usearch,usearch-i8,coder", "whom to measure")
 	fs.IntVar(&o.rounds, "rounds", 7, "rounds; medians count")
+	fs.StringVar(&part, "parts", "sweep,allocs", "what is measured: all, or some of "+strings.Join(parts, ", "))
+	fs.StringVar(&variants, "variants", "nearcache-f32,nearcache-sq8", "which of ours in churn, reinsert, inserting and filter")
+	fs.IntVar(&o.ef, "at", 32, "pool size in the parts that do not sweep")
+	fs.IntVar(&o.passes, "passes", 10, "how often churn replaces everything")
+	fs.IntVar(&o.flatN, "flat-n", 100_000, "vectors of the part flat; rows between two of the set are made where it has fewer")
+	fs.DurationVar(&o.turn, "turn", time.Second, "length of a turn of the part inserting")
+	fs.BoolVar(&joins, "summary", false, "only join the JSON files named as arguments into one table of figures")
 	fs.BoolVar(&o.reuse, "reuse", false, "peers load the index of an earlier run, with its build time")
 	fs.BoolVar(&quick, "quick", false, "nearcache and hnswlib only, few pool sizes and rounds, -reuse, no files")
 	fs.StringVar(&o.out, "out", filepath.Join("bench", "results"), "`folder` of the results, empty for none")
 	fs.Uint64Var(&o.seed, "seed", 1, "of the choice of queries and of the levels")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
+	}
+	if joins {
+		if o.summary = fs.Args(); len(o.summary) == 0 {
+			return nil, errors.New("-summary: of which files?")
+		}
+		return o, nil
 	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("bench ann: argument %q", fs.Arg(0))
@@ -135,9 +210,22 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		}
 		o.targets = append(o.targets, x)
 	}
-	o.engines = strings.Split(engines, ",")
-	if o.k < 1 || o.queries < 1 || o.rounds < 1 || o.m < 2 || o.efc < 1 {
-		return nil, errors.New("-k, -queries, -rounds, -m and -efc must be positive")
+	o.engines, o.variants, o.parts = strings.Split(engines, ","), strings.Split(variants, ","), strings.Split(part, ",")
+	if part == "all" {
+		o.parts = parts
+	}
+	for _, p := range o.parts {
+		if !slices.Contains(parts, p) {
+			return nil, fmt.Errorf("-parts: no part %q", p)
+		}
+	}
+	for _, v := range o.variants {
+		if _, err := findRow(v); err != nil || !strings.HasPrefix(v, "nearcache") {
+			return nil, fmt.Errorf("-variants: %q is none of ours", v)
+		}
+	}
+	if o.k < 1 || o.queries < 1 || o.rounds < 1 || o.m < 2 || o.efc < 1 || o.ef < 1 || o.passes < 1 || o.flatN < 1 || o.turn <= 0 {
+		return nil, errors.New("-k, -queries, -rounds, -m, -efc, -at, -passes, -flat-n and -turn must be positive")
 	}
 	return o, nil
 }

@@ -25,6 +25,7 @@ type set struct {
 	n, queries int
 	train      []float32 // n rows
 	query      []float32 // queries rows
+	only       []bool    // rows that exist for the truth; nil: all
 	far        []float64 // each query's distance to its k-th neighbour
 	tmp        string    // folder of the files that peers read
 }
@@ -113,6 +114,9 @@ func (s *set) findTruth(k int) error {
 				d = -d / math.Sqrt(float64(norm[i])+1e-30)
 			default:
 				d = -d
+			}
+			if s.only != nil && !s.only[i] {
+				d = math.Inf(1)
 			}
 			all[t][i] = scored{int32(i), d}
 		}

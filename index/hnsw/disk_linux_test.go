@@ -14,6 +14,9 @@ import (
 )
 
 func TestVectorsOnDisk(t *testing.T) {
+	if slot.HeapArenas > 0 {
+		t.Skip("there is no disk")
+	}
 	dir := t.TempDir()
 	p := index.Params{Dim: 256, Metric: index.Cosine, Quant: index.QuantBinary, Dir: dir}
 	n := 2000
@@ -41,6 +44,9 @@ func TestVectorsOnDisk(t *testing.T) {
 }
 
 func TestAddOnAFullDisk(t *testing.T) {
+	if slot.HeapArenas > 0 {
+		t.Skip("there is no disk")
+	}
 	p := index.Params{Dim: 1024, Metric: index.L2, Quant: index.QuantBinary, EFConstruction: 10, Dir: t.TempDir()}
 	g, err := New(p)
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *suite) searchWhileRemoving(t *testing.T) {
 }
 
 func (s *suite) searchWhileRemovingOf(t *testing.T, e index.Element) {
-	p := index.Params{Dim: 8, Metric: index.L2, M: 4, EFConstruction: 32, Element: e}
+	p := index.Params{Dim: s.dim(8), Metric: index.L2, M: 4, EFConstruction: 32, Element: e}
 	n := s.n(2000)
 	v := Fit(e, Vectors(18, n, p.Dim))
 	x, set := s.filled(t, p, v)
@@ -139,7 +139,7 @@ func (s *suite) searchWhileRemovingOf(t *testing.T, e index.Element) {
 }
 
 func (s *suite) searchWhileReplacing(t *testing.T) {
-	p := index.Params{Dim: 8, Metric: index.L2}
+	p := index.Params{Dim: s.dim(8), Metric: index.L2}
 	n := s.n(500)
 	v := Vectors(19, n, p.Dim)
 	x, _ := s.filled(t, p, v)

@@ -99,7 +99,7 @@ func (s *suite) ranges(t *testing.T) {
 	for _, m := range metrics {
 		for _, e := range s.Elements {
 			p := index.Params{Dim: 16, Metric: m, Element: e}
-			v := Fit(e, Vectors(7, s.n(2000)+15, p.Dim))
+			v := Fit(e, Vectors(7, s.n(1500)+15, p.Dim))
 			x, set := s.filled(t, p, v[15:])
 			var odd index.Bitmap
 			for l := range set {

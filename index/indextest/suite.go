@@ -82,9 +82,21 @@ func (s *suite) run(t *testing.T) {
 	}
 }
 
+// n is how many vectors a test takes where n would be enough for any kind.
 func (s *suite) n(n int) int {
-	if s.Short {
+	switch {
+	case s.Short:
 		return n / 10
+	case s.quant != index.QuantAuto: // still enough to walk
+		return n / 2
+	}
+	return n
+}
+
+// dim is n, or what it takes for codes of one bit to tell vectors apart.
+func (s *suite) dim(n int) int {
+	if s.quant == index.QuantBinary {
+		return max(n, 64)
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package kinds
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/nearcache/nearcache/index"
@@ -72,14 +73,14 @@ func FuzzSequence(f *testing.F) {
 		for e := range 6 {
 			for m := range 3 {
 				f.Add([]byte{
-					byte(k), byte(e), byte(m), 3, 0, 9,
+					byte(k), byte(e), byte(m), 3, 0, 9, byte(e + m),
 					0, 1, 10, 0, 2, 20, 0, 3, 10, 5, 10, 2, 1, 6, 10, 3, 1, 0, 1, 30, 7, 10, 9, 4, 8, 0, 2, 250, 1, 2, 3, 4,
 				})
 			}
 		}
 	}
-	f.Add([]byte{0, 0, 2, 0, 0, 0, 0, 1, 7, 0, 2, 7, 0, 3, 7, 3, 1, 3, 2, 0, 1, 7, 8, 3, 3, 5, 7, 1})
-	f.Add([]byte{1, 3, 2, 1, 0, 0, 0, 1, 255, 0x7f, 0x7f, 0x7f, 0xff, 0, 2, 255, 1, 0, 1, 0, 5, 255, 0x80, 0x7f, 9, 9})
+	f.Add([]byte{0, 0, 2, 0, 0, 0, 0, 0, 1, 7, 0, 2, 7, 0, 3, 7, 3, 1, 3, 2, 0, 1, 7, 8, 3, 3, 5, 7, 1})
+	f.Add([]byte{1, 3, 2, 1, 0, 0, 0, 0, 1, 255, 0x7f, 0x7f, 0x7f, 0xff, 0, 2, 255, 1, 0, 1, 0, 5, 255, 0x80, 0x7f, 9, 9})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 4000 {
 			return
@@ -90,8 +91,9 @@ func FuzzSequence(f *testing.F) {
 			Element: index.Element(r.next(6)), Metric: index.Metric(r.next(3)),
 			Dim: 1 + r.next(9), M: 2 + r.next(4), EFConstruction: 1 + r.next(30),
 		}
-		if e := options[kind.Name].Elements; e != nil && int(p.Element) >= len(e) {
-			p.Element = e[int(p.Element)%len(e)]
+		o := options[kind.Name]
+		if q := r.next(1 + len(o.Quants)); q > 0 && slices.Contains(o.Quantised, p.Element) {
+			p.Quant = o.Quants[q-1]
 		}
 		x, err := kind.New(p)
 		if err != nil {
@@ -120,7 +122,7 @@ func FuzzSequence(f *testing.F) {
 		for r.more() {
 			switch op := r.next(10); op {
 			case 0, 1, 2: // an addition, now and then of an old version
-				l, v := index.Label(r.next(40)), version
+				l, v := index.Label(r.next(120)), version
 				if version++; op == 2 {
 					v -= 8
 				}
@@ -137,7 +139,7 @@ func FuzzSequence(f *testing.F) {
 					model[l], newest[l] = vec, v
 				}
 			case 3, 4:
-				l, v := index.Label(r.next(40)), version
+				l, v := index.Label(r.next(120)), version
 				if version++; op == 4 {
 					v -= 8
 				}
@@ -159,7 +161,7 @@ func FuzzSequence(f *testing.F) {
 				if op == 6 {
 					o.Allow = &index.Bitmap{}
 					for _, b := range r.take(4) {
-						o.Allow.Add(index.Label(b % 40))
+						o.Allow.Add(index.Label(b % 120))
 					}
 				}
 				var got []index.Neighbor

@@ -49,6 +49,7 @@ type sq8Query struct {
 	sum           float32 // of the decoded components
 	norm2         float32 // as in sq8Header
 	err           float32 // at least the distance between the query and its decoded form
+	rough         float32 // about that distance for the rows
 }
 
 // NewSQ8 is for vectors of dim components, from 1 to [index.MaxDim].
@@ -72,7 +73,7 @@ func (s *SQ8) header(row unsafe.Pointer) *sq8Header {
 }
 
 func (s *SQ8) queryHeader(q unsafe.Pointer) *sq8Query {
-	return (*sq8Query)(unsafe.Add(q, s.size))
+	return (*sq8Query)(unsafe.Add(q, s.QuerySize-64))
 }
 
 // Encode writes the row of v, which has Dim finite components: the vector as
@@ -146,7 +147,7 @@ func (s *SQ8) QueryOf(q, row unsafe.Pointer) {
 	sum := float64(s.Dim)*float64(h.offset) + float64(h.scale)*float64(h.sum())
 	*s.queryHeader(q) = sq8Query{
 		scale: h.scale, offset: float32(float64(h.offset) + 128*float64(h.scale)),
-		sum: float32(sum), norm2: h.norm2, err: err,
+		sum: float32(sum), norm2: h.norm2, err: err, rough: err,
 	}
 }
 

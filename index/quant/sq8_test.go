@@ -234,15 +234,18 @@ func TestSQ8WalkIsTheDistanceOfTheDecoded(t *testing.T) {
 // arithmetic in float32 may be off by: each of its dozen operations by 2^-24
 // of the largest sum that can stand there, and by the smallest number.
 func truth(s *SQ8, q *sq8Header, a []float64, row unsafe.Pointer) (want, tolerance float64) {
-	b, h := exact(s, row), s.header(row)
+	return truthOf(s.Metric, q, s.header(row), a, exact(s, row))
+}
+
+func truthOf(m index.Metric, q, h *sq8Header, a, b []float64) (want, tolerance float64) {
 	abs := func(f float32) float64 { return math.Abs(float64(f)) }
-	largest := float64(s.Dim) * (abs(q.offset) + 255*abs(q.scale)) * (abs(h.offset) + 255*abs(h.scale))
+	largest := float64(len(a)) * (abs(q.offset) + 255*abs(q.scale)) * (abs(h.offset) + 255*abs(h.scale))
 	lengths := dot(a, a) + dot(b, b)
-	if largest > math.MaxFloat32 || s.Metric == index.L2 && lengths > math.MaxFloat32 {
+	if largest > math.MaxFloat32 || m == index.L2 && lengths > math.MaxFloat32 {
 		return 0, math.Inf(1)
 	}
 	tolerance = 12*0x1p-24*largest + 1e-36
-	if s.Metric != index.L2 {
+	if m != index.L2 {
 		return -dot(a, b), tolerance
 	}
 	return squared(a, b), 2*tolerance + 4*0x1p-24*lengths
