@@ -74,6 +74,7 @@ type Graph struct {
 	sketch      *quant.Binary // nil: none
 	sketches    rows
 	sketchStats sketchStats
+	sketchFrom  int   // bytes of rows from which on sketches are looked at
 	onDisk      bool  // vectors lie in a file
 	rough       *rows // which of them a walk compares
 	fine        *rows // which of them decides who becomes a neighbour
@@ -135,6 +136,7 @@ func newGraph(p index.Params, split bool) (*Graph, error) {
 		levelMul: 1 / math.Log(float64(p.M)),
 	}
 	g.random.Store(p.Seed)
+	g.sketchFrom = sketchBytes
 	if err := g.layout(split); err != nil {
 		return nil, err
 	}

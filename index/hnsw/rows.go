@@ -77,16 +77,15 @@ func (g *Graph) layout(split bool) error {
 			c := quant.NewSplit(p.Dim, p.Metric)
 			g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, dist: c.Walk, query: c.QueryOf})
 			g.codesOnly = true // nothing is lost in them
-			g.sketch = quant.NewBinary(p.Dim, p.Metric)
-			g.sketches = rows{
-				stride: g.sketch.Stride, querySize: g.sketch.QuerySize, over: quant.Overread,
-				lines: (g.sketch.Stride + 63) / 64,
-			}
+			g.addSketches()
 		}
 	case index.QuantSQ8, index.QuantSQ8Only:
 		c := quant.NewSQ8(p.Dim, p.Metric)
 		g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, over: quant.Overread, dist: c.Walk, query: c.QueryOf})
 		g.codesOnly = q == index.QuantSQ8Only
+		if !g.codesOnly { // for little memory
+			g.addSketches()
+		}
 	case index.QuantBinary:
 		c := quant.NewBinary(p.Dim, p.Metric)
 		g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, over: quant.Overread, dist: c.Walk})
@@ -105,6 +104,14 @@ func (g *Graph) layout(split bool) error {
 	}
 	g.rough.lines = min((g.rough.stride+63)/64, maxLines)
 	return nil
+}
+
+func (g *Graph) addSketches() {
+	g.sketch = quant.NewBinary(g.params.Dim, g.params.Metric)
+	g.sketches = rows{
+		stride: g.sketch.Stride, querySize: g.sketch.QuerySize, over: quant.Overread,
+		lines: (g.sketch.Stride + 63) / 64,
+	}
 }
 
 // encode makes the walk compare codes.

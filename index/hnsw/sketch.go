@@ -11,14 +11,17 @@ import (
 
 // A walk compares many rows to take few: most are farther than all of a full
 // pool. A sketch, a bit a component, says so of two in three for one cache
-// line instead of twelve. (Of 8-bit codes it would spare six: measured, that
-// is no gain.) How wrong sketches are depends on the data, so insertions
+// line instead of seven or twelve. That pays where the rows are too many for
+// the caches (measured on 384 dimensions, ef=48: halves of float32, 31k: 1.4x;
+// 8-bit codes, 31k: 1.0x, 238k: 1.3x, and 1.55x at ef=128). How wrong sketches are depends on the data, so insertions
 // measure it: where an estimate is beyond the pool's bound by some standard
 // deviations, the row is not read. Where that spares too few rows, sketches
 // are not read either, but for a try now and then. A search changes none of
 // this: asked again, it finds the same.
 
 const (
+	// sketchBytes of rows and more are too many for the caches.
+	sketchBytes = 24 << 20
 	// sketchSigmas is how many standard deviations beyond the bound an estimate
 	// must be. On MiniLM, 1 to 1.5 are equally fast at equal recall.
 	sketchSigmas = 1.3
@@ -65,7 +68,7 @@ type sketching struct {
 func (g *Graph) beginSketch(sc *scratch, learns bool) {
 	k := &sc.sketching
 	*k = sketching{}
-	if g.sketch == nil {
+	if g.sketch == nil || g.Len()*g.rough.stride < g.sketchFrom {
 		return
 	}
 	passed := math.Float32frombits(g.sketchStats.passed.Load())
