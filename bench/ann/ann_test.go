@@ -5,11 +5,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nearcache/nearcache/index"
 )
 
 // npy writes float32 rows as numpy does.
@@ -117,10 +120,151 @@ func TestSpeedAtARecallLiesBetweenThePoints(t *testing.T) {
 	}
 }
 
+func TestEveryPartMeasures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds graphs")
+	}
+	dir := t.TempDir()
+	var out strings.Builder
+	err := Run([]string{
+		"-gen", "600x20", "-metric", "l2", "-queries", "60", "-ef", "10,40", "-rounds", "1", "-engines", "nearcache,nearcache-f32",
+		"-variants", "nearcache-f32", "-parts", "all", "-passes", "2", "-flat-n", "900", "-turn", "20ms", "-out", dir, "-name", "x",
+	}, &out, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "ann-x.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r result
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]figure{}
+	for _, f := range r.Figures {
+		got[f.Name] = f
+	}
+	for name, want := range map[string]float64{
+		"allocations a query, nearcache":                       0,
+		"vectors found by themselves meanwhile, nearcache-f32": 100,
+		"FLAT results identical to it":                         100,
+	} {
+		if f, ok := got[name]; !ok || f.Value != want || !f.Met {
+			t.Errorf("%s: %+v, want %v", name, f, want)
+		}
+	}
+	for _, name := range []string{
+		"recall lost after all was replaced 2 times, nearcache-f32",
+		"re-insert after deletes against a fresh insert, nearcache-f32",
+		"recall@10 under filters of 0.01% to 100%, ef=32, nearcache-f32",
+		"FLAT top-1 against a plain float32 SIMD scan",
+	} {
+		if _, ok := got[name]; !ok {
+			t.Errorf("no figure %q", name)
+		}
+	}
+	var joined strings.Builder
+	if err := Run([]string{"-summary", filepath.Join(dir, "ann-x.json")}, &joined, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(joined.String(), "| allocations a query, nearcache | ≤ 0 | 0 |") {
+		t.Errorf("summary:\n%s", joined.String())
+	}
+}
+
+// peerOrSkip builds with a peer and searches; it skips
+// where the peer has not been built: tests use no network.
+func peerOrSkip(t *testing.T, name string) engine {
+	t.Helper()
+	o := &options{k: 5, m: 8, efc: 40, seed: 1, metric: index.L2, queries: 40, gen: "500x16", say: func(string, ...any) { t.Skip("not built") }}
+	s, err := load(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	row, err := findRow(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := row.open(o, s)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(e.close)
+	if err := s.findTruth(o.k); err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.build(s, 1)
+	if err != nil || b.Seconds <= 0 || b.Memory.Anon < 0 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	for _, threads := range []int{1, 2} {
+		p, err := e.search(s, 100, threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.recall(p.labels, o.k); got < 0.95 {
+			t.Errorf("%s: recall %v", name, got)
+		}
+	}
+	return e
+}
+
+func TestHnswlibPeer(t *testing.T) {
+	e := peerOrSkip(t, "hnswlib")
+	p := e.(*peer)
+	p.cache = filepath.Join(t.TempDir(), "saved")
+	s := &set{queries: 40}
+	first, err := p.build(s, 1)
+	if err != nil || first.Cached {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	again, err := p.build(s, 1)
+	if err != nil || !again.Cached || again.Seconds != first.Seconds {
+		t.Errorf("%+v, %v: not loaded with the time of the build, %v", again, err, first.Seconds)
+	}
+	if _, err := p.ask("nonsense"); err == nil {
+		t.Error("a command that does not exist is answered")
+	}
+}
+
+func TestPythonPeers(t *testing.T) {
+	for _, name := range []string{"hnswlib-py", "faiss-hnsw", "faiss-sq8", "usearch"} {
+		t.Run(name, func(t *testing.T) { peerOrSkip(t, name) })
+	}
+}
+
+func TestPartTakesTheRightRows(t *testing.T) {
+	s := &set{dim: 1, n: 5, queries: 3, metric: index.L2, train: []float32{0, 1, 2, 3, 4}, query: []float32{0, 2, 4}}
+	for seed := range uint64(8) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		near, asked := s.part("near", 1, 3, rng)
+		_, far := s.part("far", 1, 3, rand.New(rand.NewPCG(seed, 1)))
+		anchor := rand.New(rand.NewPCG(seed, 1)).IntN(5)
+		if near.Len() != 1 || !near.Contains(index.Label(anchor)) {
+			t.Errorf("anchor %d is not in the part of the nearest", anchor)
+		}
+		first, last := math.Abs(float64(2*asked[0]-anchor)), math.Abs(float64(2*far[0]-anchor))
+		if first > 1 || last < 2 {
+			t.Errorf("anchor %d: nearest query %d, farthest %d", anchor, asked[0], far[0])
+		}
+	}
+}
+
 func TestRefusesBadArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"-ef", "x"},
 		{"-ef", "0"},
+		{"-parts", "nothing"},
+		{"-variants", "hnswlib"},
+		{"-metric", "angle"},
+		{"-recall", "1.5"},
+		{"-gen", "12"},
+		{"-summary"},
+		{"-summary", "nothing.json"},
+		{"-data", "vectors.txt"},
+		{"-rounds", "0"},
 		{"-k", "0"},
 		{"-engines", "nobody", "-data", npy(t, 30, 3), "-queries", "2", "-out", ""},
 		{"-data", "nothing.npy"},

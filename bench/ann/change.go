@@ -121,13 +121,22 @@ func (t *store) reached() (float64, error) {
 	return float64(n) / float64(max(1, len(labels))), err
 }
 
-// settle waits until removed vectors are gone, a few seconds at most.
+// settle waits until a repair has ended: until the number of tombstones stays
+// the same for a tenth of a second. Few of them are left alone.
 func (t *store) settle() {
-	for range 500 {
-		if t.x.Stats().Deleted == 0 {
+	const step, still = 10 * time.Millisecond, 10
+	last, same := -1, 0
+	for range 1000 {
+		n := t.x.Stats().Deleted
+		if n == 0 || same == still {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		if n == last {
+			same++
+		} else {
+			last, same = n, 0
+		}
+		time.Sleep(step)
 	}
 }
 

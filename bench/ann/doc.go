@@ -1,19 +1,28 @@
-// Package ann measures approximate nearest-neighbour search: recall@k against
-// queries per second, build time and memory, of nearcache's HNSW and FLAT and
-// of two peers, hnswlib (C++, through Python) and coder/hnsw (Go).
+// Package ann measures approximate nearest-neighbour search beside other
+// libraries. It is the command
 //
-//	go run ./cmd/nearcache bench ann                    # all of it; hnswlib is built into a cache folder
-//	go run ./cmd/nearcache bench ann -engines nearcache,coder    # without Python
-//	go run ./cmd/nearcache bench ann -data vectors.npy  # other vectors: float16, float32 or float64
+//	go run ./cmd/nearcache bench ann                      # the vectors in datasets, all engines
+//	go run ./cmd/nearcache bench ann -h                   # its flags
+//	go run ./cmd/nearcache bench ann -quick               # nearcache and hnswlib, half a minute
+//	go run ./cmd/nearcache bench ann -gen 60000x784 -metric l2 -parts all
+//	go run ./cmd/nearcache bench ann -summary bench/results/ann-*.json
 //
-// Everybody gets the same vectors and held-out queries, the same M and
-// efConstruction, and one thread on one core. The engines take turns at each
-// ef, several rounds; the fastest round counts, as noise only ever slows down.
-// Each run is timed by the wall clock and by the processor time used, which
-// other load on the machine disturbs less. A result counts as right if it is as near as
-// the k-th of the exact search, so that equal vectors are not held against
-// anybody.
+//	set      the vectors, the queries, the exact answers        load.go, set.go
+//	engine   what is measured: a row of rows                    engine.go
+//	         ├─ nearcache, coder    in this process
+//	         └─ peer                a process that takes a command a line: hnswlib's C++ header
+//	                                in a program of ours, faiss, usearch and hnswlib in Python
+//	part     sweep     recall against speed, build, memory      sweep.go
+//	         threads   all cores against one                    threads.go
+//	         churn, reinsert    what change costs               change.go
+//	         inserting searches while another core inserts      inserting.go
+//	         filter, flat, allocs                               filter.go, flat.go, allocs.go
+//	result   tables, ratios, figures; JSON, text, SVG           result.go, figures.go, plot.go
 //
-// It writes a table to standard output, and JSON and a plot (SVG) into
-// bench/results.
+// The command builds its peers into the user's cache folder, with pip and g++.
+// One that cannot be had is named in the result and left out.
+//
+// bench/METHOD.md says how it is made sure that the comparison is fair.
+// Linux is assumed where threads are bound to cores and memory is read; on
+// other systems these figures are missing.
 package ann

@@ -80,7 +80,7 @@ type ratio struct {
 }
 
 func (b built) String() string {
-	s := fmt.Sprintf("%.1f s, %.1f MB in memory (%.1f of files, %.1f in huge pages)", b.Seconds,
+	s := fmt.Sprintf("%.1f s (%.1f of processor time), %.1f MB in memory (%.1f of files, %.1f in huge pages)", b.Seconds, b.CPU,
 		float64(b.Memory.Anon+b.Memory.File)/1e6, float64(b.Memory.File)/1e6, float64(b.Memory.Huge)/1e6)
 	if b.Cached {
 		s += ", loaded from an earlier run"
@@ -225,14 +225,14 @@ func (r *result) print(w io.Writer) {
 func (r *result) speeds() *table {
 	mb := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/1e6) }
 	t := &table{
-		Title: "one thread; medians; MB: anonymous memory that the index added, of files, in huge pages",
+		Title: "one thread; medians; build in processor time; MB: anonymous memory that the index added, of files, in huge pages",
 		Head:  []string{"engine", "build s", "MB", "file", "huge", "ef", "recall", "qps", "qps by cpu", "p50 us", "p99 us"},
 	}
 	for _, e := range r.Engines {
 		for i, p := range e.Points {
 			head := []any{"", "", "", "", ""}
 			if m := e.Build.Memory; i == 0 {
-				head = []any{e.Name, fmt.Sprintf("%.1f", e.Build.Seconds), mb(m.Anon), mb(m.File), mb(m.Huge)}
+				head = []any{e.Name, fmt.Sprintf("%.1f", e.Build.CPU), mb(m.Anon), mb(m.File), mb(m.Huge)}
 			}
 			t.row(append(head, p.EF, fmt.Sprintf("%.4f", p.Recall), fmt.Sprintf("%.0f", p.QPS), fmt.Sprintf("%.0f", p.CPUQPS), micros(p.P50), micros(p.P99))...)
 		}
@@ -240,8 +240,8 @@ func (r *result) speeds() *table {
 	return t
 }
 
-// save writes the JSON and the plot beside each other and returns their names.
-func (r *result) save(dir string) ([]string, error) {
+// save writes the JSON, the text and the plot beside each other and returns their names.
+func (r *result) save(dir, name string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -249,7 +249,10 @@ func (r *result) save(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := filepath.Join(dir, fmt.Sprintf("ann-%s-%s", r.Data, r.Date))
+	if name == "" {
+		name = r.Data + "-" + r.Date
+	}
+	base := filepath.Join(dir, "ann-"+name)
 	files := []string{base + ".json", base + ".svg", base + ".txt"}
 	var txt strings.Builder
 	fmt.Fprintf(&txt, "%s\n\n", r.Command)

@@ -26,7 +26,7 @@ type options struct {
 	targets        []float64
 	engines        []string
 	rounds         int
-	out            string
+	out, name      string
 	seed           uint64
 	reuse          bool
 	parts          []string
@@ -69,7 +69,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if o.out == "" {
 		return nil
 	}
-	files, err := r.save(o.out)
+	files, err := r.save(o.out, o.name)
 	for _, f := range files {
 		o.say("wrote %s", filepath.ToSlash(f))
 	}
@@ -165,6 +165,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs.BoolVar(&o.reuse, "reuse", false, "peers load the index of an earlier run, with its build time")
 	fs.BoolVar(&quick, "quick", false, "nearcache and hnswlib only, few pool sizes and rounds, -reuse, no files")
 	fs.StringVar(&o.out, "out", filepath.Join("bench", "results"), "`folder` of the results, empty for none")
+	fs.StringVar(&o.name, "name", "", "`name` of the results' files; by default of the vectors and the day")
 	fs.Uint64Var(&o.seed, "seed", 1, "of the choice of queries and of the levels")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -73,6 +74,51 @@ func BenchmarkSnapshot(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkSearchAfterStart holds searches of a graph that was built or read
+// (huge pages) against one whose pages are the file's.
+func BenchmarkSearchAfterStart(b *testing.B) {
+	p := index.Params{Dim: 384, Metric: index.Cosine, EFRuntime: 64}
+	built, _ := build384(b, p, 30_000)
+	defer built.Close()
+	name := filepath.Join(b.TempDir(), "graph")
+	f, err := os.Create(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if err := built.Save(f); err != nil {
+		b.Fatal(err)
+	}
+	st, err := f.Stat()
+	if err != nil {
+		b.Fatal(err)
+	}
+	read, err := Load(io.NewSectionReader(f, 0, st.Size()), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer read.Close()
+	mapped, err := Open(f, st.Size(), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer mapped.Close()
+	var queries [][]byte
+	for _, v := range indextest.Vectors(4, 1000, p.Dim) {
+		queries = append(queries, indextest.Blob(p.Element, v))
+	}
+	var dst []index.Neighbor
+	for name, g := range map[string]*Graph{"built": built, "Load": read, "Open": mapped} {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if dst, err = g.Search(dst[:0], queries[i%len(queries)], 10, index.SearchOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Space) Check(row unsafe.Pointer) error {
 		}
 	case index.Float16, index.BFloat16:
 		v := view[uint16](row, s.Dim)
-		if !finite16(v, topExponent[s.Element]) {
+		if !finite16(view[uint64](row, s.size/8), topExponent[s.Element]) {
 			return index.ErrNotFin
 		}
 		if n := s.norm16(v); s.head > 0 && n != 0 {

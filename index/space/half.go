@@ -21,32 +21,19 @@ func decode16(v []uint16, blob []byte) {
 	}
 }
 
-// topExponent is the exponent of infinity and NaN, in place.
-var topExponent = [...]uint16{index.Float16: 0x7c00, index.BFloat16: 0x7f80}
+// topExponent is the exponent of infinity and NaN, in place, four times.
+var topExponent = [...]uint64{index.Float16: 0x7c007c007c007c00, index.BFloat16: 0x7f807f807f807f80}
 
-func finite16(v []uint16, top uint16) bool {
+// finite16 looks at four halves at once: where the exponent is the highest,
+// nothing is left of its complement, so that 0x7fff more does not reach the
+// sign's bit.
+func finite16(v []uint64, top uint64) bool {
+	const sign = 0x8000800080008000
+	all := uint64(sign)
 	for _, x := range v {
-		if x&top == top {
-			return false
-		}
+		all &= ^x&top + 0x7fff7fff7fff7fff
 	}
-	return true
-}
-
-// widen writes a row of halves as float32, zeros behind the last.
-func (s *Space) widen(dst []float32, row unsafe.Pointer) {
-	v := view[uint16](row, s.Dim)
-	clear(dst[len(v):])
-	dst = dst[:len(v)]
-	if s.Element == index.Float16 {
-		for i, h := range v {
-			dst[i] = kernel.Float16(h)
-		}
-		return
-	}
-	for i, h := range v {
-		dst[i] = kernel.BFloat16(h)
-	}
+	return all == sign
 }
 
 // scale16 makes the header of a vector of halves.
@@ -67,21 +54,26 @@ func (s *Space) scale16(v []uint16, h *header) {
 	}
 }
 
-// norm16 is the squared length. A float64 holds it of any half.
+// norm16 is the squared length. A float64 holds it, and the square of any half
+// without rounding.
 func (s *Space) norm16(v []uint16) float64 {
-	var n float64
-	if s.Element == index.Float16 {
-		for _, x := range v {
-			f := float64(kernel.Float16(x))
-			n += f * f
+	var buf [128]float32
+	var n0, n1, n2, n3 float64
+	for len(v) > 0 {
+		f := buf[:min(len(v), len(buf))]
+		widen(f, v[:len(f)], s.Element)
+		v = v[len(f):]
+		for ; len(f) >= 4; f = f[4:] {
+			n0 += float64(f[0]) * float64(f[0])
+			n1 += float64(f[1]) * float64(f[1])
+			n2 += float64(f[2]) * float64(f[2])
+			n3 += float64(f[3]) * float64(f[3])
 		}
-		return n
+		for _, x := range f {
+			n0 += float64(x) * float64(x)
+		}
 	}
-	for _, x := range v {
-		f := float64(kernel.BFloat16(x))
-		n += f * f
-	}
-	return n
+	return n0 + n1 + n2 + n3
 }
 
 // toBFloat16 rounds to nearest, ties to even. x is finite.

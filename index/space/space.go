@@ -120,8 +120,7 @@ func (s *Space) Parse(row unsafe.Pointer, blob []byte) error {
 	case index.Float16, index.BFloat16:
 		v := view[uint16](row, s.Dim)
 		decode16(v, blob)
-		top := topExponent[s.Element]
-		if !finite16(v, top) {
+		if !finite16(view[uint64](row, s.size/8), topExponent[s.Element]) {
 			return index.ErrNotFin
 		}
 		if s.head > 0 {
@@ -159,7 +158,7 @@ func headerOf[T int8 | uint8](v []T) header {
 func (s *Space) Query(q, row unsafe.Pointer) {
 	switch s.Element {
 	case index.Float16, index.BFloat16:
-		s.widen(view[float32](q, s.size/2), row)
+		widen(view[float32](q, s.size/2), view[uint16](row, s.size/2), s.Element) // zeros behind the last, too
 	default:
 		n := copy(view[byte](q, s.size), view[byte](row, s.Dim*s.Element.Size()))
 		clear(view[byte](q, s.size)[n:])
@@ -182,7 +181,7 @@ func (s *Space) Floats(v []float32, row unsafe.Pointer) {
 			v[i] = float32(min(max(x, -tooLarge), tooLarge))
 		}
 	case index.Float16, index.BFloat16:
-		s.widen(v, row)
+		widen(v, view[uint16](row, s.Dim), s.Element)
 	case index.Int8:
 		for i, x := range view[int8](row, s.Dim) {
 			v[i] = float32(x)

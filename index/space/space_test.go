@@ -363,3 +363,29 @@ func BenchmarkParseAndQuery(b *testing.B) {
 		}
 	}
 }
+
+func TestWidenIsEveryHalfsValue(t *testing.T) {
+	src := make([]uint16, 1<<16)
+	for i := range src {
+		src[i] = uint16(i)
+	}
+	for _, e := range []index.Element{index.Float16, index.BFloat16} {
+		for _, n := range []int{0, 1, 7, 8, 9, 31, 1 << 16} {
+			for first := range min(9, 1<<16-n+1) {
+				dst := make([]float32, n+1)
+				dst[n] = canary
+				widen(dst[:n], src[first:first+n], e)
+				if dst[n] != canary {
+					t.Fatal("written behind the end")
+				}
+				for i, got := range dst[:n] {
+					h := src[first+i]
+					want := indextest.Decode(e, []byte{byte(h), byte(h >> 8)})[0]
+					if float64(got) != want && (got == got || want == want) || math.Signbit(float64(got)) != math.Signbit(want) && want == want {
+						t.Fatalf("%v %04x: %v, want %v", e, h, got, want)
+					}
+				}
+			}
+		}
+	}
+}
