@@ -71,12 +71,12 @@ var rows = []row{
 	{"nearcache-binary", "HNSW, walk on 1-bit codes, rerank with float32 on disk", openNearcache("HNSW", quantBinary)},
 	{"flat", "nearcache FLAT, exact", openNearcache("FLAT", quantAuto)},
 	{"hnswlib", "hnswlib by its C++ header", openHnswlib},
-	{"hnswlib-py", "hnswlib's Python binding", openPython("hnswlib")},
-	{"faiss-hnsw", "faiss IndexHNSWFlat", openPython("faiss-hnsw")},
-	{"faiss-sq8", "faiss IndexHNSWSQ of 8 bits, IndexRefineFlat", openPython("faiss-sq8")},
-	{"faiss-ivfpq", "faiss IndexIVFPQFastScan, IndexRefineFlat", openPython("faiss-ivfpq")},
-	{"usearch", "usearch of float32", openPython("usearch")},
-	{"usearch-i8", "usearch of 8 bits", openPython("usearch-i8")},
+	{"hnswlib-py", "hnswlib's Python binding", openPython("hnswlib-py", "hnswlib")},
+	{"faiss-hnsw", "faiss IndexHNSWFlat", openPython("faiss-hnsw", "faiss-hnsw")},
+	{"faiss-sq8", "faiss IndexHNSWSQ of 8 bits, IndexRefineFlat", openPython("faiss-sq8", "faiss-sq8")},
+	{"faiss-ivfpq", "faiss IndexIVFPQFastScan, IndexRefineFlat", openPython("faiss-ivfpq", "faiss-ivfpq")},
+	{"usearch", "usearch of float32", openPython("usearch", "usearch")},
+	{"usearch-i8", "usearch of 8 bits", openPython("usearch-i8", "usearch-i8")},
 	{"coder", "github.com/coder/hnsw", openCoder},
 }
 

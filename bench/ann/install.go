@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -102,7 +103,7 @@ func pythonVenv(say func(string, ...any)) (string, error) {
 }
 
 // openPython opens a library of peers/peer.py.
-func openPython(library string) func(*options, *set) (engine, error) {
+func openPython(name, library string) func(*options, *set) (engine, error) {
 	return func(o *options, s *set) (engine, error) {
 		python, err := pythonVenv(o.say)
 		if err != nil {
@@ -124,7 +125,8 @@ func openPython(library string) func(*options, *set) (engine, error) {
 			e.close()
 			return nil, err
 		}
-		return e, nil
+		version, _, _ := strings.Cut(e.what, " ")
+		return e, e.remember(s, name, version)
 	}
 }
 
@@ -137,12 +139,16 @@ func openHnswlib(o *options, s *set) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.reuse {
-		dir, err := cacheDir("saved")
-		if err != nil {
-			return nil, err
-		}
-		e.cache = filepath.Join(dir, fmt.Sprintf("hnswlib-%s-%s-%s-m%d-efc%d-seed%d", hnswlibVersion, s.sum(), o.metric, o.m, o.efc, o.seed))
+	return e, e.remember(s, "hnswlib", hnswlibVersion)
+}
+
+// remember names the file of the index, if -reuse says that it may be loaded.
+func (e *peer) remember(s *set, name, version string) error {
+	o := e.o
+	if !slices.Contains(o.reuse, name) && !slices.Contains(o.reuse, "all") {
+		return nil
 	}
-	return e, nil
+	dir, err := cacheDir("saved")
+	e.cache = filepath.Join(dir, fmt.Sprintf("%s-%s-%s-%s-m%d-efc%d-seed%d", name, version, s.sum(), o.metric, o.m, o.efc, o.seed))
+	return err
 }

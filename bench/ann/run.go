@@ -28,7 +28,7 @@ type options struct {
 	rounds         int
 	out, name      string
 	seed           uint64
-	reuse          bool
+	reuse          []string
 	parts          []string
 	variants       []string // of our engines, in the parts that measure one alone
 	ef             int      // in the parts that do not sweep
@@ -138,7 +138,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{say: func(format string, a ...any) {
 		fmt.Fprintf(stderr, time.Now().Format("15:04:05 ")+format+"\n", a...)
 	}}
-	var efs, targets, engines, metric, part, variants string
+	var efs, targets, engines, metric, part, variants, reuse string
 	var quick, joins bool
 	fs := flag.NewFlagSet("bench ann", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -162,7 +162,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs.IntVar(&o.flatN, "flat-n", 100_000, "vectors of the part flat; rows between two of the set are made where it has fewer")
 	fs.DurationVar(&o.turn, "turn", time.Second, "length of a turn of the part inserting")
 	fs.BoolVar(&joins, "summary", false, "only join the JSON files named as arguments into one table of figures")
-	fs.BoolVar(&o.reuse, "reuse", false, "peers load the index of an earlier run, with its build time")
+	fs.StringVar(&reuse, "reuse", "", "peers (or all) that load the index of an earlier run, with the build time of then")
 	fs.BoolVar(&quick, "quick", false, "nearcache and hnswlib only, few pool sizes and rounds, -reuse, no files")
 	fs.StringVar(&o.out, "out", filepath.Join("bench", "results"), "`folder` of the results, empty for none")
 	fs.StringVar(&o.name, "name", "", "`name` of the results' files; by default of the vectors and the day")
@@ -182,7 +182,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if quick {
-		for name, v := range map[string]string{"ef": "10,16,32,64,128", "engines": "nearcache,hnswlib", "rounds": "3", "reuse": "true", "out": ""} {
+		for name, v := range map[string]string{"ef": "10,16,32,64,128", "engines": "nearcache,hnswlib", "rounds": "3", "reuse": "all", "out": ""} {
 			if !given[name] {
 				if err := fs.Set(name, v); err != nil {
 					return nil, err
@@ -212,6 +212,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		o.targets = append(o.targets, x)
 	}
 	o.engines, o.variants, o.parts = strings.Split(engines, ","), strings.Split(variants, ","), strings.Split(part, ",")
+	o.reuse = strings.Split(reuse, ",")
 	if part == "all" {
 		o.parts = parts
 	}

@@ -126,27 +126,29 @@ func (s *Space) Parse(row unsafe.Pointer, blob []byte) error {
 		if s.head > 0 {
 			s.scale16(v, headerAt(row, s.head))
 		}
-	case index.Int8:
-		v := view[int8](row, s.Dim)
+	case index.Int8, index.Uint8:
 		copy(view[byte](row, s.Dim), blob)
 		if s.head > 0 {
-			*headerAt(row, s.head) = headerOf(v)
-		}
-	case index.Uint8:
-		v := view[uint8](row, s.Dim)
-		copy(v, blob)
-		if s.head > 0 {
-			*headerAt(row, s.head) = headerOf(v)
+			// Zero behind the components, the row is its own query.
+			var norm int32
+			var self uint32
+			s.kernel(noescape(unsafe.Pointer(&norm)), row, row, (*uint32)(noescape(unsafe.Pointer(&self))), 1, s.Stride, s.size)
+			*headerAt(row, s.head) = headerOfNorm(int64(norm))
 		}
 	}
 	return nil
 }
 
+// headerOf is what Parse makes for a row; it reads nothing but the components.
 func headerOf[T int8 | uint8](v []T) header {
 	var n int64
 	for _, x := range v {
 		n += int64(x) * int64(x)
 	}
+	return headerOfNorm(n)
+}
+
+func headerOfNorm(n int64) header {
 	if n == 0 {
 		return header{}
 	}

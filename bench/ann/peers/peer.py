@@ -108,6 +108,15 @@ class Faiss:
         self.graph.hnsw.efSearch = ef
         return self.index.search(q, self.o.k)[1]
 
+    def save(self, file):
+        self.faiss.write_index(self.index, file)
+
+    def load(self, file):
+        self.index = self.faiss.read_index(file)
+        self.graph = self.ivf = self.index
+        if self.kind != "hnsw":
+            self.graph = self.ivf = self.faiss.downcast_index(self.index.base_index)
+
 
 class FaissPQ(Faiss):
     """IndexIVFPQFastScan of 4 bits for 2 components, ranked anew with float32.
@@ -166,6 +175,12 @@ class Usearch:
         self.index.expansion_search = max(ef, self.o.k)
         return np.asarray(self.index.search(q, self.o.k, threads=threads).keys)
 
+    def save(self, file):
+        self.index.save(file)
+
+    def load(self, file):
+        self.index.load(file)
+
 
 LIBRARIES = {
     "hnswlib": Hnswlib,
@@ -217,6 +232,7 @@ def main():
             out = {"seconds": time.perf_counter() - clock[0], "cpu": time.process_time() - clock[1]}
             if word[0] == "build":
                 out["before"], out["after"] = before, memory()
+            if word[0] in ("build", "load"):
                 collapse()
                 out["huge"] = memory()
             if labels is not None:
