@@ -74,8 +74,9 @@ type Graph struct {
 	sketch      *quant.Binary // nil: none
 	sketches    rows
 	sketchStats sketchStats
-	sketchFrom  int   // bytes of rows from which on sketches are looked at
-	onDisk      bool  // vectors lie in a file
+	sketchFrom  int  // bytes of rows from which on sketches are looked at
+	onDisk      bool // vectors lie in a file
+	disk        disk
 	rough       *rows // which of them a walk compares
 	fine        *rows // which of them decides who becomes a neighbour
 	ident       *rows // which of them tells vectors apart

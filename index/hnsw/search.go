@@ -216,6 +216,7 @@ func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.
 		}
 	}
 	sc.found = sc.found[:0]
+	start := g.readAhead(sc.hits)
 	for rest := sc.hits; len(rest) > 0; {
 		n := min(len(rest), len(sc.wdist))
 		g.exactly(sc, sc.wdist, rest[:n])
@@ -224,6 +225,7 @@ func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.
 		}
 		rest = rest[n:]
 	}
+	g.haveRead(start, len(sc.hits))
 	slot.Sort(sc.found)
 	n := len(dst)
 	for _, node := range sc.found {

@@ -90,6 +90,7 @@ func (g *Graph) diverse(sc *scratch, kept []uint32, c uint32, d float32) bool {
 func (g *Graph) sorted(sc *scratch, s uint32, slots []uint32) []uint64 {
 	sc.cand = sc.cand[:0]
 	row := g.queryOf(sc, s)
+	start, all := g.readAhead(slots), len(slots)
 	for len(slots) > 0 {
 		n := min(len(slots), len(sc.cdist))
 		g.between(sc.cdist, row, slots[:n])
@@ -98,6 +99,7 @@ func (g *Graph) sorted(sc *scratch, s uint32, slots []uint32) []uint64 {
 		}
 		slots = slots[n:]
 	}
+	g.haveRead(start, all)
 	slices.Sort(sc.cand)
 	return sc.cand
 }

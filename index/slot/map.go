@@ -73,3 +73,13 @@ func (a *Arena) zeroFile(c uintptr) error {
 	a.committed.Store(0)
 	return a.file.Truncate(0)
 }
+
+// Want asks for bytes of an arena on disk that are about to be read, without
+// waiting for them.
+func (a *Arena) Want(off, n uintptr) {
+	if a.file != nil {
+		page := uintptr(os.Getpagesize())
+		from := off / page * page
+		want(at(a.base, from), min(roundUp(off+n, page), a.Committed())-from)
+	}
+}

@@ -65,3 +65,8 @@ func fill(f *os.File, off, n int64) error {
 	}
 	return nil
 }
+
+// want begins to read pages of a file.
+func want(base unsafe.Pointer, n uintptr) {
+	_ = unix.Madvise(unsafe.Slice((*byte)(base), n), unix.MADV_WILLNEED)
+}

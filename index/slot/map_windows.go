@@ -17,3 +17,5 @@ func unmap(unsafe.Pointer, uintptr) error { return errors.ErrUnsupported }
 func anonymousFile(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func allocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
+
+func want(unsafe.Pointer, uintptr) {}

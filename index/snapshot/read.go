@@ -37,7 +37,9 @@ func Read(r io.Reader) (*Reader, error) {
 // Map begins to read a file of size bytes that can be mapped, if f has a
 // method Fd, as [os.File] has, and the system can; otherwise its sections are
 // read. The file must not change as long as an arena is filled by it. It may be
-// closed, renamed, deleted or replaced by a rename.
+// closed, renamed, deleted or replaced by a rename. A page that the disk does
+// not give again, after the system has dropped it, ends the process, as a page
+// of swap does.
 func Map(f io.ReaderAt, size int64) (*Reader, error) {
 	r := &Reader{file: f}
 	if d, ok := f.(interface{ Fd() uintptr }); ok {

@@ -80,8 +80,10 @@ static void collapse() {
     if (mode[0] != 'r' || mode[1] != 'w' || inode != 0 || line.find("[stack]") != std::string::npos) continue;
     uintptr_t a = (from + huge - 1) / huge * huge, b = to / huge * huge;
     if (a >= b) continue;
-    madvise(reinterpret_cast<void *>(a), b - a, MADV_HUGEPAGE);
-    madvise(reinterpret_cast<void *>(a), b - a, 25 /* MADV_COLLAPSE */);
+    for (; a < b; a += huge) {  // one by one: the call ends at the first that it cannot
+      madvise(reinterpret_cast<void *>(a), huge, MADV_HUGEPAGE);
+      madvise(reinterpret_cast<void *>(a), huge, 25 /* MADV_COLLAPSE */);
+    }
   }
 }
 

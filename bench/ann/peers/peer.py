@@ -44,9 +44,9 @@ def collapse():
             continue
         a, b = (int(x, 16) for x in word[0].split("-"))
         a, b = (a + HUGE - 1) // HUGE * HUGE, b // HUGE * HUGE
-        if a < b:
-            libc.madvise(a, b - a, 14)
-            libc.madvise(a, b - a, 25)
+        for page in range(a, b, HUGE):  # one by one: the call ends at the first that it cannot
+            libc.madvise(page, HUGE, 14)
+            libc.madvise(page, HUGE, 25)
 
 
 def unit(v):
