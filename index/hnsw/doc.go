@@ -7,21 +7,31 @@
 //	            │           │     │
 //	level 0     1 ─ 2 ─ 3 ─ 4 ─ 5 ─ 6 ─ 7    links: one row of 2M links a slot
 //
-//	slot        vectors  the row that is compared, float32, of cosine at length 1
-//	            wide     FLOAT64 only: the same in float64; distances are made of it
-//	            links    2M x uint32: neighbour+1, 0 ends the list
-//	            nodes    label, state, tree parent, chain of equal vectors
+//	slot        vectors   as they came, of cosine at length 1 (package space)
+//	            codes     what a walk compares instead (package quant)
+//	            sketches  a bit a component, which spare a walk most rows
+//	            links     2M x uint32: neighbour+1, 0 ends the list
+//	            nodes     state, tree parent, chain of equal vectors
+//	            names     label
 //
-// What a walk compares may be codes of the vectors (package quant). With
-// QuantBinary they have a bit a component and the vectors lie in a file
-// (slot.ReserveFile): a walk reads no vector, the end of a search those of its
-// pool, and an insertion those among which it chooses neighbours, for which
-// 1-bit codes are too rough.
+// What is there depends on [index.Quant]:
 //
-// A search descends greedily to level 0 and explores there: it expands the
-// nearest node not yet expanded of a sorted pool of ef, gathers the neighbours
-// not seen before, computes their distances in one kernel call, and ends when
-// all of the pool is expanded. Nothing is allocated.
+//	SQ8      vectors, 8-bit codes, sketches. The default from 64 dimensions on.
+//	NONE     of FLOAT32 vectors in two halves (quant.Split), sketches: a walk
+//	         reads the upper halves. Of other elements the vectors.
+//	SQ8ONLY  8-bit codes; distances are the codes'
+//	BINARY   1-bit codes, and the vectors in a file (slot.ReserveFile): a walk
+//	         reads no vector, the end of a search those of its pool, and an
+//	         insertion those among which it chooses neighbours, for which 1-bit
+//	         codes are too rough
+//
+// A search descends greedily to level 1, takes the nearest few there, and
+// explores level 0 from them: it expands the nearest node not yet expanded of
+// a sorted pool of ef, gathers the neighbours not seen before, leaves out what
+// their sketches say is far, computes the distances of the rest in one kernel
+// call, and ends when all of the pool is expanded. These steps are under way
+// for three nodes at once, so that none waits for memory (explore). What may
+// be among the k nearest is then compared exactly. Nothing is allocated.
 //
 // # Where this departs from the paper
 //
@@ -35,8 +45,7 @@
 //     promises that for none.
 //   - Removal leaves a tombstone, which is travelled through but not returned.
 //     When a tenth is tombstones, or all is, they are repaired away together
-//     (see repair.go): each node that links to one selects its neighbours anew,
-//     from its own and the tombstone's.
+//     (see repair.go): each node that links to one gets neighbours of it instead.
 //   - A search whose pool would be a large part of the index, or whose filter
 //     lets few through, scans instead of walking.
 //
