@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -34,6 +35,21 @@ func row[T index.Index](
 		Load: func(r io.Reader, p index.Params) (index.Index, error) { return as(load(r, p)) },
 		Open: func(f io.ReaderAt, size int64, p index.Params) (index.Index, error) { return as(open(f, size, p)) },
 	}
+}
+
+// In are the types, with what their indexes keep on disk in the folder dir.
+func In(dir string) []index.Kind {
+	kinds := slices.Clone(All)
+	for i, k := range All {
+		in := func(p index.Params) index.Params {
+			p.Dir = dir
+			return p
+		}
+		kinds[i].New = func(p index.Params) (index.Index, error) { return k.New(in(p)) }
+		kinds[i].Load = func(r io.Reader, p index.Params) (index.Index, error) { return k.Load(r, in(p)) }
+		kinds[i].Open = func(f io.ReaderAt, size int64, p index.Params) (index.Index, error) { return k.Open(f, size, in(p)) }
+	}
+	return kinds
 }
 
 // Find returns the type of that name, in any case.

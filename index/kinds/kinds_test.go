@@ -1,6 +1,8 @@
 package kinds
 
 import (
+	"os"
+	"path/filepath"
 	"bytes"
 	"errors"
 	"testing"
@@ -81,5 +83,27 @@ func TestSaveLoadOpen(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := index.Params{Dim: 64, Quant: index.QuantBinary}
+	made := func(dir string) error {
+		x, err := In(dir)[0].New(p) // HNSW
+		if err == nil {
+			err = x.Close()
+		}
+		return err
+	}
+	if err := made(filepath.Join(dir, "new")); err != nil {
+		t.Error(err)
+	}
+	if made(filepath.Join(file, "below")) == nil {
+		t.Error("made below a file")
 	}
 }

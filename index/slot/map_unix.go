@@ -39,8 +39,14 @@ func unmap(base unsafe.Pointer, n uintptr) error {
 	return err
 }
 
-// anonymousFile makes a file that has no name, in dir.
+// anonymousFile makes a file that has no name, in dir, which is made if it is
+// not there; empty is the system's folder for such files.
 func anonymousFile(dir string) (*os.File, error) {
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.CreateTemp(dir, "nearcache-vectors-*")
 	if err != nil {
 		return nil, err

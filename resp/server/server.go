@@ -62,7 +62,7 @@ func New(cfg *Config) *Server {
 	clients := &session.Registry{}
 	s.env = command.Env{
 		Keyspace: s.ks,
-		Catalog:  catalog.New(s.ks, kinds.All),
+		Catalog:  catalog.New(s.ks, kinds.In(cfg.Dir())),
 		Table:    command.NewTable(commands.All()...),
 		Clients:  clients,
 		Tracking: tracking.New(clients),
