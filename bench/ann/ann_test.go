@@ -235,6 +235,25 @@ func TestPythonPeers(t *testing.T) {
 	}
 }
 
+func TestReadsHDF5(t *testing.T) {
+	python, err := pythonVenv(func(string, ...any) { t.Skip("not built") })
+	if err != nil {
+		t.Skip(err)
+	}
+	file := filepath.Join(t.TempDir(), "x.hdf5")
+	const write = "import h5py, sys; f = h5py.File(sys.argv[1], 'w'); f['train'] = [[1, 2], [3, 4], [5, 6]]; f['test'] = [[7., 8.], [9, 10], [0, 0], [1, 1]]"
+	if err := sh("", []string{python, "-c", write, file}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := load(&options{k: 1, queries: 4, data: file, say: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.n != 3 || s.dim != 2 || s.queries != 4 || s.query[0] != 7 || s.train[0]+s.train[2]+s.train[4] != 9 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestPartTakesTheRightRows(t *testing.T) {
 	s := &set{dim: 1, n: 5, queries: 3, metric: index.L2, train: []float32{0, 1, 2, 3, 4}, query: []float32{0, 2, 4}}
 	for seed := range uint64(8) {

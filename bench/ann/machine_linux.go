@@ -6,12 +6,13 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // pin binds all threads of the processes (0 is this one), and what they start
-// later, to the last core, or back to all cores.
+// later, to the core that has the least to do, or back to all cores.
 func pin(one bool, pids ...int) error {
 	var all, set unix.CPUSet
 	if err := unix.SchedGetaffinity(1, &all); err != nil { // of init, which nobody pins
@@ -19,7 +20,7 @@ func pin(one bool, pids ...int) error {
 	}
 	set = all
 	if one {
-		set = only(all, -1)
+		set = only(all, idlest())
 	}
 	for _, pid := range pids {
 		tasks, err := os.ReadDir(proc(pid) + "task")
@@ -39,7 +40,8 @@ func pin(one bool, pids ...int) error {
 	return nil
 }
 
-// only is the first core of a set (0) or the last (-1): interrupts like the first.
+// only is one core of a set: the given one if the set has it, otherwise the
+// first, and for -1 the last.
 func only(all unix.CPUSet, which int) (one unix.CPUSet) {
 	for i := range 1024 {
 		cpu := i
@@ -51,7 +53,46 @@ func only(all unix.CPUSet, which int) (one unix.CPUSet) {
 			break
 		}
 	}
+	if which >= 0 && all.IsSet(which) {
+		one.Zero()
+		one.Set(which)
+	}
 	return one
+}
+
+// idlest is the core that idled most in half a second, the last one of equals:
+// interrupts like the first. -1 if that cannot be read.
+func idlest() int {
+	before := idle()
+	time.Sleep(500 * time.Millisecond)
+	best, most := -1, -1
+	for cpu, after := range idle() {
+		if n := after - before[cpu]; n > most || n == most && cpu > best {
+			best, most = cpu, n
+		}
+	}
+	return best
+}
+
+// idle reads how long each core has had nothing to do, in the kernel's ticks.
+func idle() map[int]int {
+	ticks := map[int]int{}
+	b, _ := os.ReadFile("/proc/stat") // unreadable: an empty map
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 6 || !strings.HasPrefix(f[0], "cpu") {
+			continue
+		}
+		cpu, err := strconv.Atoi(f[0][3:])
+		if err != nil {
+			continue
+		}
+		for _, s := range f[4:6] { // idle, waiting for a disk
+			n, _ := strconv.Atoi(s)
+			ticks[cpu] += n
+		}
+	}
+	return ticks
 }
 
 // onCore binds the goroutine to a thread and that to the first core (0) or the

@@ -23,7 +23,7 @@ func (r *result) plot() []byte {
 	for _, e := range r.Engines {
 		for _, p := range e.Points {
 			if 1-p.Recall <= worst {
-				lowQ, highQ = min(lowQ, p.QPS), max(highQ, p.QPS)
+				lowQ, highQ = min(lowQ, p.speed()), max(highQ, p.speed())
 			}
 		}
 	}
@@ -37,7 +37,7 @@ func (r *result) plot() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", w, h)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", w, h)
-	fmt.Fprintf(&b, `<text x="%d" y="20" font-size="14">recall@%d against queries a second, one thread: %s, %d x %d, %s, M=%d, efConstruction=%d</text>`+"\n",
+	fmt.Fprintf(&b, `<text x="%d" y="20" font-size="14">recall@%d against queries a second of processor time, one thread: %s, %d x %d, %s, M=%d, efConstruction=%d</text>`+"\n",
 		left, r.K, html.EscapeString(r.Data), r.N, r.Dim, r.Metric, r.M, r.EFC)
 	fmt.Fprintf(&b, `<text x="%d" y="38" fill="#555">%s, %s, commit %s</text>`+"\n", left, html.EscapeString(r.Machine), r.Date, html.EscapeString(r.Commit))
 	for _, t := range ticks {
@@ -68,14 +68,14 @@ func (r *result) plot() []byte {
 		fmt.Fprintf(&b, `<polyline fill="none" stroke="%s" stroke-width="%g" points="`, c, wide)
 		for _, p := range e.Points {
 			if 1-p.Recall <= worst {
-				fmt.Fprintf(&b, "%.1f,%.1f ", x(p.Recall), y(p.QPS))
+				fmt.Fprintf(&b, "%.1f,%.1f ", x(p.Recall), y(p.speed()))
 			}
 		}
 		b.WriteString(`"/>` + "\n")
 		for _, p := range e.Points {
 			if 1-p.Recall <= worst {
 				fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"><title>%s ef=%d recall %.4f, %.0f queries a second</title></circle>`+"\n",
-					x(p.Recall), y(p.QPS), c, html.EscapeString(e.Name), p.EF, p.Recall, p.QPS)
+					x(p.Recall), y(p.speed()), c, html.EscapeString(e.Name), p.EF, p.Recall, p.speed())
 			}
 		}
 		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="12" height="12" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n",
@@ -83,4 +83,12 @@ func (r *result) plot() []byte {
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
+}
+
+// speed is queries per second of processor time where that is known.
+func (p point) speed() float64 {
+	if p.CPUQPS > 0 {
+		return p.CPUQPS
+	}
+	return p.QPS
 }

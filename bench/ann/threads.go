@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
+	"slices"
 )
 
 // threads measures all cores against one, by the wall clock: searches in
-// rounds of 1, all, all, 1 threads, and builds.
+// rounds of 1, all, all, 1 threads, and builds; of the variants and hnswlib.
 func threads(o *options, s *set, engines []engine, r *result) error {
 	many := runtime.NumCPU()
 	if many < 2 {
@@ -25,7 +25,7 @@ func threads(o *options, s *set, engines []engine, r *result) error {
 	}
 	for i, e := range engines {
 		name := r.Engines[i].Name
-		if e.exact() || strings.HasSuffix(name, "-py") {
+		if name != "hnswlib" && !slices.Contains(o.variants, name) {
 			continue
 		}
 		var build, buildCPU [2][]float64

@@ -26,13 +26,13 @@ func main() {
 }
 
 func run(args []string, stdout io.Writer) (err error) {
+	if len(args) > 0 && args[0] == "bench" { // before signals are caught: one ends it
+		return runBench(args[1:], stdout, os.Stderr)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(args) > 0 && args[0] == "demo" {
 		return runDemo(ctx, args[1:], stdout, os.Stderr)
-	}
-	if len(args) > 0 && args[0] == "bench" {
-		return runBench(args[1:], stdout, os.Stderr)
 	}
 	cfg, err := server.LoadConfig(args, os.Getenv)
 	if errors.Is(err, flag.ErrHelp) {

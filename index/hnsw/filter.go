@@ -123,7 +123,7 @@ func (x *scanner) flush() {
 		n := 0
 		for i, d := range sc.dist[:len(slots)] {
 			slots[n] = slots[i]
-			if g.codec.Lower(d, sc.query, g.codes.at(slots[i])) <= x.inside {
+			if g.lower(d, sc.query, slots[i]) <= x.inside {
 				n++
 			}
 		}

@@ -129,11 +129,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 			}
 		}
 		if g.fine != g.rough { // so rough that they are compared once more
-			sc.hits = sc.hits[:0]
-			for _, k := range sc.near {
-				sc.hits = append(sc.hits, keySlot(k))
-			}
-			sc.near = append(sc.near[:0], g.sorted(sc, s, sc.hits)...)
+			g.weigh(sc, s)
 		}
 		g.setOwn(l, s, g.selectNeighbors(sc, sc.near, s, l, g.m))
 		if len(sc.pool.keys) > 0 {

@@ -209,7 +209,7 @@ func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.
 		if sc.hits = append(sc.hits, keySlot(key)); len(sc.hits) == want {
 			last = keyDistance(key)
 			if g.codec != nil {
-				last += g.codec.Doubt(last, sc.query)
+				last += g.doubt(last, sc.query)
 			} else {
 				break
 			}
@@ -439,7 +439,7 @@ func (g *Graph) reached(sc *scratch, d float32, s uint32, inside, near float32) 
 		sc.front = append(sc.front, s)
 	}
 	if g.codec != nil {
-		d = g.codec.Lower(d, sc.query, g.codes.at(s))
+		d = g.lower(d, sc.query, s)
 	}
 	if d <= inside {
 		sc.hits = append(sc.hits, s)

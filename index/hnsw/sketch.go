@@ -93,13 +93,6 @@ func (g *Graph) endSketch(sc *scratch) {
 	if !k.learns {
 		return
 	}
-	blend := func(at *atomic.Uint32, x float32) {
-		old := math.Float32frombits(at.Load())
-		if old != 0 {
-			x = old + (x-old)/16
-		}
-		at.Store(math.Float32bits(x))
-	}
 	if k.counted >= sketchSample {
 		if v := k.errors / float32(k.counted); v-v == 0 {
 			blend(&g.sketchStats.variance, v)
@@ -108,6 +101,14 @@ func (g *Graph) endSketch(sc *scratch) {
 	if k.looked >= sketchSample {
 		blend(&g.sketchStats.passed, float32(k.passed)/float32(k.looked))
 	}
+}
+
+// blend makes x a sixteenth of an average.
+func blend(at *atomic.Uint32, x float32) {
+	if old := math.Float32frombits(at.Load()); old != 0 {
+		x = old + (x-old)/16
+	}
+	at.Store(math.Float32bits(x))
 }
 
 // learn compares estimates with distances.

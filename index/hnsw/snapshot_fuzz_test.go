@@ -287,19 +287,22 @@ func TestCodesAreCheckedToo(t *testing.T) {
 	if !bytes.Equal(saved(t, g), files[1]) {
 		t.Error("a broken code has not been made anew")
 	}
-	file = bytes.Clone(files[0])
-	p = snapshottest.Find(file, "sketches")
-	file[p.At+20*p.Row] ^= 0x55
-	snapshottest.Seal(file)
-	if !bytes.Equal(saved(t, loaded(t, file, params[0])), files[0]) {
-		t.Error("a broken sketch has not been made anew")
-	}
 	file = bytes.Clone(files[2])
 	p = snapshottest.Find(file, "codes")
 	copy(file[p.At+21*p.Row-16:], "\x00\x00\xc0\x7f") // the scale
 	snapshottest.Seal(file)
 	if err := tryLoad(t, file, params[2]); !errors.Is(err, index.ErrCorrupt) {
 		t.Errorf("a scale that is not a number: %v", err)
+	}
+	if !splits(params[0]) {
+		t.Skip("this machine has no instructions for vectors in halves")
+	}
+	file = bytes.Clone(files[0])
+	p = snapshottest.Find(file, "sketches")
+	file[p.At+20*p.Row] ^= 0x55
+	snapshottest.Seal(file)
+	if !bytes.Equal(saved(t, loaded(t, file, params[0])), files[0]) {
+		t.Error("a broken sketch has not been made anew")
 	}
 	file = bytes.Clone(files[0])
 	p = snapshottest.Find(file, "codes")

@@ -358,3 +358,28 @@ func (f *failing) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+func TestLayoutIsTheFilesAndNotTheMachines(t *testing.T) {
+	p := index.Params{Dim: 70, Metric: index.Cosine, Quant: index.QuantNone, M: 4}
+	v := indextest.Vectors(1, 200, p.Dim)
+	for _, split := range []bool{false, true} {
+		g, err := newGraph(p, split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		for i := range v {
+			add(t, g, index.Label(i), 1, indextest.Blob(p.Element, v[i]))
+		}
+		x := loaded(t, saved(t, g), p)
+		if err := x.Validate(); err != nil || x.splits() != split {
+			t.Fatal(x.splits(), err)
+		}
+		for i := range 20 {
+			q := indextest.Blob(p.Element, v[i])
+			if want, got := search(t, g, q, 10, 40), search(t, x, q, 10, 40); !slices.Equal(got, want) {
+				t.Fatalf("found %v, want %v", got, want)
+			}
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (s *suite) random(t *testing.T) {
 				q := Fit(p.Element, [][]float64{gauss(r, p.Dim, nil, 1)})[0]
 				for _, g := range mustSearch(t, x, Blob(p.Element, q), 5, index.SearchOptions{EF: 40}) {
 					v, ok := model[g.Label]
-					if d := Distance(p.Metric, q, v2(v, q)); !ok || !s.close(p.Element, g.Distance, d) {
+					if d := Distance(p.Metric, q, v2(v, q)); !ok || !s.close(p, g.Distance, q, v) {
 						t.Fatalf("seed %d step %d: %v, really %v %v", seed, step, g, d, ok)
 					}
 				}

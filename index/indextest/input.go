@@ -177,7 +177,7 @@ func mustSearch0(t testing.TB, x index.Index, q []byte, k int) []index.Neighbor 
 
 func (s *suite) stop(t *testing.T) {
 	p := index.Params{Dim: 4}
-	x, _ := s.filled(t, p, Vectors(11, s.n(12000), p.Dim))
+	x, _ := s.filled(t, p, Vectors(11, s.n(13000), p.Dim))
 	asked := 0
 	o := index.SearchOptions{EF: 100000, Stop: func() bool { asked++; return true }}
 	q := Blob(p.Element, make([]float64, 4))

@@ -88,7 +88,7 @@ func (s *suite) n(n int) int {
 	case s.Short:
 		return n / 10
 	case s.quant != index.QuantAuto: // still enough to walk
-		return n / 2
+		return n / 3
 	}
 	return n
 }
@@ -99,6 +99,20 @@ func (s *suite) dim(n int) int {
 		return max(n, 64)
 	}
 	return n
+}
+
+// spaces are the metrics and elements that a test takes each: all, and where
+// something is quantised every element at least once.
+func (s *suite) spaces() []index.Params {
+	var p []index.Params
+	for i, e := range s.Elements {
+		for j, m := range metrics {
+			if s.quant == index.QuantAuto || i == 0 || j == i%len(metrics) {
+				p = append(p, index.Params{Metric: m, Element: e})
+			}
+		}
+	}
+	return p
 }
 
 // some are those of the elements that the kind takes.
@@ -118,16 +132,22 @@ func (s *suite) floor(f float64) float64 {
 func (s *suite) off(e index.Element) float64 {
 	switch {
 	case s.quant == index.QuantSQ8Only:
-		return 0.05
+		return 0.02
 	case e == index.Float64 || e == index.Int8 || e == index.Uint8:
 		return 1e-9
 	}
 	return 1e-4
 }
 
-// close reports whether a distance is the right one.
-func (s *suite) close(e index.Element, got, want float64) bool {
-	return math.Abs(got-want) <= s.off(e)*(1+math.Abs(want))
+// close reports whether got is the distance of a and b.
+func (s *suite) close(p index.Params, got float64, a, b []float64) bool {
+	want := Distance(p.Metric, a, b)
+	scale := 1 + math.Abs(want)
+	if p.Metric == index.IP && s.quant == index.QuantSQ8Only { // large products may cancel each other
+		zero := make([]float64, len(a))
+		scale += math.Sqrt(Distance(index.L2, a, zero) * Distance(index.L2, b, zero))
+	}
+	return math.Abs(got-want) <= s.off(p.Element)*scale
 }
 
 // itself is how far a vector may be from itself.
@@ -190,7 +210,7 @@ func (s *suite) measured(t testing.TB, x index.Index, p index.Params, m map[inde
 				t.Fatalf("label %d is not in the set", g.Label)
 			}
 			d := Distance(p.Metric, q, v)
-			if !s.close(p.Element, g.Distance, d) {
+			if !s.close(p, g.Distance, q, v) {
 				t.Fatalf("label %d at %v, really at %v", g.Label, g.Distance, d)
 			}
 			real[i] = index.Neighbor{Label: g.Label, Distance: d}
@@ -205,7 +225,7 @@ func (s *suite) selfFound(t testing.TB, x index.Index, p index.Params, m map[ind
 	t.Helper()
 	for l, v := range m {
 		r := mustSearch(t, x, Blob(p.Element, v), 1, index.SearchOptions{})
-		if len(r) != 1 || r[0].Distance > s.itself(p.Metric, p.Element) && !s.close(p.Element, r[0].Distance, Distance(p.Metric, v, v)) {
+		if len(r) != 1 || r[0].Distance > s.itself(p.Metric, p.Element) && !s.close(p, r[0].Distance, v, v) {
 			t.Fatalf("%v %v: label %d not found by its own vector: %v", p.Metric, p.Element, l, r)
 		}
 		if g, ok := m[r[0].Label]; !ok || r[0].Label != l && Distance(p.Metric, v, g) > s.itself(p.Metric, p.Element) {

@@ -57,6 +57,16 @@ func plain(v []float64) bool {
 	return true
 }
 
+// off is how far a distance may be from float64's.
+func off(p index.Params, a, b []float64) float64 {
+	d := 1 + math.Abs(indextest.Distance(p.Metric, a, b))
+	if p.Quant != index.QuantSQ8Only {
+		return 1e-3 * d
+	}
+	zero := make([]float64, len(a))
+	return 0.02 * (d + math.Sqrt(indextest.Distance(index.L2, a, zero)*indextest.Distance(index.L2, b, zero)))
+}
+
 func finite(v []float64) bool {
 	for _, x := range v {
 		if x-x != 0 {
@@ -114,7 +124,7 @@ func FuzzSequence(f *testing.F) {
 				if !ok || g.Distance != g.Distance || i > 0 && g.Distance < got[i-1].Distance {
 					t.Fatalf("%+v: result %d: %v, live %v", p, i, g, ok)
 				}
-				if want := indextest.Distance(p.Metric, q, v); plain(q) && plain(v) && math.Abs(g.Distance-want) > 1e-3*(1+math.Abs(want)) {
+				if want := indextest.Distance(p.Metric, q, v); plain(q) && plain(v) && math.Abs(g.Distance-want) > off(p, q, v) {
 					t.Fatalf("%+v: %v from %v is at %v, want %v", p, v, q, g.Distance, want)
 				}
 			}
@@ -210,7 +220,7 @@ func FuzzSequence(f *testing.F) {
 				t.Fatalf("%+v: label %d: %v %v", p, l, got, err)
 			}
 			if g := model[got[0].Label]; p.Metric != index.IP && plain(v) && plain(g) &&
-				indextest.Distance(p.Metric, v, g) > indextest.Distance(p.Metric, v, v)+1e-3 {
+				indextest.Distance(p.Metric, v, g) > indextest.Distance(p.Metric, v, v)+off(p, v, g) {
 				t.Fatalf("%+v: %v is found for %v", p, g, v)
 			}
 		}

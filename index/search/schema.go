@@ -349,6 +349,9 @@ func (p *schemaParser) vector(f *Field) error {
 			return errorf("Missing mandatory parameter: cannot create %s index without specifying %s argument", f.Algorithm, must)
 		}
 	}
+	if v.Quant > index.QuantNone && (v.Element == index.Int8 || v.Element == index.Uint8) {
+		return errorf("COMPRESSION %s is not supported for %s", v.Quant, v.Element)
+	}
 	if limit := maxInitialBytes / (v.Dim * v.Element.Size()); v.InitialCap > limit {
 		return errorf("Vector index initial capacity %d exceeded server limit (%d with the given parameters)", v.InitialCap, limit)
 	}

@@ -76,6 +76,7 @@ func TestParseSchemaErrors(t *testing.T) {
 	f("a VECTOR HNSW 8 "+v+"EPSILON nan", "Bad arguments for vector similarity HNSW index `EPSILON`: Value is outside acceptable bounds (0 or more)")
 	f("a VECTOR HNSW 8 "+v+"COMPRESSION SQ2", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY")
 	f("a VECTOR HNSW 8 "+v+"COMPRESSION AUTO", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY")
+	f("a VECTOR HNSW 8 DIM 4 COMPRESSION BINARY DISTANCE_METRIC L2 TYPE UINT8", "COMPRESSION BINARY is not supported for UINT8")
 	f("a VECTOR FLAT 8 "+v+"COMPRESSION SQ8", "Bad arguments for algorithm FLAT: COMPRESSION")
 	f("a VECTOR FLAT 8 "+v+"BLOCK_SIZE 0", "Bad arguments for vector similarity FLAT index `BLOCK_SIZE`: Value is outside acceptable bounds (1 to 2147483647)")
 	f("a VECTOR FLAT 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC far", "Bad arguments for vector similarity FLAT index `DISTANCE_METRIC`: Unknown argument")

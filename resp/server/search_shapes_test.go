@@ -377,25 +377,26 @@ func TestCreateShapes(t *testing.T) {
 		`x ON HASH SCHEMA v VECTOR HNSW 16` + vec + `COSINE INITIAL_CAP 5 M 8 EF_CONSTRUCTION 100 EF_RUNTIME 20 EPSILON 0.1`,
 		`x ON HASH SCHEMA v VECTOR HNSW 6 TYPE FLOAT64 DIM 3 DISTANCE_METRIC L2`,
 		`x ON HASH SCHEMA v VECTOR FLAT 6 TYPE FLOAT64 DIM 3 DISTANCE_METRIC COSINE`,
+		`x ON HASH SCHEMA v VECTOR FLAT 6 TYPE FLOAT16 DIM 3 DISTANCE_METRIC L2`,
+		`x ON HASH SCHEMA v VECTOR HNSW 6 TYPE BFLOAT16 DIM 3 DISTANCE_METRIC L2`,
+		`x ON HASH SCHEMA v VECTOR HNSW 8 TYPE FLOAT32 DIM 3 DISTANCE_METRIC L2 COMPRESSION SQ8`,
 	} {
 		f("FT.CREATE "+ok, "OK")
 	}
 	for refused, want := range map[string]string{
 		`ix2 ON JSON PREFIX 1 jd SCORE 1.0 SCHEMA $.user AS user TAG SEPARATOR , $.emb AS emb VECTOR FLAT 6` + vec + `COSINE`: "ERR indexing of JSON documents is not supported",
 
-		`x ON HASH SCHEMA v VECTOR SVS-VAMANA 14 TYPE FLOAT32 DIM 8 DISTANCE_METRIC COSINE GRAPH_MAX_DEGREE 40 CONSTRUCTION_WINDOW_SIZE 250 SEARCH_WINDOW_SIZE 20 EPSILON 0.01`: "Bad arguments for vector similarity algorithm: Could not convert argument to expected type",
+		`x ON HASH SCHEMA v VECTOR SVS-VAMANA 14 TYPE FLOAT32 DIM 8 DISTANCE_METRIC COSINE GRAPH_MAX_DEGREE 40 CONSTRUCTION_WINDOW_SIZE 250 SEARCH_WINDOW_SIZE 20 EPSILON 0.01`: "Bad arguments for vector similarity algorithm: Unknown argument",
 
-		`x ON HASH SCHEMA v VECTOR FLAT 6 TYPE FLOAT16 DIM 3 DISTANCE_METRIC L2`:  "Bad arguments for vector similarity FLAT index type: Could not convert argument to expected type",
-		`x ON HASH SCHEMA v VECTOR HNSW 6 TYPE BFLOAT16 DIM 3 DISTANCE_METRIC L2`: "Bad arguments for vector similarity HNSW index type: Could not convert argument to expected type",
-		`x ON HASH TEMPORARY 10 SCHEMA t TEXT`:                                    "ERR FT.CREATE does not support TEMPORARY",
-		`x ON HASH`:                                                               "No schema found",
-		`x ON HASH SCHEMA`:                                                        "Fields arguments are missing",
-		`x ON TREE SCHEMA t TEXT`:                                                 "Invalid rule type: TREE",
-		`x ON HASH SCHEMA t`:                                                      "Field `t` does not have a type",
-		`x ON HASH SCHEMA t BLOB`:                                                 "Invalid field type for field `t`",
-		`x ON HASH SCHEMA t TEXT t TAG`:                                           "Duplicate field in schema - t",
-		`x ON HASH SCHEMA v VECTOR FLAT 4 TYPE FLOAT32 DIM 3`:                     "Missing mandatory parameter: cannot create FLAT index without specifying DISTANCE_METRIC argument",
-		`x ON HASH SCHEMA v VECTOR FLAT 6` + vec + `HAMMING`:                      "Bad arguments for vector similarity FLAT index metric: Could not convert argument to expected type",
+		`x ON HASH TEMPORARY 10 SCHEMA t TEXT`:                "ERR FT.CREATE does not support TEMPORARY",
+		`x ON HASH`:                                           "No schema found",
+		`x ON HASH SCHEMA`:                                    "Fields arguments are missing",
+		`x ON TREE SCHEMA t TEXT`:                             "Invalid rule type: TREE",
+		`x ON HASH SCHEMA t`:                                  "Field `t` does not have a type",
+		`x ON HASH SCHEMA t BLOB`:                             "Invalid field type for field `t`",
+		`x ON HASH SCHEMA t TEXT t TAG`:                       "Duplicate field in schema - t",
+		`x ON HASH SCHEMA v VECTOR FLAT 4 TYPE FLOAT32 DIM 3`: "Missing mandatory parameter: cannot create FLAT index without specifying DISTANCE_METRIC argument",
+		`x ON HASH SCHEMA v VECTOR FLAT 6` + vec + `HAMMING`:  "Bad arguments for vector similarity FLAT index `DISTANCE_METRIC`: Unknown argument",
 	} {
 		f("FT.CREATE "+refused, want)
 	}

@@ -92,11 +92,22 @@ def test_info_and_mistakes(r, datatype):
             r.execute_command("FT.SEARCH", "idx", "*=>[KNN 1 @v $q]", "PARAMS", 2, "q", b"\xff" * size, "DIALECT", 2)
 
 
-def test_sq8(r):
-    create(r, "HNSW", "float32", "cosine", "COMPRESSION", "SQ8")
-    vectors = fill(r, "float32")
+@pytest.mark.parametrize("compression", ["NONE", "SQ8", "SQ8ONLY", "BINARY"])
+@pytest.mark.parametrize("datatype", ["float32", "float16"])
+def test_compression(r, compression, datatype):
+    create(r, "HNSW", datatype, "cosine", "COMPRESSION", compression)
+    vectors = fill(r, datatype)
+    tolerance = 0.02 if compression == "SQ8ONLY" else 1e-5
     for text in texts()[::30]:
-        q = stored(embed(text), "float32")
+        q = stored(embed(text), datatype)
         truth = sorted(((k, between("cosine", q, v)) for k, v in vectors.items()), key=lambda x: x[1])
-        tail = ["PARAMS", 2, "q", blob(q, "float32"), "RETURN", 1, "dist", "SORTBY", "dist", "DIALECT", 2]
-        same(found(r, "*=>[KNN 10 @v $q EF_RUNTIME 100 AS dist]", *tail), truth[:10], 1e-5)
+        tail = ["PARAMS", 2, "q", blob(q, datatype), "RETURN", 1, "dist", "SORTBY", "dist", "DIALECT", 2]
+        same(found(r, "*=>[KNN 10 @v $q EF_RUNTIME 100 AS dist]", *tail), truth[:10], tolerance)
+
+
+def test_bytes_are_not_compressed(r):
+    for datatype in ("int8", "uint8"):
+        create(r, "HNSW", datatype, "l2", "COMPRESSION", "NONE")
+        r.ft("idx").dropindex()
+        with pytest.raises(redis.ResponseError, match=f"COMPRESSION SQ8 is not supported for {datatype.upper()}"):
+            create(r, "HNSW", datatype, "l2", "COMPRESSION", "SQ8")
