@@ -249,6 +249,7 @@ func TestReadsHDF5(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.close()
 	if s.n != 3 || s.dim != 2 || s.queries != 4 || s.query[0] != 7 || s.train[0]+s.train[2]+s.train[4] != 9 {
 		t.Errorf("%+v", s)
 	}

@@ -50,7 +50,8 @@ func load(o *options) (*set, error) {
 			s.train = append(s.train, m.Row(r)...)
 		}
 	}
-	return s, nil
+	s.tmp, err = os.MkdirTemp("", "nearcache-ann")
+	return s, err
 }
 
 // open names the set and reads or makes it.

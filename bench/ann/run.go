@@ -57,6 +57,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer set.close()
+	defer set.closeOnSignal()()
 	o.say("%s: %d vectors of %d dimensions, %s, %d queries", set.name, set.n, set.dim, o.metric, set.queries)
 	if err := set.findTruth(o.k); err != nil {
 		return err

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"syscall"
 
 	"github.com/viterin/vek/vek32"
 
@@ -28,6 +30,7 @@ type set struct {
 	only       []bool    // rows that exist for the truth; nil: all
 	far        []float64 // each query's distance to its k-th neighbour
 	tmp        string    // folder of the files that peers read
+	written    bool
 }
 
 func (s *set) row(i int) []float32     { return s.train[i*s.dim : (i+1)*s.dim] }
@@ -43,20 +46,31 @@ func (s *set) sum() string {
 
 // files writes the vectors where other processes can read them.
 func (s *set) files() (dir string, err error) {
-	if s.tmp != "" {
+	if s.written {
 		return s.tmp, nil
 	}
-	if s.tmp, err = os.MkdirTemp("", "nearcache-ann"); err != nil {
-		return "", err
-	}
+	s.written = true
 	return s.tmp, errors.Join(
 		os.WriteFile(filepath.Join(s.tmp, "train.f32"), blob(s.train), 0o600),
 		os.WriteFile(filepath.Join(s.tmp, "query.f32"), blob(s.query), 0o600))
 }
 
-func (s *set) close() {
-	if s.tmp != "" {
-		os.RemoveAll(s.tmp)
+func (s *set) close() { os.RemoveAll(s.tmp) }
+
+// closeOnSignal lets Ctrl-C end the process, but not before the files are gone.
+// The peers end with their input.
+func (s *set) closeOnSignal() (undo func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-c; ok {
+			s.close()
+			os.Exit(130)
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
 	}
 }
 
