@@ -83,9 +83,10 @@ const (
 	QuantSQ8                  // walk on 8-bit codes, rerank with the vectors
 	QuantSQ8Only              // 8-bit codes alone: a quarter of the memory
 	QuantBinary               // walk on 1-bit codes in memory, rerank with vectors on disk
+	QuantSQ4                  // walk on 4-bit codes, rerank with the vectors
 )
 
-var quants = [...]string{"AUTO", "NONE", "SQ8", "SQ8ONLY", "BINARY"}
+var quants = [...]string{"AUTO", "NONE", "SQ8", "SQ8ONLY", "BINARY", "SQ4"}
 
 // String returns the name that FT.CREATE uses.
 func (q Quant) String() string {

@@ -66,6 +66,7 @@ type row struct {
 var rows = []row{
 	{"nearcache", "HNSW as it comes", openNearcache("HNSW", quantAuto)},
 	{"nearcache-f32", "HNSW, float32 alone", openNearcache("HNSW", quantNone)},
+	{"nearcache-sq4", "HNSW, walk on 4-bit codes, rerank with float32", openNearcache("HNSW", quantSQ4)},
 	{"nearcache-sq8", "HNSW, walk on 8-bit codes, rerank with float32", openNearcache("HNSW", quantSQ8)},
 	{"nearcache-sq8only", "HNSW, 8-bit codes alone", openNearcache("HNSW", quantSQ8Only)},
 	{"nearcache-binary", "HNSW, walk on 1-bit codes, rerank with float32 on disk", openNearcache("HNSW", quantBinary)},

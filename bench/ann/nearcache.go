@@ -15,6 +15,7 @@ import (
 const (
 	quantAuto    = index.QuantAuto
 	quantNone    = index.QuantNone
+	quantSQ4     = index.QuantSQ4
 	quantSQ8     = index.QuantSQ8
 	quantSQ8Only = index.QuantSQ8Only
 	quantBinary  = index.QuantBinary

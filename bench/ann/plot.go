@@ -37,9 +37,9 @@ func (r *result) plot() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", w, h)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", w, h)
-	fmt.Fprintf(&b, `<text x="%d" y="20" font-size="14">recall@%d against queries a second of processor time, one thread: %s, %d x %d, %s, M=%d, efConstruction=%d</text>`+"\n",
-		left, r.K, html.EscapeString(r.Data), r.N, r.Dim, r.Metric, r.M, r.EFC)
-	fmt.Fprintf(&b, `<text x="%d" y="38" fill="#555">%s, %s, commit %s</text>`+"\n", left, html.EscapeString(r.Machine), r.Date, html.EscapeString(r.Commit))
+	fmt.Fprintf(&b, `<text x="%d" y="20" font-size="14">recall@%d against queries a second of processor time: %s, %d x %d, %s</text>`+"\n",
+		left, r.K, html.EscapeString(r.Data), r.N, r.Dim, r.Metric)
+	fmt.Fprintf(&b, `<text x="%d" y="38" fill="#555">one thread, M=%d, efConstruction=%d, %s, %s, commit %s</text>`+"\n", left, r.M, r.EFC, html.EscapeString(r.Machine), r.Date, html.EscapeString(r.Commit))
 	for _, t := range ticks {
 		fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/><text x="%.1f" y="%d" text-anchor="middle">%g</text>`+"\n",
 			x(t), top, x(t), h-bottom, x(t), h-bottom+18, t)

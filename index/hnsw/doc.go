@@ -16,6 +16,7 @@
 //
 // What is there depends on [index.Quant]:
 //
+//	SQ4      vectors, 4-bit codes, sketches
 //	SQ8      vectors, 8-bit codes, sketches. The default from 64 dimensions on.
 //	NONE     of FLOAT32 vectors in two halves (quant.Split), sketches: a walk
 //	         reads the upper halves. Of other elements the vectors.

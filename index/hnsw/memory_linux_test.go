@@ -76,4 +76,4 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 // quantised are the forms that a float32 vector can have.
-var quantised = []index.Quant{index.QuantNone, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary}
+var quantised = []index.Quant{index.QuantNone, index.QuantSQ4, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary}

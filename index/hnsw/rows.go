@@ -86,6 +86,10 @@ func (g *Graph) layout(split bool) error {
 		if !g.codesOnly { // for little memory
 			g.addSketches()
 		}
+	case index.QuantSQ4:
+		c := quant.NewSQ4Rows(p.Dim, p.Metric)
+		g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, over: quant.Overread, dist: c.Walk, query: c.QueryOf})
+		g.addSketches()
 	case index.QuantBinary:
 		c := quant.NewBinary(p.Dim, p.Metric)
 		g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, over: quant.Overread, dist: c.Walk})
@@ -141,12 +145,17 @@ func splits(p index.Params) bool {
 
 func assembly(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
 
-// poolSize is how many nodes a walk keeps where ef are asked for. By 1-bit
+// poolSize is how many nodes a walk keeps where ef are asked for. By small
 // codes the nearest come later: with these, recall on MiniLM is that of a walk
-// on the vectors or better, at any ef.
+// on 8-bit codes or better, at any ef.
 func (g *Graph) poolSize(ef int) int {
-	if g.fine != g.rough && ef < maxPool {
-		return ef + ef/2 + 16
+	if ef < maxPool {
+		switch g.params.Quant {
+		case index.QuantSQ4:
+			return ef + ef/8 + 2
+		case index.QuantBinary:
+			return ef + ef/2 + 16
+		}
 	}
 	return ef
 }

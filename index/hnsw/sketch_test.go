@@ -43,7 +43,7 @@ func TestSketchesSpareRowsAndCostNoRecall(t *testing.T) {
 	}
 	blobs, dim := minilm(t, n+queries)
 	asked := blobs[n:]
-	for _, q := range []index.Quant{index.QuantNone, index.QuantSQ8} {
+	for _, q := range []index.Quant{index.QuantNone, index.QuantSQ4, index.QuantSQ8} {
 		found := map[bool][][]index.Neighbor{}
 		for _, sketches := range []bool{false, true} {
 			g, err := New(index.Params{Dim: dim, Metric: index.Cosine, Quant: q})

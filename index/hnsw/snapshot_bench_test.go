@@ -19,7 +19,7 @@ import (
 // all cores, with the file in the page cache.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range []int{30_000, 300_000} {
-		for _, q := range []index.Quant{index.QuantNone, index.QuantSQ8, index.QuantSQ8Only} {
+		for _, q := range []index.Quant{index.QuantNone, index.QuantSQ4, index.QuantSQ8, index.QuantSQ8Only} {
 			p := index.Params{Dim: 384, Metric: index.Cosine, Quant: q}
 			var build time.Duration
 			name := filepath.Join(b.TempDir(), "graph")

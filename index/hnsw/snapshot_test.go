@@ -121,7 +121,7 @@ func search(t testing.TB, g *Graph, q []byte, k, ef int) []index.Neighbor {
 // forms are element types with the quantisations that they can have.
 func forms(f func(e index.Element, q index.Quant)) {
 	for e := range index.Uint8 + 1 {
-		for _, q := range []index.Quant{index.QuantNone, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary} {
+		for _, q := range []index.Quant{index.QuantNone, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary, index.QuantSQ4} {
 			if q == index.QuantNone || e < index.Int8 {
 				f(e, q)
 			}

@@ -13,7 +13,7 @@ import (
 
 // options is what each kind can do.
 var options = map[string]indextest.Options{
-	"HNSW": {Short: short, Quants: []index.Quant{index.QuantSQ8, index.QuantBinary, index.QuantSQ8Only}, Quantised: []index.Element{index.Float32, index.Float64, index.Float16, index.BFloat16}},
+	"HNSW": {Short: short, Quants: []index.Quant{index.QuantSQ4, index.QuantSQ8, index.QuantBinary, index.QuantSQ8Only}, Quantised: []index.Element{index.Float32, index.Float64, index.Float16, index.BFloat16}},
 	"FLAT": {Short: short, Exact: true},
 }
 

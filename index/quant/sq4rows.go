@@ -7,6 +7,7 @@ import (
 	"github.com/viterin/vek/vek32"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/kernel"
 )
 
 // SQ4Rows is [SQ8] with 4 bits a component, for walks that are followed by a
@@ -22,6 +23,14 @@ type SQ4Rows struct {
 	eight *SQ8 // of queries
 	full  int  // components in full lines
 	half  int  // bytes of the last, short line
+	fast  bool // dot is in assembly
+}
+
+// sq4RowsISA is a kernel in assembly.
+type sq4RowsISA struct {
+	name string
+	has  bool
+	dot  kernel.Func
 }
 
 // NewSQ4Rows is for vectors of dim components, from 1 to [index.MaxDim].
@@ -31,15 +40,18 @@ func NewSQ4Rows(dim int, m index.Metric) *SQ4Rows {
 	s.Stride = s.full/2 + s.half + 16
 	s.size = round(s.full/2+s.half, 64)
 	s.QuerySize = 2*s.size + 64
-	s.dot = dotSQ4Generic
-	if hasSQ4Rows {
-		s.dot = dotSQ4
+	s.dot, s.fast = dotSQ4Generic, false
+	for _, k := range sq4RowsKernels {
+		if k.has {
+			s.dot, s.fast = k.dot, true
+			break
+		}
 	}
 	return s
 }
 
 // Fast reports whether this CPU has instructions for Walk. Without them, SQ8 is faster.
-func (s *SQ4Rows) Fast() bool { return hasSQ4Rows }
+func (s *SQ4Rows) Fast() bool { return s.fast }
 
 // Encode is as [SQ8.Encode].
 func (s *SQ4Rows) Encode(row unsafe.Pointer, v []float32) {
@@ -139,16 +151,22 @@ func (s *SQ4Rows) Query(q unsafe.Pointer, v []float32) {
 
 // QueryOf is as [SQ8.QueryOf]. q and row must not be the same.
 func (s *SQ4Rows) QueryOf(q, row unsafe.Pointer) {
-	codes := unsafe.Slice((*byte)(q), 2*s.size)
-	from := unsafe.Slice((*byte)(row), s.Stride-16)
-	for len(from) > 0 {
-		n := min(len(from), 64)
-		for i, u := range from[:n] {
-			codes[i], codes[64+i] = u&15, u>>4
+	const low = 0x0f0f0f0f0f0f0f0f
+	codes := unsafe.Slice((*[16]uint64)(q), s.size/64)
+	from := unsafe.Slice((*uint64)(row), (s.Stride-16)/8)
+	for i := range codes {
+		to := &codes[i]
+		if len(from) < 8 {
+			clear(to[:])
+			for j, u := range from {
+				to[j&7], to[8+j&7] = u&low, u>>4&low
+			}
+			break
 		}
-		clear(codes[n:64])
-		clear(codes[64+n : 128])
-		codes, from = codes[128:], from[n:]
+		for j, u := range from[:8] {
+			to[j], to[8+j] = u&low, u>>4&low
+		}
+		from = from[8:]
 	}
 	h, err := s.header(row), s.Err(row)
 	*s.queryHeader(q) = sq8Query{
@@ -171,6 +189,7 @@ func (s *SQ4Rows) Doubt(d float32, q unsafe.Pointer) float32 {
 // dotSQ4Generic is a kernel as [kernel.Func], and defines truth.
 func dotSQ4Generic(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int) {
 	query := unsafe.Slice((*int8)(q), 2*size)
+	size = min(size, stride) // what lies behind the row is multiplied by zero
 	out := unsafe.Slice((*int32)(dst), n)
 	for i, t := range unsafe.Slice(slots, n) {
 		sum := int32(0)

@@ -1,4 +1,4 @@
-//go:build !noasm
+//go:build !noasm && !race
 
 package quant
 
@@ -8,7 +8,14 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-var hasSQ4Rows = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VNNI
+// sq4RowsKernels lists the kernels in assembly, the fastest first.
+var sq4RowsKernels = []sq4RowsISA{
+	{"avx512vnni", cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VNNI, dotSQ4AVX512},
+	{"avx2", cpu.X86.HasAVX2, dotSQ4AVX2},
+}
 
 //go:noescape
-func dotSQ4(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+func dotSQ4AVX512(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)
+
+//go:noescape
+func dotSQ4AVX2(dst, q, base unsafe.Pointer, slots *uint32, n, stride, size int)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -159,7 +160,10 @@ func TestSQ4RowsLowerAndDoubtHold(t *testing.T) {
 	}
 }
 
-func TestSQ4RowsKernelIsTheTwin(t *testing.T) {
+// Every kernel in assembly computes what the portable one does: of vectors, and
+// of bytes that are as large as can be, for each number of rows, with anything
+// behind the rows and nothing written behind the results.
+func TestSQ4RowsKernelsAreTheTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 23))
 	for dim := 1; dim < 1100; dim += 1 + dim/40 {
 		s := NewSQ4Rows(dim, index.L2)
@@ -168,22 +172,44 @@ func TestSQ4RowsKernelIsTheTwin(t *testing.T) {
 			v[i] = vectors(r, dim)["normal"]
 		}
 		base, q := rows4(s, v), memory(s.QuerySize)
-		s.Query(q, v[0])
 		slots := make([]uint32, 131)
 		for i := range slots {
 			slots[i] = uint32(r.IntN(len(v)))
 		}
-		for _, n := range []int{0, 1, 2, 3, 4, 5, 7, 8, 63, 64, 65, 66, 67, 128, 131} {
-			got, want := make([]int32, n+1), make([]int32, n+1)
-			got[n], want[n] = 42, 42
-			dotSQ4(unsafe.Pointer(&got[0]), q, base, &slots[0], n, s.Stride, s.size)
-			dotSQ4Generic(unsafe.Pointer(&want[0]), q, base, &slots[0], n, s.Stride, s.size)
-			for i := range want {
-				if got[i] != want[i] {
-					t.Fatalf("dim %d: %d of %d is %d, want %d", dim, i, n, got[i], want[i])
+		compare := func(what string) {
+			t.Helper()
+			for n := range len(slots) + 1 {
+				if n > 70 && n < 127 {
+					continue
+				}
+				got, want := make([]int32, n+1), make([]int32, n+1)
+				got[n], want[n] = 42, 42
+				dotSQ4Generic(unsafe.Pointer(&want[0]), q, base, &slots[0], n, s.Stride, s.size)
+				for _, k := range sq4RowsKernels {
+					if !k.has {
+						continue
+					}
+					k.dot(unsafe.Pointer(&got[0]), q, base, &slots[0], n, s.Stride, s.size)
+					if !slices.Equal(got, want) {
+						t.Fatalf("%s, dim %d, %s: %d rows are %d, want %d", k.name, dim, what, n, got, want)
+					}
 				}
 			}
 		}
+		s.Query(q, v[0])
+		compare("Query")
+		s.QueryOf(q, unsafe.Add(base, s.Stride))
+		compare("QueryOf")
+		for i, c := range unsafe.Slice((*int8)(q), 2*s.size) {
+			if c != 0 {
+				*(*int8)(unsafe.Add(q, i)) = -128
+			}
+		}
+		all := unsafe.Slice((*byte)(base), len(v)*s.Stride+Overread)
+		for i := range all {
+			all[i] = 255
+		}
+		compare("the largest codes")
 	}
 }
 

@@ -383,9 +383,9 @@ func (p *schemaParser) parameter(f *Field, param string) (known bool, err error)
 			err = errorf("%s (0 or more)", errBounds)
 		}
 	case hnsw && param == "COMPRESSION": // ours; RediSearch has SQ8 under this name
-		v.Quant, err = choice(p, index.QuantNone, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary)
+		v.Quant, err = choice(p, index.QuantNone, index.QuantSQ4, index.QuantSQ8, index.QuantSQ8Only, index.QuantBinary)
 		if err != nil {
-			err = errorf("%s: it is NONE, SQ8, SQ8ONLY or BINARY", err)
+			err = errorf("%s: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY", err)
 		}
 	case !hnsw && param == "BLOCK_SIZE":
 		v.BlockSize, err = p.limited(1, math.MaxInt32)

@@ -74,8 +74,8 @@ func TestParseSchemaErrors(t *testing.T) {
 	f("a VECTOR HNSW 8 "+v+"EF_RUNTIME many", "Bad arguments for vector similarity HNSW index `EF_RUNTIME`: Could not convert argument to expected type")
 	f("a VECTOR HNSW 8 "+v+"EPSILON -0.5", "Bad arguments for vector similarity HNSW index `EPSILON`: Value is outside acceptable bounds (0 or more)")
 	f("a VECTOR HNSW 8 "+v+"EPSILON nan", "Bad arguments for vector similarity HNSW index `EPSILON`: Value is outside acceptable bounds (0 or more)")
-	f("a VECTOR HNSW 8 "+v+"COMPRESSION SQ4", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ8, SQ8ONLY or BINARY")
-	f("a VECTOR HNSW 8 "+v+"COMPRESSION AUTO", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ8, SQ8ONLY or BINARY")
+	f("a VECTOR HNSW 8 "+v+"COMPRESSION SQ2", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY")
+	f("a VECTOR HNSW 8 "+v+"COMPRESSION AUTO", "Bad arguments for vector similarity HNSW index `COMPRESSION`: Unknown argument: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY")
 	f("a VECTOR HNSW 8 DIM 4 COMPRESSION BINARY DISTANCE_METRIC L2 TYPE UINT8", "COMPRESSION BINARY is not supported for UINT8")
 	f("a VECTOR FLAT 8 "+v+"COMPRESSION SQ8", "Bad arguments for algorithm FLAT: COMPRESSION")
 	f("a VECTOR FLAT 8 "+v+"BLOCK_SIZE 0", "Bad arguments for vector similarity FLAT index `BLOCK_SIZE`: Value is outside acceptable bounds (1 to 2147483647)")
@@ -112,7 +112,7 @@ func TestParseSchemaTypesAndCompressions(t *testing.T) {
 		f("v VECTOR FLAT 6 DIM 3 DISTANCE_METRIC IP TYPE "+word, index.Params{Dim: 3, Metric: index.IP, Element: e})
 	}
 	for word, q := range map[string]index.Quant{
-		"NONE": index.QuantNone, "SQ8": index.QuantSQ8, "sq8only": index.QuantSQ8Only, "BINARY": index.QuantBinary,
+		"NONE": index.QuantNone, "sq4": index.QuantSQ4, "SQ8": index.QuantSQ8, "sq8only": index.QuantSQ8Only, "BINARY": index.QuantBinary,
 	} {
 		f("v VECTOR HNSW 8 DIM 3 DISTANCE_METRIC L2 COMPRESSION "+word+" TYPE FLOAT32", index.Params{
 			Dim: 3, Quant: q, M: 16, EFConstruction: 200, EFRuntime: 10, Epsilon: 0.01,
