@@ -1,10 +1,10 @@
 package kinds
 
 import (
-	"os"
-	"path/filepath"
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/nearcache/nearcache/index"
