@@ -117,7 +117,11 @@ func TestArenaOnDisk(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReserveFile(filepath.Join(dir, "none"), 1<<20); err == nil {
-		t.Error("a folder that is not there is taken")
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReserveFile(filepath.Join(file, "below"), 1<<20); err == nil {
+		t.Error("a file is taken for a folder")
 	}
 }
