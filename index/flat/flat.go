@@ -140,10 +140,19 @@ func (x *Index) Add(l index.Label, version uint64, v []byte) error {
 		x.codes.Encode(x.blocks.Base(), s, c.S.floats)
 	}
 	atomic.StoreUint64(x.name(s), uint64(l))
+	known := x.labels.Version(l) != 0
 	x.labels.SetVersion(l, version)
 	if old == slot.None {
-		x.labels.SetSlot(l, s)
-		x.setLive(s)
+		publish := func() {
+			x.labels.SetSlot(l, s)
+			x.setLive(s)
+		}
+		if known {
+			// It was removed: a search that passed its old slot before may reach the new one.
+			x.moves.Do(l, publish)
+		} else {
+			publish()
+		}
 		x.len.Add(1)
 		return nil
 	}

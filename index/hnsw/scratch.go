@@ -41,6 +41,7 @@ type scratch struct {
 	cslot []uint32
 
 	// of a search
+	same   uint32 // the node of an equal vector, or slot.None
 	allow  *index.Bitmap
 	evals  int
 	budget int // of evals; 0: none

@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
@@ -158,8 +159,12 @@ func (g *Graph) start(sc *scratch, ef int) bool {
 	}
 	// An equal vector is found without a walk, whatever the graph is like.
 	id := g.identity(sc)
-	if s, ok := g.equal.find(g, hashRow(id), id); ok && g.node(s).has(linked) && sc.seen.add(s) {
-		sc.pool.insert(g.walkDistance(sc, s), s, g.hides(sc, s))
+	sc.same = slot.None
+	if s, ok := g.equal.find(g, hashRow(id), id); ok && g.node(s).has(linked) {
+		sc.same = s
+		if sc.seen.add(s) {
+			sc.pool.insert(g.walkDistance(sc, s), s, g.hides(sc, s))
+		}
 	}
 	return true
 }
@@ -215,6 +220,7 @@ func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.
 			}
 		}
 	}
+	g.hitSame(sc)
 	sc.found = sc.found[:0]
 	start := g.readAhead(sc.hits)
 	for rest := sc.hits; len(rest) > 0; {
@@ -239,6 +245,14 @@ func (g *Graph) nearest(dst []index.Neighbor, sc *scratch, k, want int) []index.
 	}
 	slot.Sort(dst[n:])
 	return dst
+}
+
+// hitSame makes the node of an equal vector a hit: by their codes, others may
+// be nearer.
+func (g *Graph) hitSame(sc *scratch) {
+	if g.codec != nil && sc.same != slot.None && !slices.Contains(sc.hits, sc.same) {
+		sc.hits = append(sc.hits, sc.same)
+	}
 }
 
 // Search appends the k nearest to dst, nearest first.
@@ -414,6 +428,7 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 			p.insert(d, sc.batch[i], g.hides(sc, sc.batch[i]))
 		}
 	}
+	g.hitSame(sc)
 	for rest := sc.hits; len(rest) > 0; {
 		n := min(len(rest), len(sc.wdist))
 		g.exactly(sc, sc.wdist, rest[:n])

@@ -29,7 +29,7 @@ func (s *suite) searchWhileInserting(t *testing.T) {
 }
 
 func (s *suite) searchWhileInsertingOf(t *testing.T, e index.Element) {
-	p := index.Params{Dim: s.dim(16), Metric: index.Cosine, Element: e}
+	p := index.Params{Dim: 16, Metric: index.Cosine, Element: e}
 	n := s.n(3000)
 	v := Fit(e, Vectors(17, n, p.Dim))
 	x := s.make(t, p)
