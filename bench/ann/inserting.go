@@ -11,7 +11,7 @@ import (
 )
 
 // inserting measures the latency of one searching thread while another core
-// does nothing, and while it inserts, in turns of a second. Both threads are
+// does nothing, and while it inserts and removes, in turns of a second. Both threads are
 // bound to their core.
 func inserting(o *options, s *set, r *result) error {
 	if runtime.NumCPU() < 2 {
@@ -39,7 +39,20 @@ func inserting(o *options, s *set, r *result) error {
 		}
 		queries := blobs(s.query, s.dim)
 		// search asks for the time of a turn; insert, if true, goes on beside it.
-		next, inserted := s.n/2, 0
+		// The other half of the rows, over and over, each under its own label;
+		// in it, what is half a round old is removed again.
+		pool, inserted := s.n-s.n/2, 0
+		insertOne := func() error {
+			l := s.n/2 + inserted%pool
+			x.version++
+			if err := x.x.Add(index.Label(l), x.version, x.rows[l]); err != nil {
+				return err
+			}
+			x.x.Remove(index.Label(s.n/2+(inserted+pool/2)%pool), x.version+1)
+			x.version++
+			inserted++
+			return nil
+		}
 		turn := func(insert bool) (p50, p99, cpu99 float64, err error) {
 			var stop atomic.Bool
 			var wg sync.WaitGroup
@@ -48,13 +61,7 @@ func inserting(o *options, s *set, r *result) error {
 				wg.Go(func() {
 					defer onCore(0)()
 					for !stop.Load() && failed == nil {
-						// The other half, over and over: from the second time on they are replaced.
-						x.version++
-						failed = x.x.Add(index.Label(next), x.version, x.rows[(next+inserted/(s.n/2)*7)%s.n])
-						if next++; next == s.n {
-							next = s.n / 2
-						}
-						inserted++
+						failed = insertOne()
 					}
 				})
 			}
