@@ -136,7 +136,8 @@ func (s *SQ4Rows) at(row unsafe.Pointer, i int) byte {
 func (s *SQ4Rows) Query(q unsafe.Pointer, v []float32) {
 	s.eight.Query(q, v)
 	h := *s.eight.queryHeader(q)
-	h.rough = h.err * 255 / 15
+	// Not of err: 8 bits may hold exactly what 4 do not, as of images.
+	h.rough = float32(float64(h.scale) * 255 / 15 * math.Sqrt(float64(s.Dim)/12))
 	codes := unsafe.Slice((*byte)(q), 2*s.size)
 	if s.half > 0 {
 		last := codes[s.full:]

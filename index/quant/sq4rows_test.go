@@ -116,11 +116,11 @@ func TestSQ4RowsWalkIsTheDistanceOfTheDecoded(t *testing.T) {
 func TestSQ4RowsLowerAndDoubtHold(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 27))
 	for _, dim := range []int{100, 384, 768} {
-		for _, m := range metrics {
+		for i, m := range append(metrics, metrics...) {
 			s := NewSQ4Rows(dim, m)
 			v := make([][]float32, 200)
-			for i := range v {
-				v[i] = vectors(r, dim)["normal"]
+			for j := range v {
+				v[j] = vectors(r, dim)[[]string{"normal", "bytes"}[i/len(metrics)]] // 8 bits hold the latter exactly
 			}
 			base, q := rows4(s, v), memory(s.QuerySize)
 			got, slots := make([]float32, len(v)), make([]uint32, len(v))
