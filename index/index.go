@@ -83,7 +83,7 @@ const (
 	QuantSQ8                  // walk on 8-bit codes, rerank with the vectors
 	QuantSQ8Only              // 8-bit codes alone: a quarter of the memory
 	QuantBinary               // walk on 1-bit codes in memory, rerank with vectors on disk
-	QuantSQ4                  // walk on 4-bit codes, rerank with the vectors
+	QuantSQ4                  // walk on 4-bit codes, rerank with the vectors: components should be of one size
 )
 
 var quants = [...]string{"AUTO", "NONE", "SQ8", "SQ8ONLY", "BINARY", "SQ4"}

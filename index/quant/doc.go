@@ -21,7 +21,8 @@
 //
 // [SQ4Rows] is SQ8 with 4 bits, for walks on a graph that compare the vectors
 // themselves at the end: on embeddings of MiniLM the 10 nearest are among the
-// 15 nearest by their codes, and a row takes half of SQ8's time.
+// 15 nearest by their codes, and a row takes half of SQ8's time. It is for
+// components of about one size: a much larger one makes the steps too wide.
 //
 // The types hold no vectors, only what is needed to read and write rows at
 // addresses that the caller owns. They may be used by any number of goroutines
