@@ -64,7 +64,7 @@ func (g *Graph) lower(d float32, q unsafe.Pointer, s uint32) float32 {
 // error is so many standard deviations of rough codes' errors; +Inf if nothing
 // is known of them.
 func (g *Graph) error(sigmas float32) float32 {
-	v := math.Float32frombits(g.sketchStats.variance.Load())
+	v := load32(&g.sketchStats.variance)
 	if v == 0 {
 		return inf32
 	}

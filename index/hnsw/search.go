@@ -89,7 +89,7 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 			walk(unsafe.SliceData(sc.dist), sc.query, base, unsafe.SliceData(sc.batch), n)
 			sc.evals += n
 			if sketch.learns {
-				sketch.learn(sc.dist[:n], sc.est)
+				sketch.learn(p, sc.dist[:n], sc.est)
 			}
 			for i, d := range sc.dist[:n] {
 				if p.bounded && !(d < p.bound) {
@@ -147,7 +147,7 @@ func (g *Graph) start(sc *scratch, ef int) bool {
 		sc.pool.reset(max(ef/startShare, 1))
 		sc.seen.add(cur)
 		sc.pool.insert(d, cur, g.hides(sc, cur))
-		sc.sketching = sketching{}
+		sc.sketching = sketching{beyond: sc.sketching.beyond}
 		g.explore(sc, level, nil)
 		sc.near = append(sc.near[:0], sc.pool.keys...)
 	}

@@ -23,6 +23,7 @@ const (
 	savedRandom        // of the level generator
 	savedSplit         // 1: vectors lie in two halves
 	savedSketch        // variance and share read of sketches, as float32 one above the other
+	savedMargin        // of sketches, as float32
 	savedState
 )
 
@@ -81,7 +82,8 @@ func (g *Graph) Save(w io.Writer) error {
 	if g.splits() {
 		state[savedSplit] = 1
 	}
-	state[savedSketch] = uint64(g.sketchStats.variance.Load())<<32 | uint64(g.sketchStats.passed.Load())
+	sketches := g.sketchStats.save()
+	state[savedSketch], state[savedMargin] = sketches[0], sketches[1]
 	g.upperMu.Lock()
 	upper := int(g.upperEnd)
 	g.upperMu.Unlock()
@@ -167,7 +169,7 @@ func (g *Graph) restore(f *snapshot.Reader) error {
 		return err
 	}
 	g.random.Store(f.State[savedRandom])
-	if err := g.sketchStats.restore(f.State[savedSketch]); err != nil {
+	if err := g.sketchStats.restore([2]uint64{f.State[savedSketch], f.State[savedMargin]}); err != nil {
 		return snapshot.Corrupt("header", 0, "%v", err)
 	}
 	return g.check(f, uint32(count), uint32(upper))
