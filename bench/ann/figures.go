@@ -90,7 +90,9 @@ func summary(files []string, w io.Writer) error {
 			return fmt.Errorf("%s: %w", filepath.Base(f), err)
 		}
 		head := fmt.Sprintf("%s, %d x %d, %s, %s", r.Data, r.N, r.Dim, r.Metric, r.Commit)
-		heads = append(heads, head)
+		if !slices.Contains(heads, head) { // several parts of one set and commit share a column
+			heads = append(heads, head)
+		}
 		for _, g := range r.Figures {
 			if cells[g.Name] == nil {
 				names = append(names, g.Name)
