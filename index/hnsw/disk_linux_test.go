@@ -36,10 +36,14 @@ func TestVectorsOnDisk(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 0 {
 		t.Errorf("the file has a name: %v %v", names, err)
 	}
-	p.Dir = filepath.Join(dir, "none")
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Dir = filepath.Join(file, "below")
 	if x, err := New(p); err == nil {
 		x.Close()
-		t.Error("a folder that is not there is taken")
+		t.Error("a file is taken for a folder")
 	}
 }
 
