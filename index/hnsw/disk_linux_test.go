@@ -36,11 +36,11 @@ func TestVectorsOnDisk(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 0 {
 		t.Errorf("the file has a name: %v %v", names, err)
 	}
-	file := filepath.Join(t.TempDir(), "file")
+	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.Dir = file
+	p.Dir = filepath.Join(file, "below")
 	if x, err := New(p); err == nil {
 		x.Close()
 		t.Error("a file is taken for a folder")

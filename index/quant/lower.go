@@ -35,11 +35,11 @@ func (s *SQ8) Lower(d float32, q, row unsafe.Pointer) float32 {
 // Doubt is what Walk's estimates near d are off by at most, but for rare
 // cases: the errors of the components are independent, so their sum is about
 // the error's length over the root of their number, not its length. Rows are
-// taken to be as rough as the query.
+// taken to have steps as wide as the query's.
 func (s *SQ8) Doubt(d float32, q unsafe.Pointer) float32 {
 	const sigmas = 6
 	h := s.queryHeader(q)
-	e := sigmas * math.Sqrt2 * float64(h.err) / math.Sqrt(float64(s.Dim))
+	e := sigmas * math.Hypot(float64(h.err), float64(h.rough)) / math.Sqrt(float64(s.Dim))
 	if s.Metric == index.L2 {
 		return float32(2 * e * math.Sqrt(max(float64(d), 0)))
 	}

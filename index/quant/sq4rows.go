@@ -136,8 +136,7 @@ func (s *SQ4Rows) at(row unsafe.Pointer, i int) byte {
 func (s *SQ4Rows) Query(q unsafe.Pointer, v []float32) {
 	s.eight.Query(q, v)
 	h := *s.eight.queryHeader(q)
-	// Not of err: 8 bits may hold exactly what 4 do not, as of images.
-	h.rough = float32(float64(h.scale) * 255 / 15 * math.Sqrt(float64(s.Dim)/12))
+	h.rough = s.roughness(h.scale * (255 / 15))
 	codes := unsafe.Slice((*byte)(q), 2*s.size)
 	if s.half > 0 {
 		last := codes[s.full:]
@@ -171,20 +170,9 @@ func (s *SQ4Rows) QueryOf(q, row unsafe.Pointer) {
 	}
 	h, err := s.header(row), s.Err(row)
 	*s.queryHeader(q) = sq8Query{
-		scale: h.scale, offset: h.offset, norm2: h.norm2, err: err, rough: err,
+		scale: h.scale, offset: h.offset, norm2: h.norm2, err: err, rough: s.roughness(h.scale),
 		sum: float32(float64(s.Dim)*float64(h.offset) + float64(h.scale)*float64(h.sum())),
 	}
-}
-
-// Doubt is as [SQ8.Doubt].
-func (s *SQ4Rows) Doubt(d float32, q unsafe.Pointer) float32 {
-	const sigmas = 6
-	h := s.queryHeader(q)
-	e := sigmas * math.Hypot(float64(h.err), float64(h.rough)) / math.Sqrt(float64(s.Dim))
-	if s.Metric == index.L2 {
-		return float32(2 * e * math.Sqrt(max(float64(d), 0)))
-	}
-	return float32(e * math.Sqrt(float64(h.norm2)))
 }
 
 // dotSQ4Generic is a kernel as [kernel.Func], and defines truth.

@@ -49,7 +49,7 @@ type sq8Query struct {
 	sum           float32 // of the decoded components
 	norm2         float32 // as in sq8Header
 	err           float32 // at least the distance between the query and its decoded form
-	rough         float32 // about that distance for the rows
+	rough         float32 // about that distance for the rows. Not err: steps may fit the query, as of images, and not them
 }
 
 // NewSQ8 is for vectors of dim components, from 1 to [index.MaxDim].
@@ -147,8 +147,13 @@ func (s *SQ8) QueryOf(q, row unsafe.Pointer) {
 	sum := float64(s.Dim)*float64(h.offset) + float64(h.scale)*float64(h.sum())
 	*s.queryHeader(q) = sq8Query{
 		scale: h.scale, offset: float32(float64(h.offset) + 128*float64(h.scale)),
-		sum: float32(sum), norm2: h.norm2, err: err, rough: err,
+		sum: float32(sum), norm2: h.norm2, err: err, rough: s.roughness(h.scale),
 	}
+}
+
+// roughness is how far vectors are from their codes, which are this apart.
+func (s *SQ8) roughness(scale float32) float32 {
+	return float32(float64(scale) * math.Sqrt(float64(s.Dim)/12))
 }
 
 // Walk estimates the distances from a query to n rows: row slots[i] begins at

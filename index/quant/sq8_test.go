@@ -414,3 +414,47 @@ func BenchmarkSQ8Walk(b *testing.B) {
 		}
 	}
 }
+
+// Doubt holds for data like real ones, and where codes fit the query and not the rows.
+func TestSQ8DoubtHolds(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 31))
+	for _, m := range metrics {
+		for _, dim := range []int{100, 384, 784} {
+			s := NewSQ8(dim, m)
+			row, q, slot, d := memory(s.Stride+Overread), memory(s.QuerySize), uint32(0), float32(0)
+			for _, k := range []struct {
+				name      string
+				query, of func() float64
+			}{
+				{"normal", r.NormFloat64, r.NormFloat64},
+				{"bytes", func() float64 { return float64(r.IntN(256)) }, func() float64 { return float64(r.IntN(201)) }},
+			} {
+				off, most := 0.0, 0.0
+				for range 100 {
+					a, b := make([]float32, dim), make([]float32, dim)
+					for i := range a {
+						a[i], b[i] = float32(k.query()), float32(k.of())
+					}
+					if k.name == "bytes" {
+						a[0], a[1] = 0, 255
+					}
+					s.Query(q, a)
+					s.Encode(row, b)
+					s.Walk(&d, q, row, &slot, 1)
+					want := -dot(wide(a), wide(b))
+					if m == index.L2 {
+						want = squared(wide(a), wide(b))
+					}
+					e, doubt := math.Abs(float64(d)-want), float64(s.Doubt(d, q))
+					if e > doubt {
+						t.Errorf("dim %d %v, %s: off by %v, Doubt %v", dim, m, k.name, e, doubt)
+					}
+					off, most = off+e, most+doubt
+				}
+				if off < most/100 {
+					t.Errorf("dim %d %v, %s: off by %v, Doubt %v on average", dim, m, k.name, off, most)
+				}
+			}
+		}
+	}
+}
