@@ -26,7 +26,7 @@ import (
 
 const (
 	// sketchBytes of rows and more are too many for the caches.
-	sketchBytes = 24 << 20
+	sketchBytes = 12 << 20
 	// sketchMiss: of the rows that a walk should take, one in so many may be
 	// beyond the margin, in an insertion that is worse than usual
 	// (sketchSigmas).
