@@ -54,11 +54,20 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 		}
 		runtime.Gosched() // the head has died and is leaving the table
 	}
+	known := g.labels.Version(l) != 0
 	g.labels.SetVersion(l, version)
 	if old == slot.None {
-		g.labels.SetSlot(l, s)
-		n.state.Or(live)
-		g.bury(s, false)
+		publish := func() {
+			g.labels.SetSlot(l, s)
+			n.state.Or(live)
+			g.bury(s, false)
+		}
+		if known {
+			// It was removed: a search that passed its old slot before may reach the new one.
+			g.moves.Do(l, publish)
+		} else {
+			publish()
+		}
 		g.live.Add(1)
 	} else {
 		g.moves.Do(l, func() {
