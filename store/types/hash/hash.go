@@ -16,7 +16,7 @@ import (
 )
 
 // Type is the descriptor of hashes.
-var Type = &object.Type{Name: "hash"}
+var Type = &object.Type{ID: object.Hash, Name: "hash", New: func() object.Object { return New() }}
 
 // Redis' defaults of hash-max-listpack-entries and hash-max-listpack-value.
 const (

@@ -13,7 +13,7 @@ import (
 )
 
 // Type is the descriptor of strings.
-var Type = &object.Type{Name: "string"}
+var Type = &object.Type{ID: object.String, Name: "string", New: func() object.Object { return new(Value) }}
 
 // Value is a string: any bytes up to proto-max-bulk-len.
 type Value struct {
