@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"runtime"
@@ -22,6 +21,7 @@ const flushAt = 64 << 10
 func (s *Server) serve(conn net.Conn) {
 	ses := session.New(s.nextID.Add(1), conn, s.cfg.PushLimit(), &s.wg)
 	c := command.NewCtx(&s.env, ses, resp.NewReader(&meter{conn, ses, s}, s.limits(false)))
+	ses.OnResume(func() { _ = conn.SetReadDeadline(longAgo) })
 	s.env.Clients.Add(ses)
 	s.stats.Connections.Add(1)
 	defer s.hangUp(c)
@@ -31,16 +31,28 @@ func (s *Server) serve(conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(handshakeTime))
 	}
 	for ran := int64(0); s.runBuffered(c); {
-		if s.awaitDurable(c) != nil || ses.Idle() != nil {
+		if s.awaitDurable(c) != nil {
 			return
 		}
 		s.setIdleDeadline(c)
+		sleep, err := ses.Idle()
+		if err != nil {
+			return
+		}
+		if !sleep {
+			continue
+		}
 		if n := ses.Commands.Load(); n-ran >= yieldAfter {
 			ran = n
 			runtime.Gosched()
 		}
-		err := c.Reader.Fill()
-		ses.Busy()
+		err = c.Reader.Fill()
+		if ses.Busy() { // the client no longer waits: a read that was ended is no error
+			_ = conn.SetReadDeadline(time.Time{})
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+		}
 		if err != nil {
 			if errors.Is(err, resp.ErrQueryLimit) {
 				s.stats.LongQueries.Add(1)
@@ -55,6 +67,9 @@ func (s *Server) serve(conn net.Conn) {
 // client answers fast never sleeps in a read, and would keep its processor
 // until it is preempted, 10 ms later; its neighbours' p99 would show it.
 const yieldAfter = 64
+
+// longAgo is a deadline that ends a read at once.
+var longAgo = time.Unix(1, 0)
 
 // handshakeTime is how long a client may take until it has authenticated, and
 // strangerWrite how long it may refuse to read until then.
@@ -78,7 +93,7 @@ func (s *Server) runBuffered(c *command.Ctx) bool {
 	}
 	n := ses.Commands.Load()
 	defer func() { s.stats.Commands.Add(ses.Commands.Load() - n) }()
-	for i := 1; ; i++ {
+	for i := 1; ses.Proceed(); i++ {
 		argv, err := c.Reader.Next()
 		if err != nil {
 			var pe resp.ProtocolError
@@ -123,13 +138,13 @@ func (s *Server) awaitDurable(c *command.Ctx) error {
 }
 
 // setIdleDeadline applies the setting timeout to the read that follows.
-// Subscribers may be silent for as long as they like.
+// Subscribers, and those who wait for a key, may be silent for as long as they like.
 func (s *Server) setIdleDeadline(c *command.Ctx) {
 	if !c.S.Authenticated { // has the deadline of the handshake
 		return
 	}
 	t := s.cfg.Timeout()
-	switch limited := t > 0 && !c.S.InPubSub(); {
+	switch limited := t > 0 && !c.S.InPubSub() && !c.S.Blocked(); {
 	case limited:
 		_ = c.S.Conn.SetReadDeadline(time.Now().Add(t))
 		c.S.IdleLimited = true
@@ -195,8 +210,5 @@ func (m *meter) Read(b []byte) (int, error) {
 	n, err := m.Conn.Read(b)
 	m.ses.NetIn.Add(int64(n))
 	m.s.stats.NetIn.Add(int64(n))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = io.EOF
-	}
 	return n, err
 }

@@ -17,6 +17,10 @@
 // (idle, under box), Push starts a goroutine that takes write, looks again, and
 // sends what is pending. The owner's own flush takes write too, so frames never
 // mix and never overtake each other. Nobody does I/O under box.
+//
+// A session that waits for a key (see blocked.go) sleeps in a read too: it is
+// how a client that hangs up is noticed. Its reply comes from another
+// goroutine by Resume.
 package session
 
 import (
@@ -96,7 +100,10 @@ type Session struct {
 		idle     bool // the owner sleeps in a read
 		flushing bool // a goroutine is sending pending
 		closed   bool
+		resumed  bool // pending holds a reply that only the owner may send
 	}
+	blocked    atomic.Bool // waits for a key; set by the owner, cleared by Resume
+	wake       func()      // ends the owner's read
 	hasPending atomic.Bool
 	write      sync.Mutex // order: write before box
 	limit      int        // of pending, bytes
@@ -229,7 +236,7 @@ func (s *Session) pushLocked(frame []byte) {
 	}
 	s.box.pending = append(s.box.pending, frame...)
 	s.hasPending.Store(true)
-	if s.box.idle && !s.box.flushing {
+	if s.box.idle && !s.box.flushing && !s.box.resumed {
 		s.box.flushing = true
 		s.wg.Go(s.flushIdle)
 	}
@@ -242,7 +249,7 @@ func (s *Session) flushIdle() {
 	for {
 		s.box.Lock()
 		b := s.box.pending
-		if !s.box.idle || len(b) == 0 {
+		if !s.box.idle || s.box.resumed || len(b) == 0 {
 			s.box.flushing = false
 			s.box.Unlock()
 			return
@@ -272,13 +279,19 @@ func (s *Session) MergePushes() {
 		return
 	}
 	s.box.Lock()
+	defer s.box.Unlock()
+	if !s.box.resumed {
+		s.mergeLocked()
+	}
+}
+
+func (s *Session) mergeLocked() {
 	s.Out.Raw(s.box.pending)
 	if cap(s.box.pending) > maxKept {
 		s.box.pending = nil
 	}
 	s.box.pending = s.box.pending[:0]
 	s.hasPending.Store(false)
-	s.box.Unlock()
 	s.replyStart = s.Out.Len()
 }
 
@@ -301,27 +314,30 @@ func (s *Session) Flush() error {
 }
 
 // Idle is called before the owner sleeps in a read: it flushes, and from then
-// on pushes are sent by others until Busy.
-func (s *Session) Idle() error {
+// on pushes are sent by others until Busy. It returns false where the owner
+// must not sleep: what it waited for has come, and commands may be buffered.
+func (s *Session) Idle() (sleep bool, err error) {
 	for {
 		if err := s.Flush(); err != nil {
-			return err
+			return false, err
 		}
 		s.box.Lock()
-		if len(s.box.pending) == 0 {
-			s.box.idle = true
+		if s.box.resumed || len(s.box.pending) == 0 {
+			sleep = !s.box.resumed
+			s.box.idle = sleep
 			s.box.Unlock()
-			return nil
+			return sleep, nil
 		}
 		s.box.Unlock()
 	}
 }
 
-// Busy ends Idle.
-func (s *Session) Busy() {
+// Busy ends Idle. It reports whether Resume has ended the read.
+func (s *Session) Busy() (resumed bool) {
 	s.box.Lock()
+	defer s.box.Unlock()
 	s.box.idle = false
-	s.box.Unlock()
+	return s.box.resumed
 }
 
 // Kill closes the connection; the owner's next read or write fails.
@@ -352,6 +368,9 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	flags := trackingFlags
 	if s.InPubSub() {
 		flags = "P" + flags
+	}
+	if s.Blocked() {
+		flags = "b" + flags
 	}
 	if s.Multi.Load() >= 0 {
 		flags = "x" + flags
