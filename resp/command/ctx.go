@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
@@ -18,6 +19,7 @@ type Env struct {
 	Clients  *session.Registry
 	Tracking *tracking.Table
 	PubSub   *pubsub.Broker
+	Blocking *blocking.Table
 	Server   Server
 }
 
@@ -66,6 +68,8 @@ type Ctx struct {
 
 	parser  args.Parser
 	pending []store.Deferred // work of earlier commands of this pipeline
+
+	guest *guest // the client whose command runs in place of this one's own
 }
 
 // Queue is what MULTI has collected.
@@ -111,6 +115,8 @@ func (c *Ctx) open() {
 		set.AddAll()
 		c.Tx.Lock(&set)
 	case k.None():
+	case c.Spec.Flags&Write != 0 && c.Blocking.Wide():
+		c.Lock(store.LockSet{}, func(f func(key []byte)) { k.Each(c.Args, f) })
 	case k.First == k.Last && k.Find == nil:
 		c.Tx.LockKey(c.Args[k.First])
 	default:
@@ -137,7 +143,11 @@ func (c *Ctx) close() {
 	if c.InExec {
 		return
 	}
+	late := c.wake()
 	c.After(c.Tx.End())
+	if len(late) > 0 {
+		c.serveLate(late)
+	}
 }
 
 // FinishCommand ends one command while its shards are still held: what it has

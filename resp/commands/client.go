@@ -6,6 +6,7 @@ import (
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
@@ -670,9 +671,15 @@ func runClientUnblock(c *command.Ctx, words [][]byte) error {
 	case len(words) == 2 && !strings.EqualFold(string(words[1]), "timeout") && !strings.EqualFold(string(words[1]), "error"):
 		return resp.Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
 	}
-	if _, ok := resp.ParseInt(words[0]); !ok {
+	id, ok := resp.ParseInt(words[0])
+	if !ok {
 		return resp.ErrNotInt
 	}
-	c.W.Int(0)
+	how := blocking.TimedOut
+	if len(words) == 2 && args.EqualFold(words[1], "error") {
+		how = blocking.Unblocked
+	}
+	s := c.Clients.Get(uint64(id))
+	replyDone(c, s != nil && c.Blocking.Release(s, how))
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
@@ -40,7 +41,7 @@ func (c *client) connect(tb testing.TB, proto int, ks *store.Keyspace) {
 	tb.Helper()
 	a, b := net.Pipe()
 	tb.Cleanup(func() { a.Close(); b.Close() })
-	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
+	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable, Blocking: blocking.New(nil)}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
 	c.S.SetProto(proto)
 }
 

@@ -70,10 +70,13 @@ func runExec(c *command.Ctx, _ struct{}) error {
 			set.AddAll()
 			break
 		}
-		cmd.Spec.Keys.Each(cmd.Args, set.Add)
 	}
 	c.Watch.Each(func(_ int, key string) { set.Add([]byte(key)) })
-	c.Tx.Lock(&set)
+	c.Lock(set, func(f func(key []byte)) {
+		for _, cmd := range q.Cmds {
+			cmd.Spec.Keys.Each(cmd.Args, f)
+		}
+	})
 	c.S.MergePushes()
 	c.Watch.Each(func(db int, key string) { // what is past its time has changed
 		c.Tx.DB = db

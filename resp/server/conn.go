@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/session"
 )
@@ -179,6 +180,7 @@ func (s *Server) hangUp(c *command.Ctx) {
 		c.InExec = false
 		c.Tx.Abandon()
 	}
+	s.env.Blocking.Release(c.S, blocking.HungUp)
 	c.S.Close()
 	c.Settle()
 	c.Now = s.ks.Now()

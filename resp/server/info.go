@@ -320,11 +320,14 @@ func (s *Server) infoClients(t *infoText) {
 	t.field("cluster_connections", 0)
 	t.field("maxclients", s.cfg.MaxClients())
 	t.field("client_recent_max_output_buffer", pending)
-	t.field("blocked_clients", 0)
+	t.field("blocked_clients", s.env.Blocking.Len())
 	t.field("tracking_clients", s.env.Tracking.Stats().Clients)
 	t.field("pubsub_clients", pubsubClients)
 	t.field("watching_clients", watching)
 	t.field("total_watched_keys", watched)
+	keys, gone := s.env.Blocking.Keys()
+	t.field("total_blocking_keys", keys)
+	t.field("total_blocking_keys_on_nokey", gone)
 }
 
 func (s *Server) infoMemory(t *infoText) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/index/kinds"
+	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
 	"github.com/nearcache/nearcache/resp/pubsub"
@@ -69,8 +70,10 @@ func New(cfg *Config) *Server {
 		PubSub:   &pubsub.Broker{},
 		Server:   s,
 	}
+	s.env.Blocking = blocking.New(s.env.ServeLate)
 	s.ks.Observe(logObserver{s})
 	s.ks.Observe(s.env.Tracking)
+	s.ks.Observe(s.env.Blocking)
 	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
 	cfg.bind(s)
 	return s

@@ -15,6 +15,9 @@ package session
 // OnResume says how the owner's read is ended by others. wake must not block.
 func (s *Session) OnResume(wake func()) { s.wake = wake }
 
+// MayBlock reports whether there is somebody whom Resume could wake.
+func (s *Session) MayBlock() bool { return s.wake != nil }
+
 // Block makes the client wait: no further command may run until Resume. Owner only.
 func (s *Session) Block() { s.blocked.Store(true) }
 

@@ -1,0 +1,179 @@
+package blocking
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/object"
+)
+
+// Waiter is a client that waits for keys. Its exported fields are set before
+// Table.Add and not changed after.
+type Waiter struct {
+	Session *session.Session
+	DB      int
+	Keys    []string      // each once, in the order of the arguments
+	Type    object.ID     // of the value it waits for
+	Gone    bool          // a key that goes or becomes another type ends the wait too
+	Args    [][]byte      // of the command that is run again, its name first
+	Shards  store.LockSet // of all the keys of the command
+	Timeout time.Duration // 0 = for ever
+	Mute    bool          // CLIENT REPLY wants no reply
+
+	nodes []node // its places in the queues of Keys; guarded by Table.mu
+	timer *time.Timer
+	mu    struct {
+		sync.Mutex
+		done bool
+	}
+}
+
+// endLocked ends the wait, and reports whether it was still on.
+func (w *Waiter) endLocked(t *Table) bool {
+	if w.mu.done {
+		return false
+	}
+	w.mu.done = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	t.unlink(w)
+	return true
+}
+
+// resume sends the reply and lets the session go on.
+func (w *Waiter) resume(reply []byte) {
+	if w.Mute {
+		reply = nil
+	}
+	w.Session.Resume(reply)
+}
+
+// wide reports whether serving the waiter may take more shards than that of one key.
+func (w *Waiter) wide() bool {
+	n := 0
+	for _, m := range w.Shards {
+		for ; m != 0; m &= m - 1 {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// Add makes w wait. The shards of its keys must be held, and its session be
+// blocked already.
+func (t *Table) Add(w *Waiter) {
+	t.link(w)
+	if w.Timeout > 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.mu.done {
+			w.timer = time.AfterFunc(w.Timeout, func() { t.End(w, TimedOut) })
+		}
+	}
+}
+
+// Outcome is how a wait ends that is not served.
+type Outcome uint8
+
+// The outcomes.
+const (
+	TimedOut  Outcome = iota // the null array
+	Unblocked                // CLIENT UNBLOCK ERROR
+	HungUp                   // no reply: the client is gone
+)
+
+const errUnblocked resp.Error = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+
+// End ends the wait of w, and reports whether it was still on.
+func (t *Table) End(w *Waiter, how Outcome) bool {
+	w.mu.Lock()
+	ended := w.endLocked(t)
+	w.mu.Unlock()
+	if !ended || how == HungUp {
+		return ended
+	}
+	var reply resp.Writer
+	reply.SetProto(int(w.Session.Proto.Load()))
+	if how == Unblocked {
+		reply.Error(string(errUnblocked))
+	} else {
+		reply.NullArray()
+	}
+	w.resume(reply.Bytes())
+	return true
+}
+
+// Release ends the wait of a session, if it waits, and reports whether it did.
+func (t *Table) Release(s *session.Session, how Outcome) bool {
+	t.mu.Lock()
+	w := t.mu.bySession[s]
+	t.mu.Unlock()
+	return w != nil && t.End(w, how)
+}
+
+// Serve runs the commands of the clients that wait for k, one after the other,
+// as long as it has a value of their type. look says what k holds now; run runs
+// one command again and returns its reply, or false where the client has to go
+// on waiting. The key's shard must be held. Serve returns false where it has met
+// a waiter that needs shards that are not held: the rest is for a later call.
+func (t *Table) Serve(k Key, look func() (kind object.ID, exists bool), holds func(*store.LockSet) bool,
+	run func(*Waiter) (reply []byte, served bool),
+) bool {
+	t.mu.Lock()
+	s := t.mu.spots[k]
+	var queues []*queue
+	if s != nil {
+		s.ready = false
+		queues = slices.Clone(s.queues)
+	}
+	t.mu.Unlock()
+	for _, q := range queues {
+		t.mu.Lock()
+		n := q.n
+		t.mu.Unlock()
+		// No more than waited when it began: those that go on waiting come again.
+		for ; n > 0; n-- {
+			kind, exists := look()
+			if !q.gone && !(exists && kind == q.kind) {
+				break
+			}
+			w := t.head(q)
+			if w == nil {
+				break
+			}
+			if !holds(&w.Shards) {
+				return false
+			}
+			t.serve(w, run)
+		}
+	}
+	return true
+}
+
+func (t *Table) serve(w *Waiter, run func(*Waiter) ([]byte, bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.done { // timed out just now
+		return
+	}
+	ran := false
+	defer func() {
+		if !ran { // the command has panicked: its client must not wait for ever
+			w.endLocked(t)
+			w.Session.Kill()
+		}
+	}()
+	reply, served := run(w)
+	ran = true
+	if !served {
+		t.requeue(w)
+		return
+	}
+	w.endLocked(t)
+	w.resume(reply)
+}

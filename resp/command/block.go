@@ -1,0 +1,192 @@
+package command
+
+import (
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/blocking"
+	"github.com/nearcache/nearcache/resp/session"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/object"
+)
+
+// Wait says what a command that has found nothing waits for. See package blocking.
+type Wait struct {
+	Keys    [][]byte  // as they are named by the command, in its order
+	Type    object.ID // of the value that ends the wait
+	Gone    bool      // a key that goes or becomes another type ends it too
+	Timeout int64     // ms, 0 = for ever
+	Args    [][]byte  // run again with these arguments, the name first; nil for the command's own
+}
+
+// MayBlock reports whether Block may be called: in EXEC, in scripts and while
+// the log is loaded nothing waits, and the handler answers as after a timeout.
+func (c *Ctx) MayBlock() bool { return c.guest != nil || !c.InExec && c.S.MayBlock() }
+
+// Block makes the client wait; the handler returns its result and writes no
+// reply. The command is run again when there may be something for it.
+func (c *Ctx) Block(wait Wait) error {
+	if c.guest != nil {
+		c.guest.again = true
+		return nil
+	}
+	w := &blocking.Waiter{
+		Session: c.S, DB: c.Tx.DB, Type: wait.Type, Gone: wait.Gone,
+		Keys: make([]string, 0, len(wait.Keys)),
+		Mute: c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip,
+	}
+	known := make(map[string]struct{}, len(wait.Keys))
+	for _, k := range wait.Keys {
+		if _, ok := known[string(k)]; !ok {
+			name := string(k)
+			known[name] = struct{}{}
+			w.Keys = append(w.Keys, name)
+		}
+	}
+	c.Spec.Keys.Each(c.Args, func(key []byte) {
+		w.Shards.Add(key)
+		if _, waits := known[string(key)]; !waits {
+			w.Shards.AddAll() // it may write there, and so wake others
+		}
+	})
+	if wait.Timeout < int64(maxTimeout/time.Millisecond) {
+		w.Timeout = time.Duration(wait.Timeout) * time.Millisecond
+	}
+	if wait.Args == nil {
+		wait.Args = c.Args
+	}
+	w.Args = copyArgs(wait.Args)
+	c.S.Block()
+	c.Blocking.Add(w)
+	return nil
+}
+
+// maxTimeout is the longest wait that a timer is set for, about 290 years.
+const maxTimeout = time.Duration(1<<63 - 1)
+
+func copyArgs(argv [][]byte) [][]byte {
+	n := 0
+	for _, a := range argv {
+		n += len(a)
+	}
+	all := make([]byte, 0, n)
+	cp := make([][]byte, len(argv))
+	for i, a := range argv {
+		all = append(all, a...)
+		cp[i] = all[len(all)-len(a) : len(all) : len(all)]
+	}
+	return cp
+}
+
+// Lock locks the shards of set, those of keys, and those that clients need who
+// wait for one of the keys. The Tx must be open and hold nothing.
+func (c *Ctx) Lock(set store.LockSet, keys func(f func(key []byte))) {
+	keys(set.Add)
+	for tries := 0; ; tries++ {
+		if c.Blocking.Wide() {
+			keys(func(key []byte) { c.Blocking.Widen(key, &set) })
+		}
+		if tries == lockTries {
+			set.AddAll()
+		}
+		c.Tx.Lock(&set)
+		// From here on nobody can begin to wait for the keys; before, they could.
+		need := set
+		if c.Blocking.Wide() {
+			keys(func(key []byte) { c.Blocking.Widen(key, &need) })
+		}
+		if need == set {
+			return
+		}
+		c.Tx.End()
+		c.Begin()
+		set = need
+	}
+}
+
+// lockTries is how often Lock looks before it takes everything.
+const lockTries = 3
+
+// guest is a client whose command is run again in the Tx of another's.
+type guest struct {
+	out   resp.Writer
+	again bool // it has found nothing
+}
+
+// wake serves the clients that wait for what the Tx has changed. It returns the
+// keys that need shards which are not held: they are for serveLate, after End.
+func (c *Ctx) wake() (late []blocking.Key) {
+	if c.Blocking.Len() == 0 {
+		return nil
+	}
+	ready := c.Blocking.Ready(c.Tx.Changes(), nil)
+	if len(ready) == 0 {
+		return nil
+	}
+	return c.serve(ready)
+}
+
+// serveLate serves clients in a Tx of its own, which holds all shards.
+func (c *Ctx) serveLate(ready []blocking.Key) {
+	c.Begin()
+	var set store.LockSet
+	set.AddAll()
+	c.Tx.Lock(&set)
+	c.serve(ready)
+	c.After(c.Tx.End())
+}
+
+// ServeLate serves the clients that wait for keys, on nobody's behalf. No shard
+// may be held.
+func (e *Env) ServeLate(keys []blocking.Key) {
+	c := &Ctx{Env: e, S: &session.Session{}}
+	c.serveLate(keys)
+	c.Settle()
+}
+
+func (c *Ctx) serve(ready []blocking.Key) (late []blocking.Key) {
+	s, w, spec, args := c.S, c.W, c.Spec, c.Args // which the guests change
+	c.guest, c.InExec = new(guest), true
+	defer func() {
+		c.S, c.W, c.Spec, c.Args = s, w, spec, args
+		c.guest, c.InExec = nil, false
+		c.Blocking.Forget(ready) // after a panic; else there are none
+	}()
+	var key []byte
+	look := func() (object.ID, bool) {
+		c.Tx.DB = ready[0].DB
+		e := c.Tx.Peek(key)
+		if e == nil {
+			return 0, false
+		}
+		return e.Value().Type().ID, true
+	}
+	for len(ready) > 0 {
+		key = append(key[:0], ready[0].Name...)
+		run := func(w *blocking.Waiter) ([]byte, bool) {
+			// What has changed up to here is another client's commit.
+			ready = c.Blocking.Ready(c.Tx.Changes(), ready)
+			c.pending = append(c.pending, c.Tx.Next(w.DB, w.Session.ID)...)
+			return c.runGuest(w)
+		}
+		if !c.Blocking.Serve(ready[0], look, c.Tx.HoldsSet, run) {
+			late = append(late, ready[0])
+		}
+		ready = c.Blocking.Ready(c.Tx.Changes(), ready[1:])
+	}
+	return late
+}
+
+// runGuest runs a waiter's command. It returns the reply, or false where the
+// client has to go on waiting.
+func (c *Ctx) runGuest(w *blocking.Waiter) (reply []byte, served bool) {
+	g := c.guest
+	g.out.Reset()
+	g.out.SetProto(int(w.Session.Proto.Load()))
+	g.again = false
+	c.S, c.W = w.Session, &g.out
+	if err := c.Run(c.Table.Find(w.Args[0]), w.Args); err != nil {
+		g.out.Error(resp.ErrorText(err))
+	}
+	return g.out.Bytes(), !g.again
+}
