@@ -33,6 +33,7 @@ type Event struct {
 	Name  string // as keyspace notifications name it: "set", "del", "expired", "hset", …
 	Flush bool   // the whole database went; Key is empty
 	Entry *Entry // the entry after the change, nil where the key is gone
+	Quiet bool   // nothing that a reader of the key would notice, see Tx.ChangedQuietly
 }
 
 // Effect is a command that repeats a change exactly: what the log stores.

@@ -120,6 +120,7 @@ const (
 	GroupGeneric      Group = "generic"
 	GroupString       Group = "string"
 	GroupHash         Group = "hash"
+	GroupStream       Group = "stream"
 	GroupPubSub       Group = "pubsub"
 	GroupTransactions Group = "transactions"
 	GroupConnection   Group = "connection"

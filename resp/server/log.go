@@ -85,6 +85,9 @@ func (s *Server) setFsync() {
 func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	spec := s.env.Table.Find(cmd.Args[0])
 	argv := cmd.Args
+	if spec != nil && len(spec.Sub) > 0 && len(argv) > 1 {
+		spec = spec.Match(argv[1])
+	}
 	if spec == nil || !spec.ArityOK(len(argv)) {
 		return fmt.Errorf("record holds the command %q with %d arguments, which this version does not know", argv[0], len(argv)-1)
 	}

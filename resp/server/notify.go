@@ -80,7 +80,7 @@ func (n *Notifier) Committed(c *store.Commit) {
 	}
 	for i := range c.Events {
 		e := &c.Events[i]
-		if e.Flush || f&notifyBit(byte(e.Class)) == 0 {
+		if e.Flush || e.Name == "" || f&notifyBit(byte(e.Class)) == 0 {
 			continue
 		}
 		db := strconv.Itoa(e.DB)

@@ -33,7 +33,7 @@ func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
 	var seen map[string]struct{}
 	for i := range c.Events {
 		key := c.Events[i].Key
-		if c.Events[i].Flush {
+		if c.Events[i].Flush || c.Events[i].Quiet {
 			continue
 		}
 		if len(c.Events) > 1 {

@@ -144,7 +144,7 @@ func (t *Table) Committed(c *store.Commit) {
 			t.FlushAll()
 			continue
 		}
-		if t.nkeys.Load() == 0 {
+		if t.nkeys.Load() == 0 || e.Quiet {
 			continue
 		}
 		for _, cl := range t.take(e.Key) {
