@@ -1,0 +1,58 @@
+package slab
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// Span is one piece of memory of any size, held by all who have a reference.
+// Who made it has the first.
+type Span struct {
+	a     *Arena
+	page  uint32
+	pages uint32
+	n     int
+	refs  atomic.Int32
+}
+
+// NewSpan returns n bytes, n >= 0, whose content is undefined. The error wraps
+// [ErrFull].
+func (a *Arena) NewSpan(n int) (*Span, error) {
+	if n > a.chunks*chunkSize {
+		return nil, ErrFull
+	}
+	pages := max(1, (n+pageSize-1)/pageSize)
+	page, err := a.take(pages)
+	if err != nil {
+		return nil, err
+	}
+	s := &Span{a: a, page: page, pages: uint32(pages), n: n}
+	s.refs.Store(1)
+	return s, nil
+}
+
+// Bytes are the n bytes asked for; the slice's capacity is Cap.
+func (s *Span) Bytes() []byte {
+	p := (*byte)(unsafe.Add(s.a.base, uintptr(s.page)*pageSize))
+	return unsafe.Slice(p, s.Cap())[:s.n]
+}
+
+// Len is how many bytes were asked for.
+func (s *Span) Len() int { return s.n }
+
+// Cap is how many bytes there are: whole pages.
+func (s *Span) Cap() int { return int(s.pages) * pageSize }
+
+// Retain adds a reference, which another must be holding meanwhile.
+func (s *Span) Retain() { s.refs.Add(1) }
+
+// Release drops a reference. With the last one the memory goes back to the
+// arena. It panics if there was none.
+func (s *Span) Release() {
+	switch n := s.refs.Add(-1); {
+	case n == 0:
+		s.a.give(s.page, int(s.pages))
+	case n < 0:
+		panic("slab: span released once too often")
+	}
+}
