@@ -39,6 +39,42 @@ func (b *Bitmap) Contains(l Label) bool {
 	return w < Label(len(b.words)) && b.words[w]&(1<<(l&63)) != 0
 }
 
+// Bit is 1 if l is in the set and 0 if not, without a branch on what is in it.
+func (b *Bitmap) Bit(l Label) uint64 {
+	if w := l >> 6; w < Label(len(b.words)) {
+		return b.words[w] >> (l & 63) & 1
+	}
+	return 0
+}
+
+// Sample calls f with up to n labels of the set, spread over the range of its
+// labels: in each n-th part of it, the first one behind a random place, chosen
+// by seed.
+func (b *Bitmap) Sample(n int, seed uint64, f func(Label)) {
+	words := len(b.words)
+	for i := range n {
+		from, to := i*words/n, (i+1)*words/n
+		if from == to {
+			continue
+		}
+		// splitmix64
+		seed += 0x9e3779b97f4a7c15
+		z := seed
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		z ^= z >> 31
+		at, _ := bits.Mul64(z, uint64(to-from))
+		for j := range to - from {
+			k := from + (int(at)+j)%(to-from)
+			if w := b.words[k]; w != 0 {
+				w = bits.RotateLeft64(w, -int(z&63))
+				f(Label(k<<6 | (bits.TrailingZeros64(w)+int(z&63))&63))
+				break
+			}
+		}
+	}
+}
+
 // Len is the number of labels in the set.
 func (b *Bitmap) Len() int { return b.n }
 

@@ -51,7 +51,9 @@
 //     When a tenth is tombstones, or all is, they are repaired away together
 //     (see repair.go): each node that links to one gets neighbours of it instead.
 //   - A search whose pool would be a large part of the index, or whose filter
-//     lets few through, scans instead of walking.
+//     lets few through, scans instead of walking. Under other filters it walks
+//     among what they let through, or as without a filter: whatever costs less
+//     (filter.go).
 //
 // # Threading
 //

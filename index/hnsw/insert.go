@@ -118,7 +118,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 			return
 		}
 	}
-	sc.allow, sc.budget = nil, 0
+	sc.allow, sc.hops, sc.budget = nil, false, 0
 	g.asQuery(sc)
 	top, cur := int(e>>32)-1, uint32(e)
 	cur, d := g.descend(sc, cur, top, level)

@@ -61,6 +61,17 @@ func (g *Graph) lower(d float32, q unsafe.Pointer, s uint32) float32 {
 	return low
 }
 
+// lowers makes d, what the walk says of slots, what lower says of them or less.
+func (g *Graph) lowers(d []float32, q unsafe.Pointer, slots []uint32) {
+	if g.fine != g.rough {
+		for i, s := range slots {
+			d[i] = g.lower(d[i], q, s)
+		}
+		return
+	}
+	g.codec.Lowers(d, q, g.codes.arena.Base(), slots)
+}
+
 // error is so many standard deviations of rough codes' errors; +Inf if nothing
 // is known of them.
 func (g *Graph) error(sigmas float32) float32 {

@@ -24,6 +24,9 @@ type codec interface {
 	// Lower is a distance that the row's vector is not below, for a query and
 	// what Walk says of it.
 	Lower(d float32, q, row unsafe.Pointer) float32
+	// Lowers makes d, what Walk says of the rows of slots, what Lower says of
+	// them or less.
+	Lowers(d []float32, q, base unsafe.Pointer, slots []uint32)
 }
 
 // rows is an array with a row for each slot, and what compares them.

@@ -52,11 +52,18 @@ type scratch struct {
 	found  []index.Neighbor
 	top    slot.Top
 
+	// of hops, see way
+	hops   bool     // the walk is one
+	want   int      // how many it expands at least of what is let through
+	most   int      // its pool's size
+	closed []uint32 // hidden neighbours of a node
+	first  []uint64 // what the first walk found
+
 	mem []uint64
 }
 
 func (g *Graph) newScratch() scratch {
-	n := max(g.m0, chunk) + 4
+	n := max(2*g.m0+hopRows, chunk) + 4
 	row, floats := 0, 0
 	if g.codec != nil {
 		row, floats = g.codes.stride+g.codes.over, (4*g.params.Dim+63)&^63
@@ -78,15 +85,16 @@ func (g *Graph) newScratch() scratch {
 	}
 	sc := scratch{
 		row: take(), code: take(), query: take(), exact: take(), other: take(),
-		dist:  make([]float32, n),
-		wdist: make([]float64, n),
-		batch: make([]uint32, n),
-		after: make([]uint32, n),
-		later: make([]uint32, n),
-		cdist: make([]float32, n),
-		cslot: make([]uint32, 0, n),
-		kept:  make([]uint32, 0, n),
-		mem:   mem,
+		dist:   make([]float32, n),
+		wdist:  make([]float64, n),
+		batch:  make([]uint32, n),
+		after:  make([]uint32, n),
+		later:  make([]uint32, n),
+		cdist:  make([]float32, n),
+		cslot:  make([]uint32, 0, n),
+		kept:   make([]uint32, 0, n),
+		closed: make([]uint32, g.m0),
+		mem:    mem,
 	}
 	if g.codec != nil {
 		sc.floats = unsafe.Slice((*float32)(take()), floats/4)[:g.params.Dim]

@@ -72,12 +72,16 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 	m := 0 // neighbours gathered and not sifted, in sc.after
 	for turn := 1; ; turn++ {
 		found := 0
-		for found == 0 && (n+m == 0 || p.next >= ahead) {
+		for found == 0 && (n+m == 0 || p.next >= ahead) && !(sc.hops && sc.arrived()) {
 			s, ok := p.nearest()
 			if !ok {
 				break
 			}
-			found = g.gather(from, sc, sc.later, level, s)
+			if sc.hops {
+				found = g.gatherAllowed(from, sc, sc.later, s)
+			} else {
+				found = g.gather(from, sc, sc.later, level, s)
+			}
 		}
 		if n+m+found == 0 {
 			return true
@@ -96,7 +100,7 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 					continue
 				}
 				s := sc.batch[i]
-				p.insert(d, s, g.hides(sc, s))
+				p.insert(d, s, !sc.hops && g.hides(sc, s))
 				if level == 0 { // it may soon be expanded
 					kernel.Prefetch(unsafe.Pointer(unsafe.SliceData(g.list(0, s))))
 				}
@@ -132,8 +136,9 @@ func (g *Graph) hides(sc *scratch, s uint32) bool {
 // to 0.977 for 2% of the time.
 const startShare = 8
 
-// start puts the search's first nodes into the pool; false if the graph is empty.
-func (g *Graph) start(sc *scratch, ef int) bool {
+// enter collects nodes near the query in sc.near, whatever the filter lets
+// through; false if the graph is empty.
+func (g *Graph) enter(sc *scratch, ef int) bool {
 	e := g.entry.Load()
 	if e == 0 {
 		return false
@@ -142,20 +147,33 @@ func (g *Graph) start(sc *scratch, ef int) bool {
 	level := min(top, 1)
 	cur, d := g.descend(sc, uint32(e), top, level)
 	sc.near = append(sc.near[:0], toKey(d, cur))
-	if level > 0 {
-		sc.seen.reset(g.alloc.Count())
-		sc.pool.reset(max(ef/startShare, 1))
-		sc.seen.add(cur)
-		sc.pool.insert(d, cur, g.hides(sc, cur))
-		sc.sketching = sketching{beyond: sc.sketching.beyond}
-		g.explore(sc, level, nil)
-		sc.near = append(sc.near[:0], sc.pool.keys...)
+	if level == 0 {
+		return true
 	}
+	allow := sc.allow
+	sc.allow = nil
 	sc.seen.reset(g.alloc.Count())
 	sc.pool.reset(ef)
-	for _, k := range sc.near {
+	sc.seen.add(cur)
+	sc.pool.insert(d, cur, g.hides(sc, cur))
+	sc.sketching = sketching{beyond: sc.sketching.beyond}
+	g.explore(sc, level, nil)
+	sc.near = append(sc.near[:0], sc.pool.keys...)
+	sc.allow = allow
+	return true
+}
+
+// start puts the search's first nodes into the pool.
+func (g *Graph) start(sc *scratch, ef, begin int) {
+	sc.seen.reset(g.alloc.Count())
+	sc.pool.reset(ef)
+	for i, k := range sc.near {
+		hide := g.hides(sc, keySlot(k))
+		if hide && i >= max(begin, 1) {
+			continue // it was only asked for what the filter lets through
+		}
 		sc.seen.add(keySlot(k))
-		sc.pool.insert(keyDistance(k), keySlot(k), g.hides(sc, keySlot(k)))
+		sc.pool.insert(keyDistance(k), keySlot(k), hide)
 	}
 	// An equal vector is found without a walk, whatever the graph is like.
 	id := g.identity(sc)
@@ -166,7 +184,6 @@ func (g *Graph) start(sc *scratch, ef int) bool {
 			sc.pool.insert(g.walkDistance(sc, s), s, g.hides(sc, s))
 		}
 	}
-	return true
 }
 
 // emit calls f with every label that may be returned for the node.
@@ -274,7 +291,7 @@ func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 	ef = g.poolSize(max(ef, k))
 	sc.allow = o.Allow
 	return g.moves.Search(dst, k, func(dst []index.Neighbor) []index.Neighbor {
-		if g.walk(sc, ef, o) {
+		if g.walk(sc, k, ef, o) {
 			return g.results(dst, sc, k)
 		}
 		sc.top.Reset(k)
@@ -284,24 +301,23 @@ func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 }
 
 // walk searches the graph, or returns false if a scan does better.
-func (g *Graph) walk(sc *scratch, ef int, o index.SearchOptions) bool {
+func (g *Graph) walk(sc *scratch, k, ef int, o index.SearchOptions) bool {
 	size := g.Len()
 	if ef >= maxPool || ef >= size/4 {
 		return false
 	}
-	sc.budget = 0
-	if o.Allow != nil && !g.worthAWalk(sc, ef, size) {
-		return false
-	}
-	sc.evals = 0
-	if !g.start(sc, ef) {
-		return false
+	sc.evals, sc.budget, sc.hops = 0, 0, false
+	if o.Allow == nil {
+		if !g.enter(sc, max(ef/startShare, 1)) {
+			return false
+		}
+		g.start(sc, ef, len(sc.near))
+	} else if way := g.choose(sc, ef, size); way != plain {
+		return way == hops && g.walkHops(sc, ef, k, o.Stop)
 	}
 	g.beginSketch(sc, false)
-	if !g.explore(sc, 0, o.Stop) {
-		return sc.budget == 0 || sc.evals <= sc.budget // stopped, not over budget
-	}
-	return true
+	// Stopped is not over budget.
+	return g.explore(sc, 0, o.Stop) || sc.budget == 0 || sc.evals <= sc.budget
 }
 
 // allowed is the distance of a label that the search may return.
@@ -377,9 +393,12 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 	}
 	ef = min(max(ef, minRangePool), maxPool)
 	size := g.Len()
-	if ef >= size/4 || o.Allow != nil && !g.worthAWalk(sc, ef, size) {
+	if ef >= size/4 || o.Allow != nil && o.Allow.Len() < plainCost*ef {
 		return false
 	}
+	// The walk goes everywhere within reach, whatever the filter lets through.
+	sc.allow = nil
+	defer func() { sc.allow = o.Allow }()
 	eps := o.Epsilon
 	if !(eps > 0) {
 		eps = g.params.Epsilon
@@ -387,10 +406,11 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 	// In the walk's own unit, rounded outwards; what is found is compared exactly.
 	inside, near := g.space.Reach(radius), g.space.Reach(radius+math.Abs(radius)*eps)
 
-	sc.evals, sc.budget = 0, 0
-	if !g.start(sc, ef) {
+	sc.evals, sc.budget, sc.hops = 0, 0, false
+	if !g.enter(sc, ef/startShare) {
 		return true
 	}
+	g.start(sc, ef, ef/startShare)
 	sc.front, sc.hits = sc.front[:0], sc.hits[:0]
 	for _, k := range sc.pool.keys {
 		g.reached(sc, keyDistance(k), keySlot(k), inside, near)
@@ -419,6 +439,9 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 			break
 		}
 		n := g.gather(g.rough, sc, sc.batch, 0, s)
+		if sc.evals += n; o.Allow != nil && sc.evals > o.Allow.Len() {
+			return false
+		}
 		g.distances(sc.dist, sc.query, sc.batch[:n])
 		for i, d := range sc.dist[:n] {
 			g.reached(sc, d, sc.batch[i], inside, near)
@@ -429,6 +452,9 @@ func (g *Graph) walkRange(sc *scratch, radius float64, o index.SearchOptions) bo
 		}
 	}
 	g.hitSame(sc)
+	if sc.allow = o.Allow; o.Allow != nil {
+		sc.hits = slices.DeleteFunc(sc.hits, func(s uint32) bool { return g.filtered(sc, s) })
+	}
 	for rest := sc.hits; len(rest) > 0; {
 		n := min(len(rest), len(sc.wdist))
 		g.exactly(sc, sc.wdist, rest[:n])

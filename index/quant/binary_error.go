@@ -39,6 +39,13 @@ func (b *Binary) Lower(d float32, q, row unsafe.Pointer) float32 {
 	return float32(least)
 }
 
+// Lowers makes d, what Walk says of the rows of slots, what Lower says of them.
+func (b *Binary) Lowers(d []float32, q, base unsafe.Pointer, slots []uint32) {
+	for i, t := range slots[:len(d)] {
+		d[i] = b.Lower(d[i], q, unsafe.Add(base, uintptr(t)*uintptr(b.Stride)))
+	}
+}
+
 // Doubt is what Walk's estimates near d are off by at most, but for rare cases.
 // Rows are taken to be as the query is, normally distributed.
 func (b *Binary) Doubt(_ float32, q unsafe.Pointer) float32 {

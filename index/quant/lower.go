@@ -32,6 +32,32 @@ func (s *SQ8) Lower(d float32, q, row unsafe.Pointer) float32 {
 	return float32(low)
 }
 
+// Lowers makes d, what Walk says of the rows of slots, what Lower says of them
+// or a little less.
+func (s *SQ8) Lowers(d []float32, q, base unsafe.Pointer, slots []uint32) {
+	slots = slots[:len(d)]
+	if s.Metric == index.L2 {
+		for i, t := range slots {
+			d[i] = s.Lower(d[i], q, unsafe.Add(base, uintptr(t)*uintptr(s.Stride)))
+		}
+		return
+	}
+	// Lower's sum, by what depends on the row.
+	h := s.queryHeader(q)
+	eq, nq := float64(h.err), math.Sqrt(float64(h.norm2))
+	perNorm, perErr, always := eq+1e-5*nq, nq+eq+1e-5, 1e-5*eq
+	perErr *= s.errUnit * (1 + 2e-6)
+	base = unsafe.Add(base, s.Stride-16)
+	for i, t := range slots {
+		r := (*sq8Header)(unsafe.Add(base, uintptr(t)*uintptr(s.Stride)))
+		low := float64(d[i]) - perNorm*math.Sqrt(float64(r.norm2)) - perErr*float64(r.scale)*float64(r.errSum>>sumBits) - always
+		if low != low {
+			low = math.Inf(-1)
+		}
+		d[i] = float32(low)
+	}
+}
+
 // Doubt is what Walk's estimates near d are off by at most, but for rare
 // cases: the errors of the components are independent, so their sum is about
 // the error's length over the root of their number, not its length. Rows are

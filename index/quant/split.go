@@ -133,6 +133,13 @@ func (s *Split) Doubt(d float32, q unsafe.Pointer) float32 {
 	return float32(e * n)
 }
 
+// Lowers makes d, what Walk says of the rows of slots, what Lower says of them.
+func (s *Split) Lowers(d []float32, q, base unsafe.Pointer, slots []uint32) {
+	for i, t := range slots[:len(d)] {
+		d[i] = s.Lower(d[i], q, unsafe.Add(base, uintptr(t)*uintptr(s.Stride)))
+	}
+}
+
 // Lower is what the true distance is not below where Walk says d.
 func (s *Split) Lower(d float32, q, row unsafe.Pointer) float32 {
 	nq := float64(s.queryHeader(q).norm)

@@ -458,3 +458,50 @@ func TestSQ8DoubtHolds(t *testing.T) {
 		}
 	}
 }
+
+func TestLowersAreAtMostLower(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	const n = 70
+	for _, dim := range []int{1, 17, 64, 384} {
+		for _, m := range []index.Metric{index.L2, index.IP, index.Cosine} {
+			sq8, split, binary := NewSQ8(dim, m), NewSplit(dim, m), NewBinary(dim, m)
+			for _, c := range []struct {
+				codec interface {
+					Encode(row unsafe.Pointer, v []float32)
+					Query(q unsafe.Pointer, v []float32)
+					Lower(d float32, q, row unsafe.Pointer) float32
+					Lowers(d []float32, q, base unsafe.Pointer, slots []uint32)
+				}
+				stride, query int
+			}{{sq8, sq8.Stride, sq8.QuerySize}, {split, split.Stride, split.QuerySize}, {binary, binary.Stride, binary.QuerySize}} {
+				base, q := memory(n*c.stride+Overread), memory(c.query)
+				v := make([]float32, dim)
+				vector := func() []float32 {
+					long := math.Exp(4 * r.NormFloat64())
+					for i := range v {
+						v[i] = float32(long * r.NormFloat64())
+					}
+					return v
+				}
+				for i := range n {
+					c.codec.Encode(unsafe.Add(base, i*c.stride), vector())
+				}
+				c.codec.Query(q, vector())
+				slots, d := r.Perm(n), make([]float32, n)
+				at := make([]uint32, n)
+				for i, s := range slots {
+					at[i], d[i] = uint32(s), float32(r.NormFloat64()*10)
+				}
+				d[0], d[1] = inf, -inf
+				got := append([]float32(nil), d...)
+				c.codec.Lowers(got, q, base, at)
+				for i, low := range got {
+					want := c.codec.Lower(d[i], q, unsafe.Add(base, slots[i]*c.stride))
+					if low != want && !(low < want && float64(want-low) <= 1e-5*(math.Abs(float64(want))+math.Abs(float64(d[i])))) {
+						t.Errorf("%T %v, dim %d: Lowers %v, Lower %v of %v", c.codec, m, dim, low, want, d[i])
+					}
+				}
+			}
+		}
+	}
+}

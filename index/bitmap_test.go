@@ -1,0 +1,54 @@
+package index_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nearcache/nearcache/index"
+)
+
+func TestBitmapBit(t *testing.T) {
+	var b index.Bitmap
+	for _, l := range []index.Label{0, 5, 63, 64, 200} {
+		b.Add(l)
+	}
+	for l := range index.Label(1000) {
+		if got := b.Bit(l) != 0; got != b.Contains(l) || b.Bit(l) > 1 {
+			t.Errorf("bit %d is %d", l, b.Bit(l))
+		}
+	}
+	if b.Bit(1<<63) != 0 {
+		t.Error("a label beyond all is in the set")
+	}
+}
+
+func TestBitmapSample(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, n := range []int{0, 1, 2, 40, 3000, 100_000} {
+		var b index.Bitmap
+		for range n {
+			b.Add(index.Label(r.IntN(100_000)))
+		}
+		seen := map[index.Label]bool{}
+		const want = 32
+		b.Sample(want, 7, func(l index.Label) {
+			if !b.Contains(l) || seen[l] {
+				t.Fatalf("%d labels: %d is not in the set or comes twice", n, l)
+			}
+			seen[l] = true
+		})
+		if n > 0 && len(seen) == 0 || n >= 3000 && len(seen) != want {
+			t.Errorf("%d labels: a sample of %d", n, len(seen))
+		}
+	}
+	// A set in few words gives one of each.
+	var few index.Bitmap
+	for l := range index.Label(192) {
+		few.Add(l)
+	}
+	n := 0
+	few.Sample(32, 0, func(index.Label) { n++ })
+	if n != 3 {
+		t.Errorf("3 words give a sample of %d", n)
+	}
+}
