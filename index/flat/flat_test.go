@@ -269,6 +269,11 @@ func compare(t *testing.T, p index.Params, name string, shape func(*rand.Rand, i
 			w.search(t, what, q, k, &allow)
 		}
 		all := w.search(t, what, q, n, nil)
+		var far index.Bitmap // a bound comes late
+		for _, nb := range all[2*len(all)/3:] {
+			far.Add(nb.Label)
+		}
+		w.search(t, what, q, 10, &far)
 		// Radii at which a row lies exactly.
 		for _, at := range []int{0, 3, len(all) / 10, len(all) / 2} {
 			w.within(t, what, q, all[at].Distance, nil)
@@ -493,6 +498,26 @@ func TestCandidatesSortByDistance(t *testing.T) {
 		}
 		if i > 0 && c <= newCandidate(lower[i-1], math.MaxUint32) {
 			t.Errorf("%v is not behind %v", e, lower[i-1])
+		}
+	}
+}
+
+func TestNearestFirst(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 1000 {
+		c := make([]candidate, 1+r.IntN(300))
+		for i := range c {
+			c[i] = newCandidate(float32(r.IntN(50)), uint32(i))
+		}
+		want := slices.Sorted(slices.Values(c))
+		n := 1 + r.IntN(len(c))
+		nearestFirst(c, n)
+		if !slices.Equal(c[:n], want[:n]) {
+			t.Fatalf("%d of %d: %v", n, len(c), c[:n])
+		}
+		slices.Sort(c)
+		if !slices.Equal(c, want) {
+			t.Fatal("candidates are lost")
 		}
 	}
 }

@@ -21,6 +21,9 @@ const (
 	chunkWords = 64
 	// scanWords is how many words of codes are scanned by one limit.
 	scanWords = 8
+	// Where less than one in plainShare is allowed, or one in codedShare where
+	// there are codes, to look each up is cheaper than to go by all slots.
+	plainShare, codedShare = 4, 8
 	// minCoded is from how many slots on codes are worth the query's encoding.
 	minCoded = 512
 )
@@ -179,7 +182,7 @@ func (x *Index) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 		s.mu.top.Reset(k)
 		s.run(o, math.Inf(1), k)
 		return s.mu.top.AppendTo(dst)
-	}, s.allowed(o, math.Inf(1))), nil
+	}, s.again(o, math.Inf(1))), nil
 }
 
 // Range appends all within radius (inclusive) to dst, nearest first.
@@ -197,15 +200,15 @@ func (x *Index) Range(dst []index.Neighbor, q []byte, radius float64, o index.Se
 		dst = append(dst, s.mu.found...)
 		slot.Sort(dst[n:])
 		return dst
-	}, s.allowed(o, radius))
+	}, s.again(o, radius))
 	if cap(s.mu.found) > 1<<16 {
 		s.mu.found = nil
 	}
 	return dst, nil
 }
 
-// allowed is the distance of a label that the search may return.
-func (s *search) allowed(o index.SearchOptions, radius float64) func(index.Label) (float64, bool) {
+// again is the distance of a label that the search may return.
+func (s *search) again(o index.SearchOptions, radius float64) func(index.Label) (float64, bool) {
 	return func(l index.Label) (float64, bool) {
 		if o.Allow != nil && !o.Allow.Contains(l) {
 			return 0, false
@@ -224,12 +227,11 @@ func (s *search) run(o index.SearchOptions, radius float64, k int) {
 	s.bound.Store(math.Float64bits(radius))
 	s.codes = x.codes != nil && count >= minCoded && k <= count/codedPerK
 	s.words = (count + 63) / 64
+	share := plainShare
 	s.next.Store(0)
 	s.stopped.Store(false)
-	// Few are allowed: to look each up is cheaper than to go by all slots.
-	share := 4
 	if s.codes {
-		share = 16
+		share = codedShare
 	}
 	if o.Allow != nil && o.Allow.Len() < count/share {
 		s.lookUp()
@@ -248,8 +250,9 @@ func (s *search) lookUp() {
 	w := &s.own
 	w.slots = w.slots[:0]
 	n := 0
+	at := s.x.labels.Cursor()
 	s.allow.Each(func(l index.Label) bool {
-		if t := s.x.labels.Slot(l); t != slot.None {
+		if t := at.Slot(l); t != slot.None {
 			s.add(w, t)
 		}
 		n++
@@ -294,18 +297,10 @@ func (s *search) scanRows(w *worker, from, to int) {
 			s.offer(w.dist, nil, first)
 			continue
 		}
-		for ; live != 0; live &= live - 1 {
-			t := uint32(i*64 + bits.TrailingZeros64(live))
-			if s.allows(t) {
-				s.add(w, t)
-			}
+		for live = s.allowed(i, live); live != 0; live &= live - 1 {
+			s.add(w, uint32(i*64+bits.TrailingZeros64(live)))
 		}
 	}
-}
-
-// allows asks the filter for the slot's label.
-func (s *search) allows(t uint32) bool {
-	return s.allow == nil || s.allow.Contains(index.Label(atomic.LoadUint64(s.x.name(t))))
 }
 
 // add has the slot's distance computed, with others.
@@ -358,6 +353,27 @@ func (s *search) offer(dist []float64, slots []uint32, first uint32) {
 	}
 }
 
+// allowed leaves of the bits of a word's slots those whose labels the filter
+// lets through. It has no branch on what it says, which would be a coin toss.
+func (s *search) allowed(word int, bit uint64) uint64 {
+	if s.allow == nil {
+		return bit
+	}
+	left := uint64(0)
+	if bits.OnesCount64(bit) > 32 { // all in turn is faster
+		names := unsafe.Slice(s.x.name(uint32(word*64)), 64)
+		for i := range names {
+			left = left>>1 | s.allow.Bit(index.Label(atomic.LoadUint64(&names[i])))<<63
+		}
+		return left & bit
+	}
+	for m := bit; m != 0; m &= m - 1 {
+		b := bits.TrailingZeros64(m)
+		left |= s.allow.Bit(index.Label(atomic.LoadUint64(s.x.name(uint32(word*64+b))))) << b
+	}
+	return left
+}
+
 // limits makes w.limit that of the search's bound.
 func (s *search) limits(w *worker) {
 	if b := math.Float64frombits(s.bound.Load()); b != w.bound {
@@ -372,25 +388,25 @@ func (s *search) scanCodes(w *worker, from, to int) {
 	w.grow()
 	size := x.wordBytes()
 	for i := from; i < to; {
-		// The first word of all gives a bound to the rest.
 		n := min(to-i, scanWords)
-		if w.bound != w.bound {
+		s.limits(w)
+		boundless := math.IsInf(w.bound, 1) // the first few give a bound to the rest
+		if boundless {
 			n = 1
 		}
-		s.limits(w)
 		// A slot's codes are written before its bit is set, so the bits are read first.
 		for j := range n {
 			w.live[j] = atomic.LoadUint64(x.word(i + j))
 		}
 		x.codes.Scan(&w.est[0], &w.pass[0], s.coded, &w.limit, unsafe.Add(x.blocks.Base(), i*size), n)
 		for j := range n {
-			for m := w.pass[j] & w.live[j]; m != 0; m &= m - 1 {
+			for m := s.allowed(i+j, w.pass[j]&w.live[j]); m != 0; m &= m - 1 {
 				b := bits.TrailingZeros64(m)
 				t := uint32((i+j)*64 + b)
 				w.cands = append(w.cands, newCandidate(x.codes.Lower(s.coded, w.est[j*64+b], x.blocks.Base(), t), t))
 			}
 		}
-		if len(w.cands) >= w.wait || n == 1 {
+		if len(w.cands) >= w.wait || boundless && len(w.cands) >= max(s.k, few) {
 			s.refine(w, max(s.k, few))
 			w.wait = max(minCands, 4*s.k, 2*len(w.cands))
 			if len(w.cands) > maxCands {
@@ -410,29 +426,75 @@ const (
 	few = 8
 )
 
-// refine computes the distances of most candidates that the bound does not
-// exclude, the likely nearest first. Those not computed stay: a better bound
+// refine computes the distances of about most candidates that the bound does
+// not exclude, the likely nearest first. Those not computed stay: a better bound
 // may exclude them.
 func (s *search) refine(w *worker, most int) {
-	if s.k == 0 {
-		most = len(w.cands)
-	} else {
-		slices.Sort(w.cands)
+	rest := w.cands
+	step := len(rest)
+	if s.k > 0 {
+		step = max(s.k, few)
 	}
-	kept := w.cands[:0]
-	for _, c := range w.cands {
-		s.limits(w)
-		switch {
-		case w.limit.Excludes(c.lower()) || !s.allows(c.slot()):
-		case most > 0:
-			most--
-			if w.slots = append(w.slots, c.slot()); len(w.slots) == few || most == 0 {
+	for most > 0 && len(rest) > 0 {
+		n := min(step, most, len(rest))
+		if s.k > 0 {
+			nearestFirst(rest, n)
+		}
+		for _, c := range rest[:n] {
+			if s.limits(w); w.limit.Excludes(c.lower()) {
+				continue
+			}
+			if w.slots = append(w.slots, c.slot()); len(w.slots) == few {
 				s.flush(w)
 			}
-		default:
-			kept = append(kept, c)
+		}
+		s.flush(w)
+		s.limits(w)
+		kept := rest[n:n]
+		for _, c := range rest[n:] {
+			if !w.limit.Excludes(c.lower()) {
+				kept = append(kept, c)
+			}
+		}
+		rest, most, step = kept, most-n, 4*step
+	}
+	w.cands = append(w.cands[:0], rest...)
+}
+
+// nearestFirst sorts the n likely nearest to the front. To sort all would take
+// longer than the distances of those that are computed.
+func nearestFirst(c []candidate, n int) {
+	if n > len(c)/4 {
+		slices.Sort(c)
+		return
+	}
+	// c[:n] is a heap, the farthest at 0.
+	h := c[:n]
+	for i := n/2 - 1; i >= 0; i-- {
+		sink(h, i)
+	}
+	for i, x := range c[n:] {
+		if x < h[0] {
+			c[n+i], h[0] = h[0], x
+			sink(h, 0)
 		}
 	}
-	s.flush(w)
-	w.cands = kept
+	slices.Sort(h)
+}
+
+func sink(h []candidate, i int) {
+	for x := h[i]; ; {
+		j := 2*i + 1
+		if j >= len(h) {
+			break
+		}
+		if j+1 < len(h) && h[j+1] > h[j] {
+			j++
+		}
+		if h[j] <= x {
+			break
+		}
+		h[i], h[j] = h[j], x
+		i = j
+	}
 }
