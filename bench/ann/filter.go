@@ -13,17 +13,17 @@ import (
 // shares are the selectivities of the filters.
 var shares = []float64{0.0001, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1}
 
-// filters measures searches in a part of the set: a random one, and the ball
-// around some row, asked for by the queries nearest to it and by those
-// farthest from it.
+// filters measures searches in a part of the set: a random one, the ball around
+// some row, asked for by the queries nearest to it and by those farthest from
+// it, and all but such a ball, asked for by the queries in it.
 func filters(o *options, s *set, r *result) error {
 	single(o, true, nil)
 	defer single(o, false, nil)
 	const anchors, each = 4, 25
 	t := &table{
 		Title: fmt.Sprintf("filtered searches at ef=%d, recall@%d and microseconds (mean)", o.ef, o.k),
-		Note:  "random: any rows; near, far: the rows around an anchor, asked for by the queries nearest to it and farthest from it; flat: exact, with the same filter",
-		Head:  []string{"engine", "share", "random", "us", "flat us", "near", "us", "flat us", "far", "us", "flat us"},
+		Note:  "random: any rows; near, far: the rows around an anchor, asked for by the queries nearest to it and farthest from it; around: the rows farthest from an anchor, asked for by the queries nearest to it; flat: exact, with the same filter",
+		Head:  []string{"engine", "share", "random", "us", "flat us", "near", "us", "flat us", "far", "us", "flat us", "around", "us", "flat us"},
 	}
 	r.Tables = append(r.Tables, t)
 	flat, err := newStore(o, s, "flat")
@@ -52,7 +52,7 @@ func filters(o *options, s *set, r *result) error {
 		for _, share := range shares {
 			n := max(1, int(share*float64(s.n)))
 			cells := []any{name, fmt.Sprintf("%g%%", 100*share)}
-			for _, kind := range []string{"random", "near", "far"} {
+			for _, kind := range []string{"random", "near", "far", "around"} {
 				var right, wanted int
 				var ours, exact time.Duration
 				for range anchors {
@@ -100,7 +100,13 @@ func (s *set) part(kind string, n, queries int, rng *rand.Rand) (*index.Bitmap, 
 	asked := rng.Perm(s.queries)
 	if kind != "random" {
 		rows = by(s.n, func(i int) float64 { return distance(s.metric, anchor, s.row(i)) })
-		sign := map[string]float64{"near": 1, "far": -1}[kind]
+		if kind == "around" {
+			slices.Reverse(rows)
+		}
+		sign := 1.0
+		if kind == "far" {
+			sign = -1
+		}
 		asked = by(s.queries, func(i int) float64 { return sign * distance(s.metric, anchor, s.queryAt(i)) })
 	}
 	var allow index.Bitmap
