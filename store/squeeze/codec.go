@@ -27,6 +27,7 @@ const (
 	maxFrameHeader = 4 + 1 + 1 + 8 // magic, descriptor, dictionary, content size
 	maxBlock       = 128 << 10     // of a zstd block, decompressed
 	window         = 256 << 10     // of matches; an encoder has a buffer of that size
+	maxLanes       = 4             // that compress at once, and as many that decompress
 	minSaved       = 8             // a value is left as it is if compression saves less than 1/minSaved
 )
 
@@ -93,9 +94,9 @@ type Codec struct {
 // generation is a dictionary and what uses it.
 type generation struct {
 	id         uint8
-	dictionary []byte                       // nil in generation 0
-	enc        atomic.Pointer[zstd.Encoder] // nil once it is not the current one
-	dec        *zstd.Decoder
+	dictionary []byte               // nil in generation 0
+	encoders   lanes[*zstd.Encoder] // nil once it is not the current one
+	decoders   lanes[*zstd.Decoder]
 	// refs counts the values, and one while it is the current one. At 0 it is
 	// gone for good.
 	refs atomic.Int64
@@ -120,17 +121,17 @@ func New(o Options) (*Codec, error) {
 }
 
 func (c *Codec) newGeneration(id uint8, dictionary []byte) (*generation, error) {
-	threads := min(4, runtime.GOMAXPROCS(0))
+	g := &generation{id: id, dictionary: dictionary}
 	eo := []zstd.EOption{
 		zstd.WithEncoderLevel(c.o.Level),
-		zstd.WithEncoderConcurrency(threads),
+		zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), // memory is trusted
 		zstd.WithSingleSegment(true),
 		zstd.WithWindowSize(window),
 		zstd.WithLowerEncoderMem(true),
 	}
 	do := []zstd.DOption{
-		zstd.WithDecoderConcurrency(threads),
+		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderMaxMemory(uint64(c.o.MaxLen) + 1),
 		zstd.WithDecodeAllCapLimit(true),
 	}
@@ -138,17 +139,39 @@ func (c *Codec) newGeneration(id uint8, dictionary []byte) (*generation, error) 
 		eo = append(eo, zstd.WithEncoderDict(dictionary))
 		do = append(do, zstd.WithDecoderDicts(dictionary))
 	}
-	enc, err := zstd.NewWriter(nil, eo...)
-	if err != nil {
-		return nil, err
+	for range min(maxLanes, runtime.GOMAXPROCS(0)) {
+		enc, err := zstd.NewWriter(nil, eo...) // takes its tables with the first value
+		if err != nil {
+			return nil, err
+		}
+		dec, err := zstd.NewReader(nil, do...)
+		if err != nil {
+			return nil, err
+		}
+		g.encoders = append(g.encoders, lane[*zstd.Encoder]{coder: enc})
+		g.decoders = append(g.decoders, lane[*zstd.Decoder]{coder: dec})
 	}
-	dec, err := zstd.NewReader(nil, do...)
-	if err != nil {
-		return nil, err
-	}
-	g := &generation{id: id, dictionary: dictionary, dec: dec}
-	g.enc.Store(enc)
 	return g, nil
+}
+
+// lanes let several goroutines work at once. The first that is free is taken,
+// so that one goroutine alone always finds the same tables in its caches.
+type lanes[T any] []lane[T]
+
+type lane[T any] struct {
+	sync.Mutex
+	coder T
+}
+
+// lock returns a lane for the caller alone, who unlocks it.
+func (l lanes[T]) lock() *lane[T] {
+	for i := range l {
+		if l[i].TryLock() {
+			return &l[i]
+		}
+	}
+	l[0].Lock()
+	return &l[0]
 }
 
 // Compress appends the compressed src to dst. It returns dst as it was and
@@ -176,14 +199,15 @@ func Room(n int) int { return n + n>>8 + 64 + maxHeader }
 // follows from these; or src itself if that cannot be.
 func (g *generation) compress(dst, src []byte) []byte {
 	at := len(dst)
-	enc := g.enc.Load()
-	if enc == nil { // a newer one came this moment
+	e := g.encoders.lock()
+	defer e.Unlock()
+	if e.coder == nil { // a newer generation came this moment
 		return append(dst, src...)
 	}
 	dst = append(dst, g.id)
 	dst = binary.AppendUvarint(dst, uint64(len(src)))
 	body := len(dst)
-	dst = enc.EncodeAll(src, dst)
+	dst = e.coder.EncodeAll(src, dst)
 	var h [maxFrameHeader]byte
 	frame := appendFrameHeader(h[:0], g.id, len(src))
 	if len(dst)-body < len(frame) || string(dst[body:body+len(frame)]) != string(frame) {
@@ -263,7 +287,7 @@ func (c *Codec) Decompress(dst, src []byte) ([]byte, error) {
 	frame := append(appendFrameHeader((*s)[:0], g.id, n), blocks...)
 	dst = slices.Grow(dst, n)
 	at := len(dst)
-	out, err := g.dec.DecodeAll(frame, dst[at:at:at+n])
+	out, err := g.decode(dst[at:at:at+n], frame)
 	if *s = frame; cap(frame) <= maxBlock {
 		c.scratch.Put(s)
 	}
@@ -274,6 +298,12 @@ func (c *Codec) Decompress(dst, src []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: %d bytes, want %d", ErrCorrupt, len(out), n)
 	}
 	return dst[:at+n], nil
+}
+
+func (g *generation) decode(dst, frame []byte) ([]byte, error) {
+	d := g.decoders.lock()
+	defer d.Unlock()
+	return d.coder.DecodeAll(frame, dst)
 }
 
 // acquire adds a reference to the current generation.
@@ -320,6 +350,10 @@ func (c *Codec) Stale(src []byte) bool {
 	return len(src) > 0 && src[0] != c.current.Load().id
 }
 
+// Dictionary is the current generation's, in zstd's format; nil if it has none.
+// It may not be changed.
+func (c *Codec) Dictionary() []byte { return c.current.Load().dictionary }
+
 // Stats are the figures of a Codec.
 type Stats struct {
 	Generations []GenerationStats // the oldest number first
@@ -331,7 +365,7 @@ type Stats struct {
 // GenerationStats are the figures of a generation.
 type GenerationStats struct {
 	ID         uint8
-	Dictionary int   // bytes. Its decoder takes as much again; the current one's encoders 1 MB for each of up to 4 processors
+	Dictionary int   // bytes. Its decoder takes as much again; the current one's encoders 1 MB for each that works at once
 	Values     int64 // that refer to it
 }
 

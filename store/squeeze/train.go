@@ -10,7 +10,7 @@ import (
 const (
 	minDictionary  = 1 << 10
 	minSamples     = 32 // values, below which there is nothing to learn
-	samplesPerDict = 8  // bytes of samples for each byte of dictionary
+	samplesPerDict = 4  // bytes of samples for each byte of dictionary
 	minGain        = 32 // a dictionary is adopted if it makes values smaller by 1/minGain
 	holdOut        = 4  // one value in holdOut judges and is not learned from
 )
@@ -71,9 +71,19 @@ func (c *Codec) Train() (adopted bool, err error) {
 	g.refs.Store(1)
 	c.generations[id].Store(g)
 	c.current.Store(g)
-	old.enc.Store(nil)
+	old.retire()
 	c.drop(old)
 	return true, nil
+}
+
+// retire lets the encoders' tables go.
+func (g *generation) retire() {
+	for i := range g.encoders {
+		l := &g.encoders[i]
+		l.Lock()
+		l.coder = nil
+		l.Unlock()
+	}
 }
 
 // freeID finds a number that no value refers to, after the current one.
