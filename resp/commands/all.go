@@ -10,6 +10,7 @@ func All() [][]*command.Spec {
 		bitCommands,
 		keyCommands,
 		hashCommands,
+		zsetCommands,
 		transactionCommands,
 		searchCommands,
 		connectionCommands,

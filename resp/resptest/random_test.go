@@ -3,6 +3,7 @@ package resptest_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -33,6 +34,7 @@ func TestRandomCommandsAgree(t *testing.T) {
 	for i, proto := range []int{2, 3, 2, 3} {
 		d.conns[i] = [2]*resptest.Conn{dial(t, ours, proto), dial(t, theirs, proto)}
 	}
+	maps.Copy(commandArgs, zsetArgs)
 	for name := range commandArgs {
 		if v := d.conns[0][0].Do("COMMAND", "INFO", name); len(v.Elems) == 1 && v.Elems[0].Kind == resptest.Array {
 			d.names = append(d.names, name)
@@ -97,7 +99,7 @@ func (d *duel) step() {
 	}
 	mutation := d.rng.IntN(60)
 	switch strings.ToUpper(args[0]) {
-	case "SCAN", "HSCAN", "HRANDFIELD": // their replies are decided for some arguments only
+	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "BZPOPMIN", "BZMPOP": // their replies are decided for some arguments only
 		mutation = -1
 	case "SET", "GETEX", "SETEX", "PSETEX", "MSETEX", "INCREX", "EXPIRE", "PEXPIRE": // a short time would end during the test
 		if mutation == 2 {
@@ -153,9 +155,9 @@ func (d *duel) both(c int, args ...string) {
 // commands, what is unordered by its order.
 func (d *duel) same(args []string, ours, theirs resptest.Value) bool {
 	switch strings.ToUpper(args[0]) {
-	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN":
+	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN", "ZSCAN":
 		pairs := slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "WITHVALUES") }) ||
-			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
+			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "ZSCAN") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
 		ours, theirs = ours.Sorted(pairs), theirs.Sorted(pairs)
 	case "EXEC":
 		return d.close(leaves(ours), leaves(theirs))
@@ -227,12 +229,16 @@ func (d *duel) compareData() {
 	for _, db := range []string{"1", "0"} {
 		d.both(1, "SELECT", db)
 		d.both(1, "KEYS", "*")
-		for _, key := range keys {
+		for _, key := range slices.Concat(keys, zsetKeys) {
 			d.both(1, "TYPE", key)
 			d.both(1, "PTTL", key)
-			if d.conns[1][0].Do("TYPE", key).Text == "hash" {
+			switch d.conns[1][0].Do("TYPE", key).Text {
+			case "hash":
 				d.both(1, "HGETALL", key)
-			} else {
+			case "zset":
+				d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
+				d.both(1, "OBJECT", "ENCODING", key)
+			default:
 				d.both(1, "GET", key)
 			}
 		}
@@ -245,7 +251,12 @@ var keys = []string{"a", "b", "c", "h1", "h2", "h3", "n", "f", "", "bin\x00\xff"
 
 func (d *duel) pick(s ...string) string { return s[d.rng.IntN(len(s))] }
 
-func (d *duel) key() string { return keys[d.rng.IntN(len(keys))] }
+func (d *duel) key() string {
+	if d.rng.IntN(12) == 0 {
+		return zsetKeys[d.rng.IntN(len(zsetKeys))]
+	}
+	return keys[d.rng.IntN(len(keys))]
+}
 
 func (d *duel) hash() string { return d.pick("h1", "h2", "h3", d.key()) }
 

@@ -5,10 +5,12 @@ import (
 	"github.com/nearcache/nearcache/store/object"
 	"github.com/nearcache/nearcache/store/types/hash"
 	"github.com/nearcache/nearcache/store/types/str"
+	"github.com/nearcache/nearcache/store/types/zset"
 )
 
 // All lists the data types, with the names that TYPE answers.
 var All = []*object.Type{
 	str.Type,
 	hash.Type,
+	zset.Type,
 }

@@ -176,13 +176,14 @@ func (v *Value) Rank(member []byte) (rank int, score float64, ok bool) {
 	return v.t.rank(score, member), score, true
 }
 
-// Set gives a member a score, which is not NaN, and reports whether it is new.
-func (v *Value) Set(member []byte, score float64) (added bool) {
+// Set gives a member a score, which is not NaN, and reports whether it is new or
+// had another.
+func (v *Value) Set(member []byte, score float64) (added, updated bool) {
 	if v.t == nil {
 		_, old, lo, hi, there := v.findSmall(member)
 		if there {
 			if old == score {
-				return false
+				return false, false
 			}
 			v.change(lo, hi, 0)
 			v.n--
@@ -190,12 +191,12 @@ func (v *Value) Set(member []byte, score float64) (added bool) {
 			v.spread()
 			v.t.add(member, score)
 			v.n++
-			return true
+			return true, false
 		} else if len(member) > maxLen {
 			v.small[0] |= flagLarge
 		}
 		v.insertSmall(member, score)
-		return !there
+		return !there, there
 	}
 	t := v.t
 	h := hashOf(member)
@@ -205,18 +206,18 @@ func (v *Value) Set(member []byte, score float64) (added bool) {
 		t.index.insert(&t.arena, r, h)
 		t.insert(score, r)
 		v.n++
-		return true
+		return true, false
 	}
 	old := t.arena.score(r)
 	if old == score {
-		return false
+		return false, false
 	}
 	if !t.move(old, score, member) {
 		t.remove(old, member)
 		t.insert(score, r)
 	}
 	t.arena.setScore(r, score)
-	return false
+	return false, true
 }
 
 // Remove takes a member out and reports whether it was there.
