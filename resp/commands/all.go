@@ -11,6 +11,7 @@ func All() [][]*command.Spec {
 		keyCommands,
 		hashCommands,
 		zsetCommands,
+		geoCommands,
 		transactionCommands,
 		searchCommands,
 		connectionCommands,

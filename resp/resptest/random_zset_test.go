@@ -6,7 +6,7 @@ import (
 )
 
 // zsetKeys are the keys of sorted sets; in zl all scores are equal.
-var zsetKeys = []string{"z1", "z2", "z3", "z4", "zl"}
+var zsetKeys = []string{"z1", "z2", "z3", "z4", "zl", "geo"}
 
 func (d *duel) zset() string {
 	if d.rng.IntN(20) == 0 {
@@ -178,4 +178,70 @@ var zsetArgs = map[string]func(d *duel) []string{
 	"zinterstore": func(d *duel) []string { return args(d.zset(), d.zkeys(), d.zopOptions(false)) },
 	"zdiffstore":  func(d *duel) []string { return args(d.zset(), d.zkeys()) },
 	"zintercard":  func(d *duel) []string { return args(d.zkeys(), d.some([]string{"LIMIT", d.number()})) },
+	"geoadd": func(d *duel) []string {
+		l := []string{"geo"}
+		l = append(l, d.some([]string{d.pick("NX", "XX")}, []string{"CH"})...)
+		for range 1 + d.rng.IntN(4) {
+			l = append(l, args(d.place(), d.member())...)
+		}
+		return l
+	},
+	"geodist": func(d *duel) []string { return args(d.geo(), d.member(), d.member(), d.some([]string{d.unit()})) },
+	"geohash": func(d *duel) []string { return args(d.geo(), d.member(), d.member()) },
+	"geopos":  func(d *duel) []string { return args(d.geo(), d.member(), d.member()) },
+	"geosearch": func(d *duel) []string {
+		return args(d.geo(), d.area(), d.geoOptions())
+	},
+	"geosearchstore": func(d *duel) []string {
+		return args(d.zset(), d.geo(), d.area(), d.some([]string{"ASC"}, []string{"COUNT", d.number()}, []string{d.pick("WITHDIST", "x")}))
+	},
+	"georadius": func(d *duel) []string {
+		return args(d.geo(), d.place(), d.length(), d.unit(), d.geoOptions(), d.some([]string{"STORE", d.zset()}))
+	},
+	"georadius_ro":         func(d *duel) []string { return args(d.geo(), d.place(), d.length(), d.unit(), d.geoOptions()) },
+	"georadiusbymember":    func(d *duel) []string { return args(d.geo(), d.member(), d.length(), d.unit(), d.geoOptions()) },
+	"georadiusbymember_ro": func(d *duel) []string { return args(d.geo(), d.member(), d.length(), d.unit(), d.geoOptions()) },
+}
+
+func (d *duel) geo() string {
+	if d.rng.IntN(20) == 0 {
+		return d.zset()
+	}
+	return "geo"
+}
+
+func (d *duel) place() []string {
+	if d.rng.IntN(10) == 0 {
+		return []string{d.pick("180", "-180", "181", "0", d.number()), d.pick("85.05112878", "-85.05112878", "86", "0", d.number())}
+	}
+	return []string{
+		strconv.FormatFloat(d.rng.Float64()*360-180, 'f', d.rng.IntN(8), 64),
+		strconv.FormatFloat(d.rng.Float64()*170-85, 'f', d.rng.IntN(8), 64),
+	}
+}
+
+func (d *duel) unit() string { return d.pick("m", "km", "KM", "ft", "mi", "km", "x") }
+
+func (d *duel) length() string {
+	return d.pick("1", "100", "1000", "5000", "20000", "1e7", "0", d.float())
+}
+
+func (d *duel) area() []string {
+	from := []string{"FROMMEMBER", d.member()}
+	if d.rng.IntN(2) == 0 {
+		from = append([]string{"FROMLONLAT"}, d.place()...)
+	}
+	by := []string{"BYRADIUS", d.length(), d.unit()}
+	if d.rng.IntN(2) == 0 {
+		by = []string{"BYBOX", d.length(), d.length(), d.unit()}
+	}
+	if d.rng.IntN(20) == 0 {
+		return from
+	}
+	return append(from, by...)
+}
+
+func (d *duel) geoOptions() []string {
+	return d.some([]string{"WITHDIST"}, []string{"WITHHASH"}, []string{"WITHCOORD"}, []string{d.pick("ASC", "DESC")},
+		args("COUNT", d.pick("1", "3", "100", d.number()), d.some([]string{"ANY"})))
 }
