@@ -12,6 +12,7 @@ func All() [][]*command.Spec {
 		hashCommands,
 		zsetCommands,
 		geoCommands,
+		hyperLogLogCommands,
 		transactionCommands,
 		searchCommands,
 		connectionCommands,

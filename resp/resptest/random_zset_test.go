@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// zsetKeys are the keys of sorted sets; in zl all scores are equal.
-var zsetKeys = []string{"z1", "z2", "z3", "z4", "zl", "geo"}
+// zsetKeys are the keys of sorted sets, in zl with equal scores, and of counts.
+var zsetKeys = []string{"z1", "z2", "z3", "z4", "zl", "geo", "hll1", "hll2", "hll3"}
 
 func (d *duel) zset() string {
 	if d.rng.IntN(20) == 0 {
@@ -178,6 +178,20 @@ var zsetArgs = map[string]func(d *duel) []string{
 	"zinterstore": func(d *duel) []string { return args(d.zset(), d.zkeys(), d.zopOptions(false)) },
 	"zdiffstore":  func(d *duel) []string { return args(d.zset(), d.zkeys()) },
 	"zintercard":  func(d *duel) []string { return args(d.zkeys(), d.some([]string{"LIMIT", d.number()})) },
+	"pfadd": func(d *duel) []string {
+		l := []string{d.hll()}
+		n := d.rng.IntN(4)
+		if d.rng.IntN(10) == 0 {
+			n = d.rng.IntN(1500)
+		}
+		for range n {
+			l = append(l, strconv.Itoa(d.rng.IntN(100_000)))
+		}
+		return l
+	},
+	"pfcount": func(d *duel) []string { return args(d.hll(), d.some([]string{d.hll()}, []string{d.hll()})) },
+	"pfmerge": func(d *duel) []string { return args(d.hll(), d.some([]string{d.hll()}, []string{d.hll()})) },
+	"pfdebug": func(d *duel) []string { return args(d.pick("GETREG", "DECODE", "ENCODING", "TODENSE", "x"), d.hll()) },
 	"geoadd": func(d *duel) []string {
 		l := []string{"geo"}
 		l = append(l, d.some([]string{d.pick("NX", "XX")}, []string{"CH"})...)
@@ -244,4 +258,11 @@ func (d *duel) area() []string {
 func (d *duel) geoOptions() []string {
 	return d.some([]string{"WITHDIST"}, []string{"WITHHASH"}, []string{"WITHCOORD"}, []string{d.pick("ASC", "DESC")},
 		args("COUNT", d.pick("1", "3", "100", d.number()), d.some([]string{"ANY"})))
+}
+
+func (d *duel) hll() string {
+	if d.rng.IntN(20) == 0 {
+		return d.key()
+	}
+	return d.pick("hll1", "hll2", "hll3")
 }
