@@ -207,9 +207,10 @@ func (w *Writer) Verbatim(format, text string) {
 func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
 
 // AppendDouble appends f as Redis 8 prints a double: inf, -inf and nan in words,
-// whole numbers up to 2^62 in full, all others with the fewest digits that read
-// back as f. Whether those come with an exponent follows the rules of fpconv,
-// which Redis uses: 0.00001 and 12345.5, but 1.234e-5 and 1.2345678901234e+4.
+// whole numbers up to 2^62 in full, all others with digits that read back as f,
+// nearly always the fewest (appendDigits). Whether those come with an exponent
+// follows the rules of fpconv, which Redis uses: 0.00001 and 12345.5, but 1.234e-5
+// and 1.2345678901234e+4.
 func AppendDouble(b []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -223,28 +224,16 @@ func AppendDouble(b []byte, f float64) []byte {
 	case math.Abs(f) <= 1<<62 && f == math.Trunc(f):
 		return strconv.AppendInt(b, int64(f), 10)
 	}
-	// d.ddde±xx, of which the digits and the exponent are wanted.
 	var text [32]byte
-	e := strconv.AppendFloat(text[:0], math.Abs(f), 'e', -1, 64)
-	digits := e[:1]
-	i := 1
-	if e[1] == '.' {
-		for i = 2; e[i] != 'e'; i++ {
-		}
-		copy(e[1:], e[2:i])
-		digits = e[:i-1]
-	}
-	exp := 0
-	for _, c := range e[i+2:] {
-		exp = exp*10 + int(c-'0')
+	digits, k := appendDigits(text[:0], math.Abs(f))
+	n := len(digits)
+	exp := n + k - 1 // of the first digit
+	sign := byte('+')
+	if exp < 0 {
+		exp, sign = -exp, '-'
 	}
 	if f < 0 {
 		b = append(b, '-')
-	}
-	n := len(digits)
-	k := exp - (n - 1) // f is digits times 10 to the k
-	if e[i+1] == '-' {
-		k = -exp - (n - 1)
 	}
 	switch {
 	case k >= 0 && exp < n+7:
@@ -271,6 +260,6 @@ func AppendDouble(b []byte, f float64) []byte {
 		b = append(b, '.')
 		b = append(b, digits[1:]...)
 	}
-	b = append(b, 'e', e[i+1])
+	b = append(b, 'e', sign)
 	return strconv.AppendInt(b, int64(exp), 10)
 }
