@@ -198,6 +198,11 @@ func (t *tree) insertIn(nd *node, score float64, member []byte, r ref, last bool
 func (t *tree) remove(score float64, member []byte) {
 	t.removeIn(t.root, score, member)
 	t.n--
+	t.lowerRoot()
+}
+
+// lowerRoot takes away roots that have nothing to choose.
+func (t *tree) lowerRoot() {
 	for t.root.below != nil && t.root.n == 1 {
 		t.root = t.root.below.node[0]
 		t.bytes -= 2 * nodeBytes
@@ -213,9 +218,44 @@ func (t *tree) removeIn(nd *node, score float64, member []byte) {
 		return
 	}
 	i := t.child(nd, score, member)
+	t.removeIn(nd.below.node[i], score, member)
+	t.mend(nd, i, 1)
+}
+
+// removeRun takes out members from a rank on, all of one leaf and no more than
+// limit. It calls gone with each and returns how many.
+func (t *tree) removeRun(rank, limit int, gone func(ref)) int {
+	n := t.removeRunIn(t.root, rank, limit, gone)
+	t.n -= n
+	t.lowerRoot()
+	return n
+}
+
+func (t *tree) removeRunIn(nd *node, rank, limit int, gone func(ref)) (n int) {
+	if nd.below == nil {
+		n = min(limit, nd.n-rank)
+		for _, r := range nd.refs[rank : rank+n] {
+			gone(r)
+		}
+		copy(nd.scores[rank:], nd.scores[rank+n:nd.n])
+		copy(nd.refs[rank:], nd.refs[rank+n:nd.n])
+		nd.n -= n
+		return n
+	}
+	i := 0
+	for rank >= int(nd.below.count[i]) {
+		rank -= int(nd.below.count[i])
+		i++
+	}
+	n = t.removeRunIn(nd.below.node[i], rank, limit, gone)
+	t.mend(nd, i, n)
+	return n
+}
+
+// mend puts entry i of an inner node right after so many members below it went.
+func (t *tree) mend(nd *node, i, gone int) {
 	k := nd.below.node[i]
-	t.removeIn(k, score, member)
-	nd.below.count[i]--
+	nd.below.count[i] -= uint32(gone)
 	if k.n > 0 {
 		nd.first(i)
 	}

@@ -263,10 +263,18 @@ func (v *Value) RemoveRange(lo, hi int) {
 		v.setLen(v.n - (hi - lo))
 		return
 	}
-	for range hi - lo {
-		nd, i := v.t.at(lo)
-		r := nd.refs[i]
-		v.drop(r, hashOf(v.t.arena.member(r)))
+	if lo == 0 && hi == v.n {
+		v.t, v.n = newTree(), 0
+		return
+	}
+	t := v.t
+	for left := hi - lo; left > 0; {
+		n := t.removeRun(lo, left, func(r ref) {
+			t.index.remove(&t.arena, r, hashOf(t.arena.member(r)))
+			t.arena.drop(r)
+		})
+		left -= n
+		v.n -= n
 	}
 	v.shrink()
 }

@@ -147,6 +147,9 @@ func TestSetIsAsAModel(t *testing.T) {
 				case k == 17 && len(m) > 0:
 					lo := rng.IntN(len(m))
 					hi := min(len(m), lo+rng.IntN(20))
+					if rng.IntN(100) == 0 {
+						hi = min(len(m), lo+rng.IntN(size))
+					}
 					v.RemoveRange(lo, hi)
 					m = slices.Delete(m, lo, hi)
 				case k == 18:
