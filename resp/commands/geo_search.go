@@ -267,7 +267,8 @@ func (q geoQuery) store(c *command.Ctx, a *geoSearchArgs, found []geoPoint) {
 	for i := range found {
 		score := found[i].score
 		if a.storeDist {
-			score = found[i].distance / a.shape.Unit
+			p := &found[i]
+			score = geo.ExactDistance(a.shape.Lon, a.shape.Lat, p.lon, p.lat) / a.shape.Unit
 		}
 		result.Set(found[i].member, score)
 	}
