@@ -326,12 +326,17 @@ func geoRadiusKeys(options int) func(argv [][]byte) [][]byte {
 	}
 }
 
-var (
-	geoCountArg = command.Arg{Name: "count-block", Type: "block", Optional: true, Args: []command.Arg{
-		{Name: "count", Type: "integer", Token: "COUNT"}, optional(flagArg("any", "ANY")),
+func geoCount(anyArg command.Arg) command.Arg {
+	return command.Arg{Name: "count-block", Type: "block", Optional: true, Args: []command.Arg{
+		{Name: "count", Type: "integer", Token: "COUNT"}, anyArg,
 	}}
-	geoOrderArg = command.Arg{Name: "order", Type: "oneof", Optional: true, Args: []command.Arg{flagArg("asc", "ASC"), flagArg("desc", "DESC")}}
-	geoWithArgs = []command.Arg{
+}
+
+var (
+	geoCountArg    = geoCount(optional(flagArg("any", "ANY")))
+	geoCountAnyArg = geoCount(sinceVersion("6.2.0", optional(flagArg("any", "ANY"))))
+	geoOrderArg    = command.Arg{Name: "order", Type: "oneof", Optional: true, Args: []command.Arg{flagArg("asc", "ASC"), flagArg("desc", "DESC")}}
+	geoWithArgs    = []command.Arg{
 		optional(flagArg("withcoord", "WITHCOORD")), optional(flagArg("withdist", "WITHDIST")), optional(flagArg("withhash", "WITHHASH")),
 	}
 	geoFromArg = command.Arg{Name: "from", Type: "oneof", Args: []command.Arg{
@@ -347,7 +352,6 @@ var (
 	}}
 	geoCenterArgs = []command.Arg{keyArg, lonArg, latArg, {Name: "radius", Type: "double"}, geoUnitArg}
 	geoMemberArgs = []command.Arg{keyArg, memberArg, {Name: "radius", Type: "double"}, geoUnitArg}
-	geoTailArgs   = append(slices.Clone(geoWithArgs), geoCountArg, geoOrderArg)
 )
 
 var geoSearchCommand = &command.Spec{
@@ -369,29 +373,29 @@ var geoSearchStoreCommand = &command.Spec{
 }
 
 var geoRadiusCommand = &command.Spec{
-	Name: "georadius", Arity: -6, Flags: command.Write | command.DenyOOM | command.MovableKeys, Keys: command.KeySpec{Find: geoRadiusKeys(6)}, Group: command.GroupGeo, Since: "3.2.0",
+	Name: "georadius", Arity: -6, Flags: command.Write | command.DenyOOM | command.MovableKeys, Keys: command.KeySpec{First: 1, Last: 1, Step: 1, Find: geoRadiusKeys(6)}, Group: command.GroupGeo, Since: "3.2.0",
 	Summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.",
-	Args:    slices.Concat(geoCenterArgs, geoTailArgs, []command.Arg{geoStoreArg}),
+	Args:    slices.Concat(geoCenterArgs, geoWithArgs, []command.Arg{geoCountAnyArg, geoOrderArg}, []command.Arg{geoStoreArg}),
 	Bind:    command.Bind(geoRadius.parse, geoRadius.run),
 }
 
 var geoRadiusROCommand = &command.Spec{
 	Name: "georadius_ro", Arity: -6, Flags: command.ReadOnly, Keys: command.OneKey, Group: command.GroupGeo, Since: "3.2.10",
 	Summary: "Returns members from a geospatial index that are within a distance from a coordinate.",
-	Args:    slices.Concat(geoCenterArgs, geoTailArgs),
+	Args:    slices.Concat(geoCenterArgs, geoWithArgs, []command.Arg{geoCountAnyArg, geoOrderArg}),
 	Bind:    command.Bind(geoRadiusRO.parse, geoRadiusRO.run),
 }
 
 var geoRadiusByMemberCommand = &command.Spec{
-	Name: "georadiusbymember", Arity: -5, Flags: command.Write | command.DenyOOM | command.MovableKeys, Keys: command.KeySpec{Find: geoRadiusKeys(5)}, Group: command.GroupGeo, Since: "3.2.0",
+	Name: "georadiusbymember", Arity: -5, Flags: command.Write | command.DenyOOM | command.MovableKeys, Keys: command.KeySpec{First: 1, Last: 1, Step: 1, Find: geoRadiusKeys(5)}, Group: command.GroupGeo, Since: "3.2.0",
 	Summary: "Queries a geospatial index for members within a distance from a member, optionally stores the result.",
-	Args:    slices.Concat(geoMemberArgs, geoTailArgs, []command.Arg{geoStoreArg}),
+	Args:    slices.Concat(geoMemberArgs, geoWithArgs, []command.Arg{geoCountArg, geoOrderArg}, []command.Arg{geoStoreArg}),
 	Bind:    command.Bind(geoByMember.parse, geoByMember.run),
 }
 
 var geoRadiusByMemberROCommand = &command.Spec{
 	Name: "georadiusbymember_ro", Arity: -5, Flags: command.ReadOnly, Keys: command.OneKey, Group: command.GroupGeo, Since: "3.2.10",
 	Summary: "Returns members from a geospatial index that are within a distance from a member.",
-	Args:    slices.Concat(geoMemberArgs, geoTailArgs),
+	Args:    slices.Concat(geoMemberArgs, geoWithArgs, []command.Arg{geoCountArg, geoOrderArg}),
 	Bind:    command.Bind(geoByMemberRO.parse, geoByMemberRO.run),
 }

@@ -345,7 +345,7 @@ func runZCard(c *command.Ctx, key []byte) error {
 	return nil
 }
 
-var zRankArgs = []command.Arg{keyArg, memberArg, {Name: "withscore", Type: "pure-token", Token: "WITHSCORE", Since: "7.2.0", Optional: true}}
+var zRankArgs = []command.Arg{keyArg, memberArg, {Name: "withscore", Type: "pure-token", Token: "WITHSCORE", Optional: true}}
 
 var zRankCommand = &command.Spec{
 	Name: "zrank", Arity: -3, Flags: command.ReadOnly | command.Fast, Keys: command.OneKey, Group: command.GroupSortedSet, Since: "2.0.0",

@@ -347,7 +347,8 @@ func (k zOpKind) spec(since, summary string) *command.Spec {
 		Bind: command.Bind(k.parse, k.run),
 	}
 	if k.store {
-		s.Arity, s.Flags, s.Keys.Find = -4, command.Write|command.DenyOOM|command.MovableKeys, destAndKeys
+		s.Arity, s.Flags = -4, command.Write|command.DenyOOM|command.MovableKeys
+		s.Keys = command.KeySpec{First: 1, Last: 1, Step: 1, Find: destAndKeys}
 		s.Args = append(s.Args, command.Arg{Name: "destination", Type: "key"})
 	}
 	s.Args = append(s.Args, command.Arg{Name: "numkeys", Type: "integer"}, command.Arg{Name: "key", Type: "key", Multiple: true})
@@ -355,7 +356,7 @@ func (k zOpKind) spec(since, summary string) *command.Spec {
 		s.Args = append(s.Args,
 			command.Arg{Name: "weight", Type: "integer", Token: "WEIGHTS", Optional: true, Multiple: true},
 			command.Arg{Name: "aggregate", Type: "oneof", Token: "AGGREGATE", Optional: true, Args: []command.Arg{
-				flagArg("sum", "SUM"), flagArg("min", "MIN"), flagArg("max", "MAX"), flagArg("count", "COUNT"),
+				flagArg("sum", "SUM"), flagArg("min", "MIN"), flagArg("max", "MAX"), sinceVersion("8.8.0", flagArg("count", "COUNT")),
 			}})
 	}
 	if k.card {

@@ -256,17 +256,26 @@ var (
 	zLimitArg = command.Arg{Name: "limit", Type: "block", Token: "LIMIT", Optional: true, Args: []command.Arg{
 		{Name: "offset", Type: "integer"}, {Name: "count", Type: "integer"},
 	}}
-	zSortByArg = command.Arg{Name: "sortby", Type: "oneof", Since: "6.2.0", Optional: true, Args: []command.Arg{
+	zSortByArg = command.Arg{Name: "sortby", Type: "oneof", Optional: true, Args: []command.Arg{
 		flagArg("byscore", "BYSCORE"), flagArg("bylex", "BYLEX"),
 	}}
-	zRevArg = command.Arg{Name: "rev", Type: "pure-token", Token: "REV", Since: "6.2.0", Optional: true}
+	zRevArg = optional(flagArg("rev", "REV"))
 )
+
+// sinceVersion is an argument that a command got later.
+func sinceVersion(version string, a command.Arg) command.Arg {
+	a.Since = version
+	return a
+}
 
 var zRangeCommand = &command.Spec{
 	Name: "zrange", Arity: -4, Flags: command.ReadOnly, Keys: command.OneKey, Group: command.GroupSortedSet, Since: "1.2.0",
 	Summary: "Returns members in a sorted set within a range of indexes.",
 	Args: []command.Arg{
-		keyArg, {Name: "start", Type: "string"}, {Name: "stop", Type: "string"}, zSortByArg, zRevArg, zLimitArg, withScores,
+		keyArg,
+		{Name: "start", Type: "string"},
+		{Name: "stop", Type: "string"},
+		sinceVersion("6.2.0", zSortByArg), sinceVersion("6.2.0", zRevArg), sinceVersion("6.2.0", zLimitArg), withScores,
 	},
 	Bind: command.Bind(parseZRange(byRank, false, false, false), runZRange),
 }
@@ -281,7 +290,7 @@ var zRevRangeCommand = &command.Spec{
 var zRangeByScoreCommand = &command.Spec{
 	Name: "zrangebyscore", Arity: -4, Flags: command.ReadOnly, Keys: command.OneKey, Group: command.GroupSortedSet, Since: "1.0.5",
 	Summary: "Returns members in a sorted set within a range of scores.",
-	Args:    []command.Arg{keyArg, minArg, maxArg, withScores, zLimitArg},
+	Args:    []command.Arg{keyArg, minArg, maxArg, sinceVersion("2.0.0", withScores), zLimitArg},
 	Bind:    command.Bind(parseZRange(byScore, false, true, false), runZRange),
 }
 
