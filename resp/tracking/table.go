@@ -111,9 +111,14 @@ func (t *Table) register(c *client, key []byte) {
 func (t *Table) take(key string) []*client {
 	st := t.stripe(key)
 	st.mu.Lock()
+	defer st.mu.Unlock()
+	return t.takeLocked(st, key)
+}
+
+// takeLocked is take for a stripe that is held.
+func (t *Table) takeLocked(st *stripe, key string) []*client {
 	l := st.mu.readers[key]
 	if l == nil {
-		st.mu.Unlock()
 		return nil
 	}
 	delete(st.mu.readers, key)
@@ -122,7 +127,6 @@ func (t *Table) take(key string) []*client {
 		delete(c.mu.keys, key)
 		c.mu.Unlock()
 	}
-	st.mu.Unlock()
 	t.nkeys.Add(-1)
 	t.bytes.Add(-int64(len(key)))
 	t.nitems.Add(-int64(len(l)))
@@ -166,25 +170,24 @@ func (t *Table) Committed(c *store.Commit) {
 // readers get an invalidation, which is always safe.
 func (t *Table) limit() {
 	limit := t.maxKeys.Load()
-	for limit > 0 && t.nkeys.Load() > limit {
-		victim := ""
-		for i := range t.keys {
-			st := &t.keys[(int(t.nkeys.Load())+i)%stripes]
-			st.mu.Lock()
-			for k := range st.mu.readers {
-				victim = k
-				break
-			}
-			st.mu.Unlock()
-			if victim != "" {
-				break
-			}
-		}
-		for _, c := range t.take(victim) {
+	for i := int(t.nkeys.Load()); limit > 0 && t.nkeys.Load() > limit; i++ {
+		t.forgetOne(&t.keys[i%stripes])
+	}
+}
+
+// forgetOne evicts some key of the stripe. The shard of that key is not held,
+// so its readers must hear of it before the stripe is let go: a writer that
+// then finds no reader is acknowledged without telling anybody.
+func (t *Table) forgetOne(st *stripe) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for key := range st.mu.readers {
+		for _, c := range t.takeLocked(st, key) {
 			if o := c.options.Load(); o != nil && !o.BCast {
-				t.send(c, o, victim)
+				t.send(c, o, key)
 			}
 		}
+		return
 	}
 }
 
