@@ -1,6 +1,8 @@
 //go:build !linux
 
-package main
+package load
 
 // drive is the engine of this system.
 var drive = driveNet
+
+func onThread() {}

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"errors"
@@ -10,7 +10,10 @@ import (
 
 // driveNet runs each connection in a goroutine of its own with blocking reads
 // and writes. It works everywhere and costs more per reply than driveEpoll.
-func driveNet(socks []net.Conn, conns []*conn) error {
+func driveNet(socks []net.Conn, conns []*conn, p *pace) error {
+	if p != nil {
+		return errors.New("an open loop needs epoll")
+	}
 	errs := make([]error, len(conns))
 	var wg sync.WaitGroup
 	for i, c := range conns {
@@ -22,7 +25,7 @@ func driveNet(socks []net.Conn, conns []*conn) error {
 
 func loopNet(nc net.Conn, c *conn) error {
 	for clock() < c.win.until {
-		c.batch()
+		c.fill(clock())
 		if err := nc.SetDeadline(time.Now().Add(stall)); err != nil {
 			return err
 		}

@@ -1,41 +1,37 @@
-package main
+package load
 
 import (
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nearcache/nearcache/bench/peer"
 )
 
-// peerSpec is a server as the command line names it: by address, or by the
-// command that starts it.
-type peerSpec struct {
-	name string
-	addr string
-	argv []string // {port} and {dir} stand for a free port and an empty folder
-	own  bool     // built from this checkout
-}
-
 type options struct {
-	peers       []peerSpec
-	tests       []string
+	peers       []peer.Spec
+	tests       []*workload
 	pipelines   []int
-	valueSizes  []int
+	valueSizes  []*sizes
 	connections int
 	searchConns int
 	threads     int
+	clientCPUs  []int
 	rounds      int
 	duration    time.Duration
 	warmup      time.Duration
 	keys        int
-	dist        string
-	zipf        float64
+	dist        keyDist
+	resp        int
+	tracking    string // off, default or bcast
+	rate        float64
+	poisson     bool
+	at          float64
 	seed        uint64
 	name        string
 	out         string
@@ -45,110 +41,80 @@ type options struct {
 // stall is how long a server may be silent before the run is given up.
 const stall = 10 * time.Second
 
-var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
-// plain are the settings under which peers are compared: nothing on disk.
-const plain = " --port {port} --dir {dir} --appendonly no --save ''"
+// trackings are the modes of client-side caching: what CLIENT TRACKING is told.
+var trackings = map[string][]any{
+	"off":     nil,
+	"default": {"CLIENT", "TRACKING", "ON"},
+	"bcast":   {"CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "key:"},
+}
 
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
-	fs := flag.NewFlagSet("load", flag.ContinueOnError)
+	var specs peer.Specs
+	fs := flag.NewFlagSet("bench load", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.Func("peer", "`NAME=HOST:PORT` of a running server; may be repeated. Its data are flushed", func(s string) error {
-		name, addr, ok := strings.Cut(s, "=")
-		if !ok || !strings.Contains(addr, ":") {
-			return errors.New("want NAME=HOST:PORT")
-		}
-		o.peers = append(o.peers, peerSpec{name: name, addr: addr})
-		return nil
-	})
-	fs.Func("start", "`NAME=COMMAND` that starts a server, with {port} and {dir} in it; may be repeated", func(s string) error {
-		name, cmd, ok := strings.Cut(s, "=")
-		if !ok {
-			return errors.New("want NAME=COMMAND")
-		}
-		argv, err := splitWords(cmd)
-		if err != nil {
-			return err
-		}
-		if len(argv) == 0 || !strings.Contains(cmd, "{port}") {
-			return errors.New("the command must hold {port}")
-		}
-		o.peers = append(o.peers, peerSpec{name: name, argv: argv})
-		return nil
-	})
-	nearcache := fs.Bool("nearcache", false, "build nearcache from this checkout and start it")
-	redis := fs.String("redis", "", "start this redis-server (`PATH`)")
-	tests := fs.String("tests", "get,set", "comma-separated: "+testNames())
+	specs.Flags(fs)
+	tests := fs.String("tests", "get,set", "comma-separated: "+testNames()+", or mixes like get:8+set:1+expire:1")
 	pipelines := fs.String("pipeline", "1,16,64", "commands in flight on a connection, comma-separated")
-	sizes := fs.String("value-size", "64", "bytes of a value, comma-separated")
+	values := fs.String("value-size", "64", "bytes of a value, comma-separated: N, N-M or lognormal:MEDIAN:SIGMA")
 	fs.IntVar(&o.connections, "connections", 50, "connections")
 	fs.IntVar(&o.searchConns, "search-connections", 4, "connections of the search tests, which run without pipelining")
 	fs.IntVar(&o.threads, "threads", 1, "threads of the generator")
+	cpus := fs.String("client-cpu", "", "bind the generator's threads to these `cores`, one each in turn; default all")
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds; in each every peer is measured once")
 	fs.DurationVar(&o.duration, "duration", 3*time.Second, "one measurement")
 	fs.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "load before each measurement that is not counted")
 	fs.IntVar(&o.keys, "keys", 100_000, "keys")
-	fs.StringVar(&o.dist, "keys-dist", "uniform", "how keys are chosen: uniform or zipf")
-	fs.Float64Var(&o.zipf, "zipf", 0.99, "exponent of zipf")
+	fs.StringVar(&o.dist.name, "keys-dist", "uniform", "how keys are chosen: uniform, zipf or sequential")
+	fs.Float64Var(&o.dist.zipf, "zipf", 0.99, "exponent of zipf")
+	fs.Float64Var(&o.dist.scans, "scan-share", 0, "share of the keys that belong to scans: keys in a row, from anywhere")
+	fs.IntVar(&o.dist.scanLen, "scan-length", 1000, "keys of one scan")
+	fs.IntVar(&o.resp, "resp", 2, "version of the protocol: 2 or 3")
+	fs.StringVar(&o.tracking, "tracking", "off", "client-side caching: off, default or bcast (RESP3); each connection keeps copies and answers GET from them")
+	fs.Float64Var(&o.rate, "rate", 0, "open loop: commands a second that are sent whatever the server does; 0 is a closed loop")
+	arrivals := fs.String("arrivals", "poisson", "how the batches of an open loop come: poisson or constant")
+	fs.Float64Var(&o.at, "at", 0, "after the closed loop, an open one of all servers at this share of the last server's median throughput")
 	fs.Uint64Var(&o.seed, "seed", 1, "of keys and values")
 	fs.StringVar(&o.name, "name", "load", "name of the result files")
 	fs.StringVar(&o.out, "out", "", "folder of the result files (default bench/results of the checkout; - writes none)")
 	fs.BoolVar(&o.plainNet, "goroutines", false, "a goroutine for each connection instead of epoll")
-	if err := fs.Parse(args); err != nil {
+	err := fs.Parse(args)
+	if err != nil {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("argument %q", fs.Arg(0))
 	}
-	// Ours comes first, Redis last: the ratio is to the last.
-	if *nearcache {
-		argv, _ := splitWords("nearcache" + plain)
-		o.peers = slices.Insert(o.peers, 0, peerSpec{name: "nearcache", argv: argv, own: true})
+	if o.peers, err = specs.List(); err != nil {
+		return nil, err
 	}
-	if *redis != "" {
-		argv, _ := splitWords("redis" + plain)
-		argv[0] = *redis
-		o.peers = append(o.peers, peerSpec{name: "redis", argv: argv})
+	for t := range strings.SplitSeq(*tests, ",") {
+		w, err := parseWorkload(t)
+		if err != nil {
+			return nil, err
+		}
+		o.tests = append(o.tests, w)
 	}
-	o.tests = strings.Split(*tests, ",")
-	var err error
 	if o.pipelines, err = ints("pipeline", *pipelines, 1, 10_000); err != nil {
 		return nil, err
 	}
-	if o.valueSizes, err = ints("value-size", *sizes, 1, 16<<20); err != nil {
-		return nil, err
+	for v := range strings.SplitSeq(*values, ",") {
+		z, err := parseSizes(strings.TrimSpace(v))
+		if err != nil {
+			return nil, fmt.Errorf("-value-size: %w", err)
+		}
+		o.valueSizes = append(o.valueSizes, z)
+	}
+	if o.clientCPUs, err = peer.ParseCPUs(*cpus); err != nil {
+		return nil, fmt.Errorf("-client-cpu: %w", err)
+	}
+	if o.poisson = *arrivals == "poisson"; !o.poisson && *arrivals != "constant" {
+		return nil, fmt.Errorf("-arrivals %q: poisson or constant", *arrivals)
 	}
 	return o, o.validate()
 }
 
-func testNames() string {
-	names := make([]string, len(workloads))
-	for i, w := range workloads {
-		names[i] = w.name
-	}
-	return strings.Join(names, ", ")
-}
-
 func (o *options) validate() error {
-	if len(o.peers) == 0 {
-		return errors.New("no server: name some by -nearcache, -redis, -peer or -start")
-	}
-	seen := map[string]bool{}
-	for _, p := range o.peers {
-		if !nameRule.MatchString(p.name) {
-			return fmt.Errorf("peer name %q", p.name)
-		}
-		if seen[p.name] {
-			return fmt.Errorf("two peers are called %q", p.name)
-		}
-		seen[p.name] = true
-	}
-	for _, t := range o.tests {
-		if _, err := workloadNamed(t); err != nil {
-			return fmt.Errorf("%w; there are %s", err, testNames())
-		}
-	}
 	for _, c := range []struct {
 		what     string
 		n, least int
@@ -159,6 +125,7 @@ func (o *options) validate() error {
 		{"threads", o.threads, 1, 256},
 		{"rounds", o.rounds, 1, 1000},
 		{"keys", o.keys, 1, maxKeys},
+		{"resp", o.resp, 2, 3},
 	} {
 		if c.n < c.least || c.n > c.most {
 			return fmt.Errorf("-%s %d, %d to %d are possible", c.what, c.n, c.least, c.most)
@@ -167,10 +134,31 @@ func (o *options) validate() error {
 	if o.duration < 10*time.Millisecond || o.warmup < 0 {
 		return fmt.Errorf("-duration %v -warmup %v", o.duration, o.warmup)
 	}
-	if !nameRule.MatchString(o.name) {
+	if !(o.rate >= 0 && o.rate < 1e9) || !(o.at >= 0 && o.at <= 10) {
+		return fmt.Errorf("-rate %v -at %v", o.rate, o.at)
+	}
+	if o.rate > 0 && o.at > 0 {
+		return errors.New("-rate is an open loop by itself, -at one after a closed loop")
+	}
+	if o.plainNet && (o.rate > 0 || o.at > 0) {
+		return errors.New("an open loop needs epoll: not with -goroutines")
+	}
+	if _, ok := trackings[o.tracking]; !ok {
+		return fmt.Errorf("-tracking %q: off, default or bcast", o.tracking)
+	}
+	if o.tracking != "off" {
+		if o.resp != 3 {
+			return errors.New("-tracking needs -resp 3: invalidations come as pushes")
+		}
+		if !slices.ContainsFunc(o.tests, func(w *workload) bool { return slices.ContainsFunc(w.ops, func(p *op) bool { return p.reads }) }) {
+			return errors.New("-tracking needs a test with get: other replies are not kept")
+		}
+	}
+	if !peer.NameRule.MatchString(o.name) {
 		return fmt.Errorf("-name %q: letters, digits, dot, dash and underscore", o.name)
 	}
-	_, err := newSampler(o.dist, 1, o.zipf, 0)
+	d := o.dist
+	_, err := newSampler(d, 1, 0)
 	return err
 }
 
@@ -186,69 +174,31 @@ func ints(flag, list string, least, most int) ([]int, error) {
 	return out, nil
 }
 
-// splitWords splits at blanks; single or double quotes keep a word together,
-// even an empty one.
-func splitWords(s string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	var quote rune
-	inWord := false
-	for _, r := range s {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ':
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-				inWord = false
-			}
-		default:
-			word.WriteRune(r)
-			inWord = true
-		}
+// settings are what a result says of how it was made.
+func (o *options) settings() map[string]string {
+	m := map[string]string{
+		"rounds":   fmt.Sprint(o.rounds),
+		"duration": o.duration.String(),
+		"warmup":   o.warmup.String(),
+		"keys":     fmt.Sprint(o.keys),
+		"dist":     o.dist.name,
+		"threads":  fmt.Sprint(o.threads),
+		"resp":     fmt.Sprint(o.resp),
+		"tracking": o.tracking,
+		"cores":    "all",
+		"seed":     fmt.Sprint(o.seed),
 	}
-	if quote != 0 {
-		return nil, fmt.Errorf("a quote is not closed in %q", s)
+	if o.dist.name == "zipf" {
+		m["dist"] += fmt.Sprintf(" %g", o.dist.zipf)
 	}
-	if inWord {
-		words = append(words, word.String())
+	if o.dist.scans > 0 {
+		m["dist"] += fmt.Sprintf(", %g of them in scans of %d", o.dist.scans, o.dist.scanLen)
 	}
-	return words, nil
-}
-
-// commandLine shows how the program was called; of paths that begin at the
-// root only the last name is kept.
-func commandLine(args []string) string {
-	out := []string{"go run ./bench/load"}
-	for _, a := range args {
-		words, err := splitWords(a)
-		if err != nil || len(words) == 0 {
-			words = []string{a}
-		}
-		for i, w := range words {
-			before, path, ok := strings.Cut(w, "=")
-			if !ok {
-				before, path = "", w
-			} else {
-				before += "="
-			}
-			if filepath.IsAbs(path) {
-				path = filepath.Base(path)
-			}
-			if words[i] = before + path; words[i] == "" {
-				words[i] = "''"
-			}
-		}
-		a = strings.Join(words, " ")
-		if strings.Contains(a, " ") {
-			a = strconv.Quote(a)
-		}
-		out = append(out, a)
+	if len(o.clientCPUs) > 0 || len(o.peers) > 0 && len(o.peers[0].CPUs) > 0 {
+		m["cores"] = fmt.Sprintf("server %v, generator %v", o.peers[0].CPUs, o.clientCPUs)
 	}
-	return strings.Join(out, " ")
+	if o.plainNet {
+		m["engine"] = "goroutines"
+	}
+	return m
 }

@@ -1,8 +1,11 @@
-package main
+package load
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/nearcache/nearcache/bench/peer"
 )
 
 // report is one run: what was measured, where, how, and what came out.
@@ -11,7 +14,7 @@ type report struct {
 	Date     string            `json:"date"`
 	Commit   string            `json:"commit"`
 	Command  string            `json:"command"`
-	Machine  machine           `json:"machine"`
+	Machine  peer.Machine      `json:"machine"`
 	Settings map[string]string `json:"settings"`
 	Peers    []reportPeer      `json:"peers"`
 	Cases    []caseResult      `json:"cases"`
@@ -21,25 +24,6 @@ type reportPeer struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Started string `json:"started,omitempty"`
-}
-
-func (o *options) settings() map[string]string {
-	m := map[string]string{
-		"rounds":   fmt.Sprint(o.rounds),
-		"duration": o.duration.String(),
-		"warmup":   o.warmup.String(),
-		"keys":     fmt.Sprint(o.keys),
-		"dist":     o.dist,
-		"threads":  fmt.Sprint(o.threads),
-		"seed":     fmt.Sprint(o.seed),
-	}
-	if o.dist == "zipf" {
-		m["dist"] += fmt.Sprintf(" %g", o.zipf)
-	}
-	if o.plainNet {
-		m["engine"] = "goroutines"
-	}
-	return m
 }
 
 // failed is an error when a server answered with errors: figures of such a run
@@ -67,42 +51,41 @@ func (r *report) markdown() string {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "\n%s keys (%s), %s rounds of %s each; medians of the rounds, lowest and highest round in brackets.\n"+
-		"Latency is of one reply in microseconds, from the hand-over of its batch; cores is processor time per second, of the server and of the load generator; us/op is the server's processor time per command, which neighbours on the machine disturb least. How: bench/METHOD.md.\n\n",
-		r.Settings["keys"], r.Settings["dist"], r.Settings["rounds"], r.Settings["duration"])
-	b.WriteString("| test | pipeline | connections | value | server | ops/s | ratio | p50 | p99 | p99.9 | server cores | us/op | load cores | memory MB |\n")
-	b.WriteString("|---|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	fmt.Fprintf(&b, "\n%s keys (%s), cores: %s, RESP%s, client tracking %s, %s rounds of %s each; medians of the rounds, lowest and highest round in brackets.\n"+
+		"Latency is of one reply in microseconds, from the hand-over of its batch, in an open loop (with a rate) from when that was due; cores is processor time per second, of the server and of the load generator; us/op is the server's processor time per command, which neighbours on the machine disturb least. How: bench/METHOD.md.\n\n",
+		r.Settings["keys"], r.Settings["dist"], r.Settings["cores"], r.Settings["resp"], r.Settings["tracking"], r.Settings["rounds"], r.Settings["duration"])
+	r.ratioTable(&b)
+	b.WriteString("| test | pipeline | connections | value | rate | server | ops/s | p50 | p99 | p99.9 | server cores | us/op | load cores | memory MB |\n")
+	b.WriteString("|---|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range r.Cases {
 		for _, p := range c.Peers {
-			value := "-"
-			if c.ValueSize > 0 {
-				value = fmt.Sprint(c.ValueSize)
-			}
-			fmt.Fprintf(&b, "| %s | %d | %d | %s | %s | ", c.Test, c.Pipeline, c.Connections, value, p.Peer)
+			fmt.Fprintf(&b, "| %s | %d | %d | %s | %s | %s | ", c.Test, c.Pipeline, c.Connections, cmp.Or(c.ValueSize, "-"), c.rate(), p.Peer)
 			if p.Skipped != "" {
-				fmt.Fprintf(&b, "left out: %s ||||||||||\n", strings.ReplaceAll(p.Skipped, "|", "/"))
+				fmt.Fprintf(&b, "left out: %s |||||||||\n", strings.ReplaceAll(p.Skipped, "|", "/"))
 				continue
 			}
-			rat := ""
-			if p.Ratio != nil {
-				rat = fmt.Sprintf("%.2f (%.2f-%.2f)", p.Ratio.Median, p.Ratio.Low, p.Ratio.High)
-			}
 			s := p.Median
-			fmt.Fprintf(&b, "%s (%s-%s) | %s | %.0f | %.0f | %.0f | %s | %s | %s | %.0f |\n",
-				thousands(s.OpsPerSecond), thousands(p.Low), thousands(p.High), rat, s.P50, s.P99, s.P999, cores(s.ServerCores), cores(s.ServerMicros), cores(s.LoadCores), float64(p.RSS)/1e6)
+			fmt.Fprintf(&b, "%s (%s-%s) | %.0f | %.0f | %.0f | %s | %s | %s | %.0f |\n",
+				thousands(s.OpsPerSecond), thousands(p.Low), thousands(p.High), s.P50, s.P99, s.P999, cores(s.ServerCores), cores(s.ServerMicros), cores(s.LoadCores), float64(p.RSS)/1e6)
 		}
 	}
 	var notes []string
 	filled := map[string]bool{}
 	for _, c := range r.Cases {
 		for _, p := range c.Peers {
-			what := fmt.Sprint(c.Test, c.ValueSize, p.Peer)
+			what := c.Test + " " + c.ValueSize + " " + p.Peer
 			if p.Skipped == "" && p.FillSeconds > 0 && !filled[what] {
 				filled[what] = true
 				notes = append(notes, fmt.Sprintf("filling %s for %s: %s commands on one connection in %.2f s, %s a second", p.Peer, c.Test, thousands(float64(p.FillOps)), p.FillSeconds, thousands(float64(p.FillOps)/p.FillSeconds)))
 			}
 			if p.Median.Errors > 0 {
 				notes = append(notes, fmt.Sprintf("%s: %s answered %d of %d with an error: %s", c.title(), p.Peer, p.Median.Errors, p.Median.Ops, p.Median.FirstError))
+			}
+			if p.Median.Unsent > 0 {
+				notes = append(notes, fmt.Sprintf("%s: %s was too slow for %d of %d commands, which could not be sent", c.title(), p.Peer, p.Median.Unsent, p.Median.Ops+p.Median.Unsent))
+			}
+			if p.Median.LocalPerSecond > 0 {
+				notes = append(notes, fmt.Sprintf("%s: clients of %s answered %.1f%% from their copies, %s a second; %s copies died", c.title(), p.Peer, 100*p.Median.LocalPerSecond/p.Median.OpsPerSecond, thousands(p.Median.LocalPerSecond), thousands(float64(p.Median.Died))))
 			}
 			if p.Median.Misses > 0 {
 				notes = append(notes, fmt.Sprintf("%s: %s found nothing for %.2f%%", c.title(), p.Peer, 100*float64(p.Median.Misses)/float64(p.Median.Ops)))
@@ -112,8 +95,40 @@ func (r *report) markdown() string {
 	if len(notes) > 0 {
 		b.WriteString("\n- " + strings.Join(notes, "\n- ") + "\n")
 	}
-	fmt.Fprintf(&b, "\n![operations per second](%s.svg)\n", r.Name)
+	b.WriteByte('\n')
+	for _, p := range plots {
+		if r.shows(p) {
+			fmt.Fprintf(&b, "![%s](%s%s.svg)\n", p.what, r.Name, p.suffix)
+		}
+	}
 	return b.String()
+}
+
+// ratioTable is what a run is for: this server's figures over the last one's.
+func (r *report) ratioTable(b *strings.Builder) {
+	if len(r.Peers) < 2 {
+		return
+	}
+	last := r.Peers[len(r.Peers)-1].Name
+	fmt.Fprintf(b, "Ratios to %s in paired rounds; of throughput more is better, of the others less:\n\n", last)
+	b.WriteString("| test | pipeline | value | rate | server | throughput | CPU per request | p50 | p99 | p99.9 |\n|---|--:|--:|--:|---|--:|--:|--:|--:|--:|\n")
+	for _, c := range r.Cases {
+		for _, p := range c.Peers {
+			if q := p.Ratios; q != nil {
+				fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %v | %v | %v | %v | %v |\n", c.Test, c.Pipeline, cmp.Or(c.ValueSize, "-"), c.rate(), p.Peer, q.Throughput, q.CPU, q.P50, q.P99, q.P999)
+			}
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func (q ratio) String() string { return fmt.Sprintf("%.2f (%.2f-%.2f)", q.Median, q.Low, q.High) }
+
+func (c *caseResult) rate() string {
+	if c.Rate == 0 {
+		return "-"
+	}
+	return thousands(c.Rate)
 }
 
 func cores(c float64) string {

@@ -1,32 +1,92 @@
-package main
+package load
 
 import (
 	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
+	"math"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"slices"
-	"sync"
+	"syscall"
 	"time"
+
+	"github.com/nearcache/nearcache/bench/peer"
 )
 
-// sample is one peer in one window.
-type sample struct {
-	OpsPerSecond float64 `json:"ops_per_second"`
-	P50          float64 `json:"p50_us"`
-	P99          float64 `json:"p99_us"`
-	P999         float64 `json:"p999_us"`
-	Max          float64 `json:"max_us"`
-	ServerCores  float64 `json:"server_cores"` // processor time per second; negative: unknown
-	ServerMicros float64 `json:"server_us_per_op"`
-	LoadCores    float64 `json:"load_cores"` // the same of this program
-	Ops          uint64  `json:"ops"`
-	Misses       uint64  `json:"misses,omitempty"`
-	Errors       uint64  `json:"errors,omitempty"`
-	FirstError   string  `json:"first_error,omitempty"`
+// Run carries out the command `nearcache bench load`.
+func Run(args []string, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	root, err := peer.Checkout()
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "nearcache-load-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	r := &report{
+		Name: o.name, Date: time.Now().UTC().Format(time.RFC3339), Commit: peer.Commit(root), Command: peer.CommandLine("nearcache bench load", args),
+		Machine: peer.ThisMachine(), Settings: o.settings(),
+	}
+	peers, err := peer.OpenAll(ctx, o.peers, root, tmp)
+	if err != nil {
+		return err
+	}
+	defer peer.CloseAll(peers)
+	for _, p := range peers {
+		r.Peers = append(r.Peers, reportPeer{Name: p.Name, Version: p.Version, Started: p.Started})
+		fmt.Fprintf(stderr, "%s %s at %s\n", p.Name, p.Version, p.Addr)
+	}
+	if r.Cases, err = runAll(ctx, o, peers, stderr); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(stdout, r.markdown()); err != nil {
+		return err
+	}
+	if o.out == "-" {
+		return r.failed()
+	}
+	dir := o.out
+	if dir == "" {
+		dir = filepath.Join(root, "bench", "results")
+	}
+	if err := r.save(dir); err != nil {
+		return err
+	}
+	return r.failed()
+}
+
+// save writes the report's files.
+func (r *report) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	js, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{r.Name + ".json": append(js, '\n'), r.Name + ".md": []byte(r.markdown())}
+	for _, p := range plots {
+		if b := r.plot(p); b != nil {
+			files[r.Name+p.suffix+".svg"] = b
+		}
+	}
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // peerResult is one peer in one case.
@@ -39,14 +99,22 @@ type peerResult struct {
 	Median      sample   `json:"median"`
 	Low         float64  `json:"ops_per_second_low"`
 	High        float64  `json:"ops_per_second_high"`
-	Ratio       *ratio   `json:"ratio,omitempty"` // to the last peer
+	Ratios      *ratios  `json:"ratios,omitempty"` // to the last peer
 	Rounds      []sample `json:"rounds"`
 }
 
-// ratio is of paired rounds: this peer's operations per second over those of
-// the last peer in the same round.
+// ratios are this peer's figures over those of the last peer.
+type ratios struct {
+	To         string `json:"to"`
+	Throughput ratio  `json:"throughput"`
+	CPU        ratio  `json:"cpu_per_command"`
+	P50        ratio  `json:"p50"`
+	P99        ratio  `json:"p99"`
+	P999       ratio  `json:"p999"`
+}
+
+// ratio is of paired rounds: each is formed of the two in the same round.
 type ratio struct {
-	To     string  `json:"to"`
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
@@ -57,41 +125,41 @@ type caseResult struct {
 	Test        string       `json:"test"`
 	Pipeline    int          `json:"pipeline"`
 	Connections int          `json:"connections"`
-	ValueSize   int          `json:"value_size,omitempty"`
+	ValueSize   string       `json:"value_size,omitempty"`
+	Rate        float64      `json:"rate,omitempty"` // commands a second of an open loop
 	Peers       []peerResult `json:"peers"`
 }
 
 func (c *caseResult) title() string {
 	s := fmt.Sprintf("%s P=%d", c.Test, c.Pipeline)
-	if c.ValueSize > 0 {
-		s += fmt.Sprintf(" %dB", c.ValueSize)
+	if c.ValueSize != "" {
+		s += " " + c.ValueSize + "B"
+	}
+	if c.Rate > 0 {
+		s += fmt.Sprintf(" at %.0fk/s", c.Rate/1e3)
 	}
 	return s
 }
 
 // runAll measures every case on every peer.
-func runAll(ctx context.Context, o *options, peers []*peer, progress io.Writer) ([]caseResult, error) {
-	keys, err := newSampler(o.dist, o.keys, o.zipf, o.seed)
+func runAll(ctx context.Context, o *options, peers []*peer.Server, progress io.Writer) ([]caseResult, error) {
+	keys, err := newSampler(o.dist, o.keys, o.seed)
 	if err != nil {
 		return nil, err
 	}
 	var out []caseResult
 	var vectors *material
-	for _, name := range o.tests {
-		w, err := workloadNamed(name)
-		if err != nil {
-			return nil, err
-		}
-		sizes := o.valueSizes
+	for _, w := range o.tests {
+		list := o.valueSizes
 		if w.search {
-			sizes = []int{0}
+			list = []*sizes{{table: []uint32{0}}}
 		}
-		for _, size := range sizes {
+		for _, z := range list {
 			m := vectors
 			if !w.search {
-				m = newMaterial(o.keys, size, o.seed)
+				m = newMaterial(o.keys, z, o.seed)
 			} else if m == nil {
-				m = newMaterial(0, 0, o.seed)
+				m = newMaterial(0, z, o.seed)
 				if err := m.withVectors(); err != nil {
 					return nil, err
 				}
@@ -107,15 +175,15 @@ func runAll(ctx context.Context, o *options, peers []*peer, progress io.Writer) 
 	return out, nil
 }
 
-func runWorkload(ctx context.Context, o *options, w *workload, m *material, keys *sampler, peers []*peer, progress io.Writer) ([]caseResult, error) {
+func runWorkload(ctx context.Context, o *options, w *workload, m *material, keys *sampler, peers []*peer.Server, progress io.Writer) ([]caseResult, error) {
 	filled := make([]peerResult, len(peers))
 	for i, p := range peers {
-		fmt.Fprintf(progress, "%-10s fill %s\n", w.name, p.name)
-		n, d, err := p.fill(w, m)
-		filled[i] = peerResult{Peer: p.name, FillSeconds: d.Seconds(), FillOps: n, RSS: p.rss()}
+		fmt.Fprintf(progress, "%-10s fill %s\n", w.name, p.Name)
+		n, d, err := fillPeer(p, w, m)
+		filled[i] = peerResult{Peer: p.Name, FillSeconds: d.Seconds(), FillOps: n, RSS: p.RSS()}
 		if err != nil {
 			filled[i].Skipped = err.Error()
-			fmt.Fprintf(progress, "%-10s %s is left out: %v\n", w.name, p.name, err)
+			fmt.Fprintf(progress, "%-10s %s is left out: %v\n", w.name, p.Name, err)
 		}
 	}
 	pipelines, connections := o.pipelines, o.connections
@@ -124,141 +192,47 @@ func runWorkload(ctx context.Context, o *options, w *workload, m *material, keys
 	}
 	var out []caseResult
 	for _, pipeline := range pipelines {
-		c := caseResult{Test: w.name, Pipeline: pipeline, Connections: connections, ValueSize: m.valueSize, Peers: slices.Clone(filled)}
-		for i := range c.Peers {
-			c.Peers[i].Rounds = nil
+		c := caseResult{Test: w.name, Pipeline: pipeline, Connections: connections, ValueSize: m.sizes.spec, Rate: o.rate, Peers: slices.Clone(filled)}
+		if err := runCase(ctx, o, load{w: w, m: m, keys: keys, pipeline: pipeline, connections: connections, rate: o.rate}, &c, peers, progress); err != nil {
+			return nil, err
 		}
-		for round := range o.rounds {
-			// Each round begins with another peer.
-			for k := range peers {
-				i := (k + round) % len(peers)
-				if c.Peers[i].Skipped != "" {
-					continue
-				}
-				if err := ctx.Err(); err != nil {
-					return nil, err
-				}
-				s, err := measure(ctx, o, w, m, keys, peers[i], pipeline, connections, uint64(round))
-				if err != nil {
-					return nil, fmt.Errorf("%s, %s, pipeline %d: %w", w.name, peers[i].name, pipeline, err)
-				}
-				c.Peers[i].Rounds = append(c.Peers[i].Rounds, s)
-				fmt.Fprintf(progress, "%-10s P=%-4d round %d/%d %-10s %9.0f/s p50 %6.0f p99 %6.0f p99.9 %6.0f us, server %.2f load %.2f cores%s\n",
-					w.name, pipeline, round+1, o.rounds, peers[i].name, s.OpsPerSecond, s.P50, s.P99, s.P999, s.ServerCores, s.LoadCores, s.remark())
-			}
-		}
-		c.summarize()
 		out = append(out, c)
+		if last := c.Peers[len(c.Peers)-1]; o.at > 0 && last.Skipped == "" {
+			rate := o.at * (last.Median.OpsPerSecond - last.Median.LocalPerSecond)
+			d := caseResult{Test: w.name, Pipeline: pipeline, Connections: connections, ValueSize: m.sizes.spec, Rate: rate, Peers: slices.Clone(filled)}
+			if err := runCase(ctx, o, load{w: w, m: m, keys: keys, pipeline: pipeline, connections: connections, rate: rate}, &d, peers, progress); err != nil {
+				return nil, err
+			}
+			out = append(out, d)
+		}
 	}
 	return out, nil
 }
 
-func (s *sample) remark() string {
-	if s.Errors > 0 {
-		return fmt.Sprintf(", %d errors: %s", s.Errors, s.FirstError)
-	}
-	if s.Misses > 0 {
-		return fmt.Sprintf(", %.1f%% found nothing", 100*float64(s.Misses)/float64(s.Ops))
-	}
-	return ""
-}
-
-// measure runs one window against one peer.
-func measure(ctx context.Context, o *options, w *workload, m *material, keys *sampler, p *peer, pipeline, connections int, round uint64) (sample, error) {
-	var s sample
-	var socks []net.Conn
-	defer func() {
-		for _, c := range socks {
-			c.Close()
+// runCase does the rounds of one case.
+func runCase(ctx context.Context, o *options, l load, c *caseResult, peers []*peer.Server, progress io.Writer) error {
+	for round := range o.rounds {
+		// Each round begins with another peer.
+		for k := range peers {
+			i := (k + round) % len(peers)
+			if c.Peers[i].Skipped != "" {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			s, err := measure(ctx, o, l, peers[i], uint64(round))
+			if err != nil {
+				return fmt.Errorf("%s on %s: %w", c.title(), peers[i].Name, err)
+			}
+			c.Peers[i].Rounds = append(c.Peers[i].Rounds, s)
+			fmt.Fprintf(progress, "%s round %d/%d %-10s %9.0f/s p50 %6.0f p99 %6.0f p99.9 %6.0f us, server %.2f load %.2f cores%s\n",
+				c.title(), round+1, o.rounds, peers[i].Name, s.OpsPerSecond, s.P50, s.P99, s.P999, s.ServerCores, s.LoadCores, s.remark())
 		}
-	}()
-	d := net.Dialer{Timeout: stall}
-	for range connections {
-		nc, err := d.DialContext(ctx, "tcp", p.addr)
-		if err != nil {
-			return s, err
-		}
-		socks = append(socks, nc)
 	}
-	from := clock() + int64(o.warmup)
-	win := window{from: from, until: from + int64(o.duration)}
-	engine := drive
-	if o.plainNet {
-		engine = driveNet
-	}
-	// A goroutine each needs statistics each; the threads of the other engine
-	// share theirs among their connections.
-	workers := min(o.threads, connections)
-	if o.plainNet {
-		workers = connections
-	}
-	all := make([]*stats, workers)
-	groups := make([][]*conn, workers)
-	sockets := make([][]net.Conn, workers)
-	for i := range all {
-		all[i] = &stats{}
-	}
-	for i, nc := range socks {
-		g := i % workers
-		groups[g] = append(groups[g], &conn{
-			w: w, data: m, pipeline: pipeline, win: win, st: all[g],
-			src: newSource(keys, o.seed+uint64(i)<<32+round<<48),
-			in:  make([]byte, 64<<10),
-		})
-		sockets[g] = append(sockets[g], nc)
-	}
-	errs := make([]error, workers+1)
-	var wg sync.WaitGroup
-	wg.Go(func() { errs[workers] = usage(p, win, &s) })
-	for g := range groups {
-		wg.Go(func() { errs[g] = engine(sockets[g], groups[g]) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return s, err
-	}
-	total := all[0]
-	for _, st := range all[1:] {
-		total.merge(st)
-	}
-	if total.hist.n == 0 {
-		return s, fmt.Errorf("no reply in %v", o.duration)
-	}
-	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
-	s.Ops = total.hist.n
-	s.OpsPerSecond = float64(s.Ops) / o.duration.Seconds()
-	s.P50 = us(total.hist.quantile(.5))
-	s.P99 = us(total.hist.quantile(.99))
-	s.P999 = us(total.hist.quantile(.999))
-	s.Max = us(time.Duration(total.hist.max))
-	if s.ServerMicros = -1; s.ServerCores >= 0 {
-		s.ServerMicros = s.ServerCores * 1e6 / s.OpsPerSecond
-	}
-	s.Misses, s.Errors, s.FirstError = total.misses, total.errors, total.firstErr
-	return s, nil
+	c.summarize()
+	return nil
 }
-
-// usage measures the processor time that the server and this program take in
-// the window.
-func usage(p *peer, win window, s *sample) error {
-	sleepUntil(win.from)
-	at, server := clock(), p.cpu()
-	own, err := processCPU(os.Getpid())
-	sleepUntil(win.until)
-	seconds := float64(clock()-at) / 1e9
-	s.ServerCores, s.LoadCores = -1, -1
-	if end := p.cpu(); server >= 0 && end >= 0 {
-		s.ServerCores = (end - server) / seconds
-	}
-	if err != nil { // no /proc
-		return nil
-	}
-	end, err := processCPU(os.Getpid())
-	s.LoadCores = (end - own) / seconds
-	return err
-}
-
-func sleepUntil(ns int64) { time.Sleep(time.Duration(ns - clock())) }
 
 // summarize fills medians, spreads and ratios in from the rounds.
 func (c *caseResult) summarize() {
@@ -284,11 +258,15 @@ func (c *caseResult) summarize() {
 			ServerCores:  field(func(s *sample) float64 { return s.ServerCores }),
 			ServerMicros: field(func(s *sample) float64 { return s.ServerMicros }),
 			LoadCores:    field(func(s *sample) float64 { return s.LoadCores }),
+
+			LocalPerSecond: field(func(s *sample) float64 { return s.LocalPerSecond }),
 		}
 		for _, s := range p.Rounds {
 			p.Median.Ops += s.Ops
 			p.Median.Misses += s.Misses
 			p.Median.Errors += s.Errors
+			p.Median.Unsent += s.Unsent
+			p.Median.Died += s.Died
 			p.Median.FirstError = cmp.Or(p.Median.FirstError, s.FirstError)
 		}
 		rate := func(a, b sample) int { return cmp.Compare(a.OpsPerSecond, b.OpsPerSecond) }
@@ -297,12 +275,31 @@ func (c *caseResult) summarize() {
 		if p == last || len(last.Rounds) != len(p.Rounds) {
 			continue
 		}
-		v := make([]float64, len(p.Rounds))
-		for i := range v {
-			v[i] = p.Rounds[i].OpsPerSecond / last.Rounds[i].OpsPerSecond
+		over := func(f func(*sample) float64) ratio {
+			v := make([]float64, len(p.Rounds))
+			for i := range v {
+				v[i] = f(&p.Rounds[i]) / f(&last.Rounds[i])
+			}
+			return ratio{Median: finite(median(v)), Low: finite(slices.Min(v)), High: finite(slices.Max(v))}
 		}
-		p.Ratio = &ratio{To: last.Peer, Median: median(v), Low: slices.Min(v), High: slices.Max(v)}
+		p.Ratios = &ratios{
+			To:         last.Peer,
+			Throughput: over(func(s *sample) float64 { return s.OpsPerSecond }),
+			CPU:        over(func(s *sample) float64 { return s.ServerMicros }),
+			P50:        over(func(s *sample) float64 { return s.P50 }),
+			P99:        over(func(s *sample) float64 { return s.P99 }),
+			P999:       over(func(s *sample) float64 { return s.P999 }),
+		}
 	}
+}
+
+// finite is v, or 0 where the figures were too small to divide: JSON knows no
+// infinity.
+func finite(v float64) float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	return v
 }
 
 func median(v []float64) float64 {

@@ -3,15 +3,35 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/nearcache/nearcache/bench/ann"
+	"github.com/nearcache/nearcache/bench/load"
 )
 
-// runBench measures. Servers under load are measured by bench/load, a command
-// of its own.
+// benches are what `nearcache bench` measures.
+var benches = []struct {
+	name, what string
+	run        func(args []string, stdout, stderr io.Writer) error
+}{
+	{"ann", "measures the vector indexes beside other libraries", ann.Run},
+	{"load", "measures servers under load, beside Redis", load.Run},
+}
+
 func runBench(args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || args[0] != "ann" {
-		return fmt.Errorf("bench: what? There is: bench ann (vector indexes; -h lists its flags)")
+	for _, b := range benches {
+		if len(args) > 0 && args[0] == b.name {
+			return b.run(args[1:], stdout, stderr)
+		}
 	}
-	return ann.Run(args[1:], stdout, stderr)
+	return fmt.Errorf("bench: what? There is (-h lists the flags of each):\n%s", benchUsage())
+}
+
+// benchUsage is the lines of the help about benches.
+func benchUsage() string {
+	var s strings.Builder
+	for _, b := range benches {
+		fmt.Fprintf(&s, "  %-47s %s\n", "nearcache bench "+b.name+" [-flags]", b.what)
+	}
+	return s.String()
 }

@@ -64,7 +64,7 @@ const demoNext = `Try next
   go run ./cmd/nearcache                        a server on port 6379; README.md has redis-py and RedisVL for it
   go run ./cmd/nearcache demo --threshold 0.1   fewer hits, and fewer of them wrong
   go run ./cmd/nearcache demo --keep            leaves the server of the demo up, to look around with redis-cli
-  go run ./bench/load --nearcache               how fast it is on this machine
+  go run ./cmd/nearcache bench load --nearcache how fast it is on this machine
 `
 
 // startForDemo serves on a free port of 127.0.0.1 with an empty folder. stop

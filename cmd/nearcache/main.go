@@ -2,7 +2,7 @@
 //
 //	nearcache [config-file] [--setting value ...]   serve (the default)
 //	nearcache demo [-flags]                         a semantic cache on real questions
-//	nearcache bench ann [-flags]                    the vector indexes, beside other libraries
+//	nearcache bench NAME [-flags]                   measures; see benches
 package main
 
 import (
@@ -53,14 +53,13 @@ const usage = `nearcache is a cache and a vector database that speaks the Redis 
 
   nearcache [config-file] [--setting value ...]   serve, on 127.0.0.1:6379 unless told otherwise
   nearcache demo [-flags]                         a semantic cache on real questions; demo -h lists its flags
-  nearcache bench ann [-flags]                    measures the vector indexes beside other libraries
-
+%s
 Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:
 
 `
 
 func help(w io.Writer) error {
-	if _, err := io.WriteString(w, usage); err != nil {
+	if _, err := fmt.Fprintf(w, usage, benchUsage()); err != nil {
 		return err
 	}
 	return server.WriteHelp(w)
