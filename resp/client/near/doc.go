@@ -3,8 +3,8 @@
 //
 //	c, err := near.Open(ctx, "127.0.0.1:6379", near.Options{MaxBytes: 64 << 20})
 //	v, found, err := c.Get(ctx, "price:42")                    the second time, no round trip
-//	h, err := c.Cached(ctx, "HGETALL", "user:7")               any read of one key
-//	v, err := c.Load(ctx, "page:1", time.Minute, render, near.LoadOptions{Stale: 10 * time.Second})
+//	h, err := c.Read(ctx, "HGETALL", "user:7")                 any read of one key
+//	v, err := c.Cached(ctx, "page:1", time.Minute, render, near.LoadOptions{Stale: 10 * time.Second})
 //
 // # How copies stay true
 //

@@ -11,7 +11,7 @@ import (
 	"github.com/nearcache/nearcache/resp/client"
 )
 
-// LoadOptions of [Client.Load]. The zero value works.
+// LoadOptions of [Client.Cached]. The zero value works.
 type LoadOptions struct {
 	// Stale is for how long a value may be served after its time to live, while
 	// one client loads the next one in the background. All who load a key have to
@@ -46,7 +46,7 @@ type load struct {
 	err   error
 }
 
-// Load is look-aside with care: it returns the string under key, and where
+// Cached is look-aside with care: it returns the string under key, and where
 // there is none has one caller load it, in all processes, and stores the result
 // for ttl. The others wait for it. That caller holds a lease, the key
 // lease:{key}. Should load fail, all who wait in this process get its error; of
@@ -54,7 +54,7 @@ type load struct {
 //
 // load runs in the caller's goroutine, or in one of its own where a stale value
 // was served. Its context ends with the lease.
-func (c *Client) Load(ctx context.Context, key string, ttl time.Duration, load func(context.Context) (string, error), o LoadOptions) (string, error) {
+func (c *Client) Cached(ctx context.Context, key string, ttl time.Duration, load func(context.Context) (string, error), o LoadOptions) (string, error) {
 	if o.Lease <= 0 {
 		o.Lease = 10 * time.Second
 	}

@@ -48,7 +48,7 @@ type held struct {
 	flight *flight // set until the reply is there
 }
 
-// life is how long something lasts, in Unix ms; 0 is for ever.
+// life is how long something lasts, in ms of the client's clock; 0 is for ever.
 type life struct{ key, copy int64 }
 
 // flight is a read on its way. Whoever wants the same waits for done.

@@ -102,7 +102,7 @@ func TestReadsOfOneKeyAreRemembered(t *testing.T) {
 	do(t, other, "HSET", "h", "a", "1", "b", "2")
 	read := func(name string, args ...string) string {
 		t.Helper()
-		v, err := c.Cached(ctx, name, "h", args...)
+		v, err := c.Read(ctx, name, "h", args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestReadsOfOneKeyAreRemembered(t *testing.T) {
 	if a, b := read("HGET", "a"), read("HGET", "b"); a != "3" || b != "2" {
 		t.Errorf("%q %q", a, b)
 	}
-	if _, err := c.Cached(ctx, "GET", "h"); err == nil || !strings.HasPrefix(err.Error(), "WRONGTYPE") {
+	if _, err := c.Read(ctx, "GET", "h"); err == nil || !strings.HasPrefix(err.Error(), "WRONGTYPE") {
 		t.Errorf("GET of a hash: %v", err)
 	}
 	if st := c.Stats(); st.Misses != 6 {
@@ -322,7 +322,7 @@ func TestLoadOnceForAll(t *testing.T) {
 		for range each {
 			wg.Go(func() {
 				waiting.Add(1)
-				v, err := c.Load(context.Background(), "page", time.Minute, func(context.Context) (string, error) {
+				v, err := c.Cached(context.Background(), "page", time.Minute, func(context.Context) (string, error) {
 					calls.Add(1)
 					<-release
 					return "rendered", nil
@@ -361,7 +361,7 @@ func TestAFailedLoadLetsTheNextOneTry(t *testing.T) {
 	inA, endA := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, err := a.Load(ctx, "k", time.Minute, func(context.Context) (string, error) {
+		if _, err := a.Cached(ctx, "k", time.Minute, func(context.Context) (string, error) {
 			close(inA)
 			<-endA
 			return "", boom
@@ -371,7 +371,7 @@ func TestAFailedLoadLetsTheNextOneTry(t *testing.T) {
 	})
 	<-inA
 	wg.Go(func() {
-		if v, err := b.Load(ctx, "k", time.Minute, func(context.Context) (string, error) { return "", nil }, near.LoadOptions{}); v != "" || err != nil {
+		if v, err := b.Cached(ctx, "k", time.Minute, func(context.Context) (string, error) { return "", nil }, near.LoadOptions{}); v != "" || err != nil {
 			t.Errorf("%q, %v", v, err)
 		}
 	})
@@ -390,7 +390,7 @@ func TestALeaseEndsWithItsTime(t *testing.T) {
 	s := resptest.Start(t)
 	c, other := open(t, s.Addr(), near.Options{}), dial(t, s.Addr())
 	do(t, other, "SET", "lease:{k}", "of one that has died", "PX", 50)
-	v, err := c.Load(context.Background(), "k", time.Minute, func(context.Context) (string, error) { return "v", nil }, near.LoadOptions{})
+	v, err := c.Cached(context.Background(), "k", time.Minute, func(context.Context) (string, error) { return "v", nil }, near.LoadOptions{})
 	if v != "v" || err != nil || c.Stats().Waits == 0 {
 		t.Errorf("%q, %v, %+v", v, err, c.Stats())
 	}
@@ -410,7 +410,7 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 		return "new", nil
 	}
 	for range 20 {
-		if v, err := c.Load(ctx, "k", time.Minute, load, o); v != "old" || err != nil {
+		if v, err := c.Cached(ctx, "k", time.Minute, load, o); v != "old" || err != nil {
 			t.Fatalf("%q, %v", v, err)
 		}
 	}
@@ -418,7 +418,7 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 	for get(t, c, "k") != "new" {
 		time.Sleep(time.Millisecond)
 	}
-	if v, err := c.Load(ctx, "k", time.Minute, load, o); v != "new" || err != nil || calls.Load() != 1 {
+	if v, err := c.Cached(ctx, "k", time.Minute, load, o); v != "new" || err != nil || calls.Load() != 1 {
 		t.Errorf("%q, %v, %d loads", v, err, calls.Load())
 	}
 	if ms := do(t, other, "PTTL", "k").Int; ms < 110000 || ms > 120000 {
