@@ -1,15 +1,24 @@
 // Package hash is the hash type: fields with values.
 //
-// Fields lie dense in a slice. Up to [MaxListpackFields] short fields they keep
-// the order in which they came, as Redis' listpack does; beyond, a removed
-// field's place is taken by the last one. A map from names to places is made
-// where there are too many to look through. So a random field costs O(1), and
-// [Value.Scan], which walks from the end to the start, returns every field that
-// is there throughout.
+//	small                          large
+//	┌─────┬───────────────┐        fields: name and value, dense in a slice
+//	│flags│ n │ fields …  │        index:  name → place, where there are too many to look through
+//	└─────┴───────────────┘
+//	one run of bytes, as they came
+//
+// A [Value] is small up to 128 fields and 16 kB, and then large for good. Up to
+// [MaxListpackFields] short fields keep the order in which they came, as Redis'
+// listpack does; beyond, a removed field's place is taken by the last one. So a
+// random field costs O(1), and [Value.Scan], which walks from the end to the
+// start, returns every field that is there throughout.
+//
+// Encoding follows Redis' limits, which are not those of small: a hash that once
+// had a value of more than 64 bytes is a hashtable for OBJECT ENCODING.
 package hash
 
 import (
-	"strings"
+	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/store/object"
@@ -24,38 +33,36 @@ const (
 	MaxListpackBytes  = 64
 )
 
-// Value is a hash. The slices that its methods return are valid until it is
-// changed, and at most while its key's shard is held.
+// Value is a hash. Make it with New. The names and values that its methods
+// return are valid until it is changed, and at most while its key's shard is
+// held; those that they are given may not be of the hash itself.
 type Value struct {
-	fields []field
-	index  map[string]int32 // place by name; nil while there are few
-	bytes  int              // of names and values
-	table  bool             // has outgrown a listpack, for good
+	n     int    // fields, while t is nil
+	small []byte // while t is nil
+	own   []byte // the buffer that small moves to when it outgrows its place
+	last  cursor
+	t     *table
 }
-
-type field struct {
-	name  string
-	value []byte
-}
-
-const (
-	fieldSize = int(unsafe.Sizeof(field{}))
-	valueSize = int(unsafe.Sizeof(Value{}))
-	indexCost = 40 // of a field in the map, with its room to grow
-
-	// linear is how many fields are looked through without an index: as fast as
-	// a map lookup there.
-	linear = 16
-)
 
 // New makes an empty hash.
-func New() *Value { return &Value{} }
+func New() *Value { return &Value{small: make([]byte, headLen, 32)} }
 
 // Len is the number of fields.
-func (v *Value) Len() int { return len(v.fields) }
+func (v *Value) Len() int {
+	if v.t != nil {
+		return len(v.t.fields)
+	}
+	return v.n
+}
 
-// At is the field at place i, 0 to Len()-1.
-func (v *Value) At(i int) (name string, value []byte) { return v.fields[i].name, v.fields[i].value }
+// At is the field at place i, 0 to Len()-1. To walk over all of them one after
+// the other costs O(Len).
+func (v *Value) At(i int) (name string, value []byte) {
+	if v.t != nil {
+		return v.t.fields[i].name, v.t.fields[i].value
+	}
+	return v.at(v.seek(i))
+}
 
 // Get is the value of a field.
 func (v *Value) Get(name []byte) ([]byte, bool) {
@@ -64,25 +71,18 @@ func (v *Value) Get(name []byte) ([]byte, bool) {
 
 // GetString is Get for a name that is a string.
 func (v *Value) GetString(name string) ([]byte, bool) {
-	if i := v.find(name); i >= 0 {
-		return v.fields[i].value, true
-	}
-	return nil, false
-}
-
-func (v *Value) find(name string) int {
-	if v.index != nil {
-		if i, ok := v.index[name]; ok {
-			return int(i)
+	if v.t != nil {
+		if i := v.t.find(name); i >= 0 {
+			return v.t.fields[i].value, true
 		}
-		return -1
+		return nil, false
 	}
-	for i := range v.fields {
-		if v.fields[i].name == name {
-			return i
-		}
+	p, ok := v.findSmall(name)
+	if !ok {
+		return nil, false
 	}
-	return -1
+	_, value := v.at(p)
+	return value, true
 }
 
 // Set stores a copy of value and reports whether the field is new.
@@ -95,11 +95,9 @@ func (v *Value) Set(name, value []byte) bool {
 // fields are new.
 func (v *Value) SetPairs(pairs [][]byte) int {
 	n := len(pairs) / 2
-	if v.fields == nil {
-		v.fields = make([]field, 0, n)
-	}
-	if n > MaxListpackFields {
-		v.table = true
+	if v.t == nil && n > MaxListpackFields {
+		v.spread(n)
+		v.t.hashed = true
 	}
 	b := block{pairs: pairs}
 	created := 0
@@ -113,93 +111,55 @@ func (v *Value) SetPairs(pairs [][]byte) int {
 }
 
 func (v *Value) set(name, value []byte, b *block) bool {
-	if len(name) > MaxListpackBytes || len(value) > MaxListpackBytes {
-		v.table = true
-	}
-	if i := v.find(unsafe.String(unsafe.SliceData(name), len(name))); i >= 0 {
-		f := &v.fields[i]
-		v.bytes -= cap(f.value)
-		if cap(f.value) < len(value) || cap(f.value) > 2*len(value)+MaxListpackBytes {
-			f.value = make([]byte, 0, len(value))
+	long := len(name) > MaxListpackBytes || len(value) > MaxListpackBytes
+	if v.t == nil {
+		p, there := v.findSmall(unsafe.String(unsafe.SliceData(name), len(name)))
+		if v.fits(name, value, !there) {
+			v.setSmall(name, value, p, there)
+			if long {
+				v.small[0] |= flagTable
+			}
+			return !there
 		}
-		f.value = append(f.value[:0], value...)
-		v.bytes += cap(f.value)
-		return false
+		v.spread(v.n + 1)
 	}
-	f := field{name: b.string(name), value: b.bytes(value)}
-	v.fields = append(v.fields, f)
-	v.bytes += len(f.name) + cap(f.value)
-	switch n := len(v.fields); {
-	case v.index != nil:
-		v.index[f.name] = int32(n - 1)
-	case n > linear:
-		v.reindex(n)
-	}
-	if len(v.fields) > MaxListpackFields {
-		v.table = true
-	}
-	return true
+	v.t.hashed = v.t.hashed || long
+	return v.t.set(name, value, b)
 }
 
-func (v *Value) reindex(room int) {
-	v.index = make(map[string]int32, room)
-	for i := range v.fields {
-		v.index[v.fields[i].name] = int32(i)
+// spread makes a small hash a large one, with room for so many fields.
+func (v *Value) spread(room int) {
+	t := &table{fields: make([]field, 0, room), hashed: v.hashed()}
+	var b block
+	for off := headLen; off < len(v.small); {
+		p := placeAt(v.small, off)
+		t.set(v.small[p.name:p.value], v.small[p.valueStart:p.end], &b)
+		off = p.end
 	}
+	*v = Value{t: t}
 }
 
 // Delete removes a field; false where there is none.
 func (v *Value) Delete(name []byte) bool {
-	i := v.find(unsafe.String(unsafe.SliceData(name), len(name)))
-	if i < 0 {
-		return false
+	s := unsafe.String(unsafe.SliceData(name), len(name))
+	if v.t != nil {
+		return v.t.delete(s)
 	}
-	f, last := v.fields[i], len(v.fields)-1
-	v.bytes -= len(f.name) + cap(f.value)
-	if v.index != nil {
-		delete(v.index, f.name)
+	p, ok := v.findSmall(s)
+	if ok {
+		v.change(p.start, p.end, 0)
+		v.setLen(v.n - 1)
 	}
-	if v.table {
-		v.fields[i] = v.fields[last]
-		if v.index != nil && i != last {
-			v.index[v.fields[i].name] = int32(i)
-		}
-	} else {
-		copy(v.fields[i:], v.fields[i+1:])
-		if v.index != nil {
-			for ; i < last; i++ {
-				v.index[v.fields[i].name] = int32(i)
-			}
-		}
-	}
-	v.fields[last] = field{}
-	v.fields = v.fields[:last]
-	v.shrink()
-	return true
-}
-
-// shrink gives memory back once three quarters of it are unused.
-func (v *Value) shrink() {
-	n := len(v.fields)
-	if cap(v.fields) <= 2*linear || n > cap(v.fields)/4 {
-		return
-	}
-	v.fields = append(make([]field, 0, 2*n), v.fields...)
-	if v.index != nil {
-		v.index = nil
-		if n > linear {
-			v.reindex(n)
-		}
-	}
+	return ok
 }
 
 // Scan visits about count fields from a cursor on and returns the next cursor;
-// 0 starts and ends. A hash in listpack form is visited whole.
+// 0 starts and ends. A small hash, or one in listpack form, is visited whole.
 func (v *Value) Scan(cursor uint64, count int, visit func(name string, value []byte)) uint64 {
-	n := len(v.fields)
-	if !v.table {
-		for _, f := range v.fields {
-			visit(f.name, f.value)
+	n := v.Len()
+	if !v.hashed() || v.t == nil {
+		for i := range n {
+			visit(v.At(i))
 		}
 		return 0
 	}
@@ -210,7 +170,7 @@ func (v *Value) Scan(cursor uint64, count int, visit func(name string, value []b
 		i = int(cursor)
 	}
 	for stop := max(0, i-count); i > stop; i-- {
-		visit(v.fields[i-1].name, v.fields[i-1].value)
+		visit(v.At(i - 1))
 	}
 	return uint64(i)
 }
@@ -218,9 +178,17 @@ func (v *Value) Scan(cursor uint64, count int, visit func(name string, value []b
 // Type implements object.Object.
 func (v *Value) Type() *object.Type { return Type }
 
+// hashed reports whether Redis would call the hash a hashtable.
+func (v *Value) hashed() bool {
+	if v.t != nil {
+		return v.t.hashed
+	}
+	return v.small[0]&flagTable != 0
+}
+
 // Encoding implements object.Object.
 func (v *Value) Encoding() string {
-	if v.table {
+	if v.hashed() {
 		return "hashtable"
 	}
 	return "listpack"
@@ -228,20 +196,27 @@ func (v *Value) Encoding() string {
 
 // Size implements object.Object.
 func (v *Value) Size() int {
-	return valueSize + cap(v.fields)*fieldSize + v.bytes + len(v.index)*indexCost
+	n := int(unsafe.Sizeof(*v))
+	if v.t != nil {
+		return n + v.t.size()
+	}
+	return n + cap(v.small)
+}
+
+// Pack implements object.Packable.
+func (v *Value) Pack() ([]byte, bool) { return v.small, v.t == nil }
+
+// Unpack implements object.Packable.
+func (v *Value) Unpack(b []byte) {
+	*v = Value{n: int(binary.LittleEndian.Uint16(b[1:])), small: b, own: v.own}
 }
 
 // Clone implements object.Object.
 func (v *Value) Clone() object.Object {
-	c := &Value{fields: make([]field, len(v.fields)), table: v.table}
-	for i, f := range v.fields {
-		c.fields[i] = field{strings.Clone(f.name), append(make([]byte, 0, len(f.value)), f.value...)}
-		c.bytes += len(f.name) + len(f.value)
+	if v.t == nil {
+		return &Value{n: v.n, small: slices.Clone(v.small)}
 	}
-	if v.index != nil {
-		c.reindex(len(c.fields))
-	}
-	return c
+	return &Value{t: v.t.copy()}
 }
 
 // rebuildPairs bounds the fields of one HSET that Rebuild emits.
@@ -249,55 +224,14 @@ const rebuildPairs = 128
 
 // Rebuild implements object.Object.
 func (v *Value) Rebuild(key []byte, emit func(args ...[]byte)) {
-	args := make([][]byte, 0, 2+2*min(len(v.fields), rebuildPairs))
-	for i := 0; i < len(v.fields); i += rebuildPairs {
+	n := v.Len()
+	args := make([][]byte, 0, 2+2*min(n, rebuildPairs))
+	for i := 0; i < n; i += rebuildPairs {
 		args = append(args[:0], []byte("HSET"), key)
-		for _, f := range v.fields[i:min(len(v.fields), i+rebuildPairs)] {
-			args = append(args, []byte(f.name), f.value)
+		for j := i; j < min(n, i+rebuildPairs); j++ {
+			name, value := v.At(j)
+			args = append(args, []byte(name), value)
 		}
 		emit(args...)
 	}
-}
-
-// block allocates the names and short values of one HSET together. A chunk
-// stays as long as one of its fields does, so it is small.
-type block struct {
-	pairs [][]byte // what is being stored, in turn
-	at    int      // from here on
-	free  []byte
-}
-
-const chunk = 512
-
-func (b *block) alloc(n int) []byte {
-	if n > chunk/4 {
-		return make([]byte, n)
-	}
-	if n > len(b.free) {
-		need := 0
-		for i := b.at; i < len(b.pairs) && need < chunk; i++ {
-			if k := len(b.pairs[i]); k <= chunk/4 {
-				need += k
-			}
-		}
-		b.free = make([]byte, max(n, min(need, chunk)))
-	}
-	p := b.free[:n:n]
-	b.free = b.free[n:]
-	return p
-}
-
-func (b *block) string(s []byte) string {
-	if len(s) == 0 {
-		return ""
-	}
-	p := b.alloc(len(s))
-	copy(p, s)
-	return unsafe.String(&p[0], len(p)) // nobody else writes there
-}
-
-func (b *block) bytes(s []byte) []byte {
-	p := b.alloc(len(s))
-	copy(p, s)
-	return p
 }

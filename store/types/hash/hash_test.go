@@ -25,11 +25,37 @@ func check(t *testing.T, v *Value, model map[string]string) {
 		}
 		bytes += len(name) + cap(value)
 	}
-	if bytes != v.bytes {
-		t.Fatalf("%d bytes accounted, %d there", v.bytes, bytes)
+	if h := v.t; h != nil {
+		if bytes != h.bytes {
+			t.Fatalf("%d bytes accounted, %d there", h.bytes, bytes)
+		}
+		if h.index != nil && len(h.index) != v.Len() || h.index == nil && v.Len() > linear {
+			t.Fatalf("%d fields, %d in the index", v.Len(), len(h.index))
+		}
+		return
 	}
-	if v.index != nil && len(v.index) != v.Len() || v.index == nil && v.Len() > linear {
-		t.Fatalf("%d fields, %d in the index", v.Len(), len(v.index))
+	off := headLen
+	for range v.n {
+		off = placeAt(v.small, off).end
+	}
+	if off != len(v.small) || off > maxBytes || v.n > maxSmall {
+		t.Fatalf("%d fields take %d bytes of %d", v.n, off, len(v.small))
+	}
+}
+
+// packed takes a hash through a record of the keyspace, with a little room
+// behind it, where it is small.
+func packed(t *testing.T, v *Value, room int) {
+	t.Helper()
+	b, ok := v.Pack()
+	if !ok {
+		return
+	}
+	n, encoding := v.Len(), v.Encoding()
+	record := append(make([]byte, 0, len(b)+room), b...)
+	clear(b) // it is the record that counts
+	if v.Unpack(record); v.Len() != n || v.Encoding() != encoding {
+		t.Fatalf("%d fields as a %s, before packing %d as a %s", v.Len(), v.Encoding(), n, encoding)
 	}
 }
 
@@ -76,8 +102,14 @@ func TestHashIsAMap(t *testing.T) {
 			if step%50 == 0 {
 				check(t, v, model)
 			}
+			if step%3 == 0 {
+				packed(t, v, step%40)
+			}
 		}
 		check(t, v, model)
+		if _, ok := v.Pack(); ok != (v.t == nil) {
+			t.Fatalf("packs: %t", ok)
+		}
 		c := v.Clone().(*Value)
 		for i := range v.Len() {
 			_, value := v.At(i)
@@ -143,6 +175,59 @@ func TestEncoding(t *testing.T) {
 	f("name of 65 bytes", v, "hashtable")
 	v.Delete(make([]byte, 65))
 	f("empty again", v, "hashtable")
+}
+
+// TestWhatIsTooLargeForARecordSpreads one limit after the other.
+func TestWhatIsTooLargeForARecordSpreads(t *testing.T) {
+	t.Parallel()
+	f := func(what string, fields int, name, value string, ok bool) {
+		t.Helper()
+		v, model := New(), map[string]string{}
+		for i := range fields {
+			k := name + fmt.Sprint(i)
+			v.Set([]byte(k), []byte(value))
+			model[k] = value
+		}
+		check(t, v, model)
+		if _, packs := v.Pack(); packs != ok {
+			t.Fatalf("%s: packs: %t", what, packs)
+		}
+	}
+	f("nothing", 0, "", "", true)
+	f("128 fields", 128, "f", "v", true)
+	f("129 fields", 129, "f", "v", false)
+	f("8 kB", 1, "f", strings.Repeat("v", 8<<10), true)
+	f("8 kB and a byte", 1, "f", strings.Repeat("v", 8<<10+1), false)
+	f("a long name", 1, strings.Repeat("n", 8<<10), "v", false)
+	f("16 kB", 4, "f", strings.Repeat("v", 4<<10), false)
+	f("nearly 16 kB", 4, "f", strings.Repeat("v", 4<<10-20), true)
+}
+
+// TestAtInAnyOrder jumps about while fields change.
+func TestAtInAnyOrder(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	v := New()
+	var names []string
+	for step := range 5000 {
+		switch {
+		case len(names) < 20 || len(names) < 100 && rnd.IntN(2) == 0:
+			names = append(names, fmt.Sprint("f", step))
+			v.Set([]byte(names[len(names)-1]), []byte("v"))
+		case rnd.IntN(3) == 0:
+			i := rnd.IntN(len(names))
+			v.Delete([]byte(names[i]))
+			names = slices.Delete(names, i, i+1)
+		default:
+			v.Set([]byte(names[rnd.IntN(len(names))]), make([]byte, rnd.IntN(100)))
+		}
+		for range 3 {
+			i := rnd.IntN(len(names))
+			if got, _ := v.At(i); got != names[i] {
+				t.Fatalf("step %d: at %d: %s, want %s", step, i, got, names[i])
+			}
+		}
+	}
 }
 
 func TestScanMissesNothingWhileFieldsComeAndGo(t *testing.T) {
