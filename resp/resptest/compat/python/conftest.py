@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+here = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(here), str(here.parents[2] / "client" / "python")]
 
 import nearcache_data  # noqa: E402
 
