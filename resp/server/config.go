@@ -166,6 +166,12 @@ var Settings = []*Setting{
 		Apply: func(s *Server, c *Config) error { s.env.Tracking.SetMaxKeys(c.trackingKeys.Int()); return nil },
 	},
 	{
+		Name: "tracking-table-max-items", Kind: Int, Default: "20000000", Max: maxInt64,
+		Help:  "pairs of a key and a client that CLIENT TRACKING remembers; 0 for no limit",
+		Field: func(c *Config) *Value { return &c.trackingItems },
+		Apply: func(s *Server, c *Config) error { s.env.Tracking.SetMaxItems(c.trackingItems.Int()); return nil },
+	},
+	{
 		Name: "notify-keyspace-events", Kind: String, Parse: parseNotify,
 		Help:  "which changes are published: K and E for the two kinds of channel, then letters for the events, A for most",
 		Field: func(c *Config) *Value { return &c.notify },
@@ -222,7 +228,7 @@ type Config struct {
 	maxClients, timeout, keepAlive, backlog, databases                      Value
 	dir, dbFilename, appendOnly, appendFsync, save                          Value
 	maxMemory, policy, samples                                              Value
-	maxBulk, queryLimit, outputLimit, trackingKeys, notify                  Value
+	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, notify   Value
 	enableDebug, enableProtected, logLevel, logFile, hz                     Value
 
 	// File is the configuration file that was read, as an absolute path.

@@ -109,6 +109,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.wg.Wait()
 	s.env.Catalog.Close()
+	s.env.Tracking.Release()
 	return s.closeLog()
 }
 
@@ -263,6 +264,7 @@ func (s *Server) expireLoop(ctx context.Context) {
 		for ctx.Err() == nil && s.ks.ExpireDue(expireBatch) >= expireBatch {
 		}
 		s.env.Catalog.Measure()
+		s.env.Tracking.Sweep()
 		s.stats.tick()
 	}
 }

@@ -10,26 +10,23 @@ import (
 	"github.com/nearcache/nearcache/store"
 )
 
-// broadcast is the table of prefixes, and of who redirects to whom. A key is looked up under each of the
-// lengths that prefixes have, so a write costs a few map reads however many
-// prefixes there are.
+// broadcast is the table of prefixes, and of who redirects to whom.
 type broadcast struct {
-	mu struct {
+	prefixes prefixes
+	mu       struct {
 		sync.Mutex
-		all      map[*client]struct{} // every client with tracking on, whatever its mode
-		prefixes map[string]map[*client]struct{}
-		lengths  map[int]int                     // length → prefixes that have it
-		sources  map[uint64]map[*client]struct{} // id of a target → clients that redirect to it
+		all     map[*client]struct{}            // every client with tracking on, whatever its mode
+		sources map[uint64]map[*client]struct{} // id of a target → clients that redirect to it
 	}
 }
 
 func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.mu.prefixes) == 0 {
+	if b.prefixes.n.Load() == 0 {
 		return
 	}
-	var hit map[string][]string // prefix → keys of this commit
+	b.prefixes.mu.RLock()
+	defer b.prefixes.mu.RUnlock()
+	var hit map[*node][]string // keys of this commit below a prefix
 	var seen map[string]struct{}
 	for i := range c.Events {
 		key := c.Events[i].Key
@@ -45,18 +42,15 @@ func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
 			}
 			seen[key] = struct{}{}
 		}
-		for n := range b.mu.lengths {
-			if n > len(key) || b.mu.prefixes[key[:n]] == nil {
-				continue
-			}
+		b.prefixes.aboveLocked(key, func(n *node) {
 			if hit == nil {
-				hit = map[string][]string{}
+				hit = map[*node][]string{}
 			}
-			hit[key[:n]] = append(hit[key[:n]], key)
-		}
+			hit[n] = append(hit[n], key)
+		})
 	}
-	for prefix, keys := range hit {
-		for cl := range b.mu.prefixes[prefix] {
+	for n, keys := range hit {
+		for cl := range n.clients {
 			if o := cl.options.Load(); o != nil && o.BCast && !(o.NoLoop && cl.s.ID == c.Origin) {
 				t.address(m, cl, o, keys...)
 			}
@@ -67,11 +61,8 @@ func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
 // add enters a client that has turned tracking on, or changed its options.
 func (b *broadcast) add(c *client, before *Options, now *Options) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.mu.all == nil {
 		b.mu.all = map[*client]struct{}{}
-		b.mu.prefixes = map[string]map[*client]struct{}{}
-		b.mu.lengths = map[int]int{}
 		b.mu.sources = map[uint64]map[*client]struct{}{}
 	}
 	b.mu.all[c] = struct{}{}
@@ -84,13 +75,8 @@ func (b *broadcast) add(c *client, before *Options, now *Options) {
 		}
 		b.mu.sources[id][c] = struct{}{}
 	}
-	for _, p := range now.Prefixes {
-		if b.mu.prefixes[p] == nil {
-			b.mu.prefixes[p] = map[*client]struct{}{}
-			b.mu.lengths[len(p)]++
-		}
-		b.mu.prefixes[p][c] = struct{}{}
-	}
+	b.mu.Unlock()
+	b.prefixes.add(c, now.Prefixes)
 }
 
 func (b *broadcast) unlinkLocked(c *client, o *Options) {
@@ -98,6 +84,13 @@ func (b *broadcast) unlinkLocked(c *client, o *Options) {
 	if len(b.mu.sources[o.Redirect]) == 0 {
 		delete(b.mu.sources, o.Redirect)
 	}
+}
+
+// everybody lists the clients that have tracking on.
+func (b *broadcast) everybody() []*client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.mu.all))
 }
 
 // sourcesOf lists the clients that redirect to a session.
@@ -110,19 +103,10 @@ func (b *broadcast) sourcesOf(id uint64) []*client {
 // remove takes out a client that has turned tracking off.
 func (b *broadcast) remove(c *client, o *Options) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	delete(b.mu.all, c)
 	b.unlinkLocked(c, o)
-	for _, p := range o.Prefixes {
-		delete(b.mu.prefixes[p], c)
-		if len(b.mu.prefixes[p]) > 0 {
-			continue
-		}
-		delete(b.mu.prefixes, p)
-		if b.mu.lengths[len(p)]--; b.mu.lengths[len(p)] == 0 {
-			delete(b.mu.lengths, len(p))
-		}
-	}
+	b.mu.Unlock()
+	b.prefixes.remove(c, o.Prefixes)
 }
 
 // overlap returns an element of the sorted, overlap-free list that is a prefix

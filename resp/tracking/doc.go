@@ -12,6 +12,6 @@
 // invalidations are queued on the clients before the writer's reply leaves.
 // Database numbers are ignored, as in Redis: a key has one shard in all of them.
 //
-// The table's locks are leaves, taken in this order: stripe, client state,
+// The table's locks are leaves, taken in this order: stripe, the numbers of clients,
 // the session's outbox. Broadcasting has one lock of its own beside them.
 package tracking

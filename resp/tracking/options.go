@@ -36,10 +36,11 @@ const (
 // On turns tracking on for s, or adds to it. On an error nothing has changed.
 func (t *Table) On(s *session.Session, o Options) error {
 	c := stateOf(s)
-	if c == nil {
+	fresh := c == nil
+	if fresh {
 		c = &client{s: s}
 	}
-	if o.Redirect != 0 && t.clients.Get(o.Redirect) == nil {
+	if o.Redirect != 0 && t.sessions.Get(o.Redirect) == nil {
 		return resp.ErrRedirectID
 	}
 	old := c.options.Load()
@@ -64,7 +65,13 @@ func (t *Table) On(s *session.Session, o Options) error {
 			return err
 		}
 	}
-	s.TrackingState.Store(c)
+	if err := t.start(); err != nil {
+		return err
+	}
+	if fresh {
+		t.clients.enter(c)
+		s.TrackingState.Store(c)
+	}
 	c.broken.Store(false)
 	c.options.Store(&o)
 	t.bcast.add(c, old, &o)
@@ -134,26 +141,7 @@ func (t *Table) Close(s *session.Session) {
 		t.send(c, o)
 	}
 	t.Off(s)
-	c.mu.Lock()
-	keys := c.mu.keys
-	c.mu.keys = nil
-	c.mu.Unlock()
-	for k := range keys {
-		st := t.stripe(k)
-		st.mu.Lock()
-		l := st.mu.readers[k]
-		if i := slices.Index(l, c); i >= 0 {
-			t.nitems.Add(-1)
-			if l = slices.Delete(l, i, i+1); len(l) == 0 {
-				delete(st.mu.readers, k)
-				t.nkeys.Add(-1)
-				t.bytes.Add(-int64(len(k)))
-			} else {
-				st.mu.readers[k] = l
-			}
-		}
-		st.mu.Unlock()
-	}
+	t.clients.leave(c) // Sweep takes it out of the table
 }
 
 // Caching is CLIENT CACHING: it decides for the next command, or transaction.

@@ -61,6 +61,16 @@ func (c *nearCache) stale(acked func(key string) int64) []string {
 	return l
 }
 
+// runUntil lets a race go on for a while, and on a slow machine until it has
+// seen enough; then it sets stop.
+func runUntil(stop *atomic.Bool, least time.Duration, enough func() bool) {
+	start := time.Now()
+	for !stop.Load() && (time.Since(start) < least || !enough() && time.Since(start) < 30*time.Second) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop.Store(true)
+}
+
 // TestNoReadIsStaleWhileOthersWrite races readers with near caches against
 // writers, on the table alone. What was acknowledged before a barrier must not
 // be held in an older version behind it (U01 to U03).
@@ -121,8 +131,7 @@ func TestNoReadIsStaleWhileOthersWrite(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(800 * time.Millisecond)
-	stop.Store(true)
+	runUntil(&stop, 800*time.Millisecond, func() bool { return barriers.Load() >= 100 })
 	wg.Wait()
 	if barriers.Load() < 100 {
 		t.Errorf("only %d barriers", barriers.Load())
@@ -338,8 +347,7 @@ func TestServerNeverLeavesAClientStale(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(1500 * time.Millisecond)
-	stop.Store(true)
+	runUntil(&stop, 1500*time.Millisecond, func() bool { return barriers.Load() >= 50 && pushes.Load() >= 50 })
 	wg.Wait()
 	if barriers.Load() < 50 || pushes.Load() < 50 {
 		t.Errorf("%d barriers, %d pushes", barriers.Load(), pushes.Load())

@@ -2,71 +2,63 @@ package tracking
 
 import (
 	"hash/maphash"
-	"maps"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/slab"
 )
-
-const stripes = 64
 
 // Table knows who tracks what.
 type Table struct {
-	clients *session.Registry
-	seed    maphash.Seed
-	keys    [stripes]stripe
-	nkeys   atomic.Int64 // keys in the table
-	nitems  atomic.Int64 // (key, client) pairs
-	bytes   atomic.Int64 // of key names
-	maxKeys atomic.Int64
-	on      atomic.Int64 // clients with tracking on
-	bcast   broadcast
+	sessions *session.Registry
+	seed     maphash.Seed
+	keys     keys
+	clients  clients
+	begin    sync.Once
+	failed   error // of begin
+	maxKeys  atomic.Int64
+	maxItems atomic.Int64
+	on       atomic.Int64 // clients with tracking on
+	bcast    broadcast
 }
 
-type stripe struct {
-	mu struct {
-		sync.Mutex
-		readers map[string][]*client
-	}
-	_ [40]byte
-}
+// DefaultMaxKeys is Redis' tracking-table-max-keys, and DefaultMaxItems our
+// limit of pairs of a key and a client.
+const (
+	DefaultMaxKeys  = 1000000
+	DefaultMaxItems = 20000000 // as the setting has it
+)
 
-// client is the tracking state of a session. Options change only on the
-// session's own goroutine; others read them through the atomic pointer.
-type client struct {
-	s       *session.Session
-	options atomic.Pointer[Options]
-	broken  atomic.Bool // the redirect's target is gone
-	caching atomic.Int32
-	mu      struct {
-		sync.Mutex
-		keys map[string]struct{} // registered in the stripes
-	}
-}
-
-// DefaultMaxKeys is Redis' tracking-table-max-keys.
-const DefaultMaxKeys = 1000000
-
-// New makes an empty table. Redirections are looked up in clients.
-func New(clients *session.Registry) *Table {
-	t := &Table{clients: clients, seed: maphash.MakeSeed()}
+// New makes an empty table. Redirections are looked up in sessions.
+func New(sessions *session.Registry) *Table {
+	t := &Table{sessions: sessions, seed: maphash.MakeSeed()}
 	t.maxKeys.Store(DefaultMaxKeys)
-	for i := range t.keys {
-		t.keys[i].mu.readers = map[string][]*client{}
-	}
+	t.maxItems.Store(DefaultMaxItems)
 	return t
 }
 
-func (t *Table) stripe(key string) *stripe {
-	return &t.keys[maphash.String(t.seed, key)%stripes]
+// start takes what only a table that is used needs.
+func (t *Table) start() error {
+	t.begin.Do(func() {
+		if t.keys.arena, t.failed = slab.NewArena(); t.failed != nil {
+			return
+		}
+		for i := range t.keys.stripes {
+			t.keys.stripes[i].mu.heap.Init(t.keys.arena)
+		}
+	})
+	return t.failed
 }
 
-func stateOf(s *session.Session) *client {
-	c, _ := s.TrackingState.Load().(*client)
-	return c
+// Release gives the table's memory back. Nobody may use it any more.
+func (t *Table) Release() {
+	if t.keys.arena != nil {
+		t.keys.arena.Close()
+	}
 }
 
 // Read registers that s holds a copy of keys, where its mode wants that. The
@@ -77,60 +69,8 @@ func (t *Table) Read(s *session.Session, each func(func(key []byte))) {
 	if o == nil || o.BCast || o.OptIn && c.caching.Load() != cachingYes || o.OptOut && c.caching.Load() == cachingNo {
 		return
 	}
-	each(func(key []byte) { t.register(c, key) })
+	each(func(key []byte) { t.keys.add(maphash.Bytes(t.seed, key), key, c.number) })
 	t.limit()
-}
-
-func (t *Table) register(c *client, key []byte) {
-	st := &t.keys[maphash.Bytes(t.seed, key)%stripes]
-	st.mu.Lock()
-	l, known := st.mu.readers[string(key)]
-	for _, x := range l {
-		if x == c {
-			st.mu.Unlock()
-			return
-		}
-	}
-	name := string(key)
-	st.mu.readers[name] = append(l, c)
-	c.mu.Lock()
-	if c.mu.keys == nil {
-		c.mu.keys = map[string]struct{}{}
-	}
-	c.mu.keys[name] = struct{}{}
-	c.mu.Unlock()
-	if !known { // within the lock: the counters never run behind the table
-		t.nkeys.Add(1)
-		t.bytes.Add(int64(len(name)))
-	}
-	t.nitems.Add(1)
-	st.mu.Unlock()
-}
-
-// take removes a key from the table and returns its readers.
-func (t *Table) take(key string) []*client {
-	st := t.stripe(key)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return t.takeLocked(st, key)
-}
-
-// takeLocked is take for a stripe that is held.
-func (t *Table) takeLocked(st *stripe, key string) []*client {
-	l := st.mu.readers[key]
-	if l == nil {
-		return nil
-	}
-	delete(st.mu.readers, key)
-	for _, c := range l {
-		c.mu.Lock()
-		delete(c.mu.keys, key)
-		c.mu.Unlock()
-	}
-	t.nkeys.Add(-1)
-	t.bytes.Add(-int64(len(key)))
-	t.nitems.Add(-int64(len(l)))
-	return l
 }
 
 // Committed implements store.Observer. All that one commit has for a client is
@@ -140,6 +80,7 @@ func (t *Table) Committed(c *store.Commit) {
 		return
 	}
 	var m mail
+	var room [16]number
 	for i := range c.Events {
 		e := &c.Events[i]
 		if e.Flush {
@@ -148,10 +89,14 @@ func (t *Table) Committed(c *store.Commit) {
 			t.FlushAll()
 			continue
 		}
-		if t.nkeys.Load() == 0 || e.Quiet {
+		if t.keys.n.Load() == 0 || e.Quiet {
 			continue
 		}
-		for _, cl := range t.take(e.Key) {
+		for _, n := range t.keys.take(maphash.String(t.seed, e.Key), e.Key, room[:0]) {
+			cl := t.clients.get(n)
+			if cl == nil {
+				continue
+			}
 			o := cl.options.Load()
 			switch {
 			case o == nil || o.BCast || o.NoLoop && cl.s.ID == c.Origin:
@@ -166,28 +111,26 @@ func (t *Table) Committed(c *store.Commit) {
 	t.deliverAll(m)
 }
 
-// limit evicts keys at random until the table is within its limit; their
+// limit evicts keys at random until the table is within its limits; their
 // readers get an invalidation, which is always safe.
 func (t *Table) limit() {
-	limit := t.maxKeys.Load()
-	for i := int(t.nkeys.Load()); limit > 0 && t.nkeys.Load() > limit; i++ {
-		t.forgetOne(&t.keys[i%stripes])
+	over := func(n *atomic.Int64, limit int64) bool { return limit > 0 && n.Load() > limit }
+	for over(&t.keys.n, t.maxKeys.Load()) || over(&t.keys.items, t.maxItems.Load()) {
+		place := rand.Uint64()
+		t.keys.evict(&t.keys.stripes[place%stripes], place/stripes, t.tellAll)
 	}
 }
 
-// forgetOne evicts some key of the stripe. The shard of that key is not held,
-// so its readers must hear of it before the stripe is let go: a writer that
-// then finds no reader is acknowledged without telling anybody.
-func (t *Table) forgetOne(st *stripe) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for key := range st.mu.readers {
-		for _, c := range t.takeLocked(st, key) {
+// tellAll tells the readers of a key that the table is about to forget. The
+// shard of that key is not held, so they must hear of it before the stripe is let
+// go: a writer that then finds no reader is acknowledged without telling anybody.
+func (t *Table) tellAll(key string, readers []number) {
+	for _, n := range readers {
+		if c := t.clients.get(n); c != nil {
 			if o := c.options.Load(); o != nil && !o.BCast {
 				t.send(c, o, key)
 			}
 		}
-		return
 	}
 }
 
@@ -197,32 +140,20 @@ func (t *Table) SetMaxKeys(n int64) {
 	t.limit()
 }
 
-// FlushAll tells every tracking client that all it holds is void.
+// SetMaxItems sets tracking-table-max-items, 0 for no limit.
+func (t *Table) SetMaxItems(n int64) {
+	t.maxItems.Store(n)
+	t.limit()
+}
+
+// FlushAll tells every tracking client that all it holds is void. Every shard
+// must be held, so that nobody reads meanwhile.
 func (t *Table) FlushAll() {
 	if t.on.Load() == 0 {
 		return
 	}
-	for i := range t.keys {
-		st := &t.keys[i]
-		st.mu.Lock()
-		readers := st.mu.readers
-		st.mu.readers = map[string][]*client{}
-		for k, l := range readers {
-			for _, c := range l {
-				c.mu.Lock()
-				delete(c.mu.keys, k)
-				c.mu.Unlock()
-			}
-			t.nkeys.Add(-1)
-			t.bytes.Add(-int64(len(k)))
-			t.nitems.Add(-int64(len(l)))
-		}
-		st.mu.Unlock()
-	}
-	t.bcast.mu.Lock()
-	all := maps.Clone(t.bcast.mu.all)
-	t.bcast.mu.Unlock()
-	for c := range all {
+	t.keys.clear()
+	for _, c := range t.bcast.everybody() {
 		if o := c.options.Load(); o != nil {
 			t.send(c, o)
 		}
@@ -264,7 +195,7 @@ func (t *Table) target(c *client, o *Options) *session.Session {
 	if o.Redirect == 0 {
 		return c.s
 	}
-	s := t.clients.Get(o.Redirect)
+	s := t.sessions.Get(o.Redirect)
 	if s == nil {
 		t.broken(c, o)
 	}
@@ -331,10 +262,8 @@ type Stats struct{ Clients, Keys, Items, Prefixes, Bytes int64 }
 
 // Stats returns the table's figures.
 func (t *Table) Stats() Stats {
-	t.bcast.mu.Lock()
-	prefixes := int64(len(t.bcast.mu.prefixes))
-	t.bcast.mu.Unlock()
-	s := Stats{Clients: t.on.Load(), Keys: t.nkeys.Load(), Items: t.nitems.Load(), Prefixes: prefixes}
-	s.Bytes = t.bytes.Load() + 96*s.Keys + 64*s.Items // map slots, headers and back references, estimated
-	return s
+	return Stats{
+		Clients: t.on.Load(), Keys: t.keys.n.Load(), Items: t.keys.items.Load(),
+		Prefixes: t.bcast.prefixes.n.Load(), Bytes: t.keys.bytes.Load(),
+	}
 }

@@ -301,7 +301,9 @@ func TestNoCopyIsStaleBehindABarrier(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(time.Second)
+	for start := time.Now(); !stop.Load() && (time.Since(start) < time.Second || rounds.Load() < 20 && time.Since(start) < 30*time.Second); {
+		time.Sleep(10 * time.Millisecond)
+	}
 	stop.Store(true)
 	wg.Wait()
 	if rounds.Load() < 20 {
