@@ -119,11 +119,12 @@ func (c *Ctx) wake() (late []blocking.Key) {
 	if c.Blocking.Len() == 0 {
 		return nil
 	}
-	ready := c.Blocking.Ready(c.Tx.Changes(), nil)
+	changes := c.Tx.Changes()
+	ready := c.Blocking.Ready(changes, nil)
 	if len(ready) == 0 {
 		return nil
 	}
-	return c.serve(ready)
+	return c.serve(ready, len(changes))
 }
 
 // serveLate serves clients in a Tx of its own, which holds all shards.
@@ -132,7 +133,7 @@ func (c *Ctx) serveLate(ready []blocking.Key) {
 	var set store.LockSet
 	set.AddAll()
 	c.Tx.Lock(&set)
-	c.serve(ready)
+	c.serve(ready, 0)
 	c.After(c.Tx.End())
 }
 
@@ -144,7 +145,10 @@ func (e *Env) ServeLate(keys []blocking.Key) {
 	c.Settle()
 }
 
-func (c *Ctx) serve(ready []blocking.Key) (late []blocking.Key) {
+// serve serves the clients that wait for keys, and for what serving them changes.
+// seen is how many changes of the Tx have been asked about already: asked twice,
+// one that serves nobody would be ready for ever.
+func (c *Ctx) serve(ready []blocking.Key, seen int) (late []blocking.Key) {
 	s, w, spec, args := c.S, c.W, c.Spec, c.Args // which the guests change
 	c.guest, c.InExec = new(guest), true
 	defer func() {
@@ -152,6 +156,11 @@ func (c *Ctx) serve(ready []blocking.Key) (late []blocking.Key) {
 		c.guest, c.InExec = nil, false
 		c.Blocking.Forget(ready) // after a panic; else there are none
 	}()
+	more := func() {
+		changes := c.Tx.Changes()
+		ready = c.Blocking.Ready(changes[seen:], ready)
+		seen = len(changes)
+	}
 	var key []byte
 	look := func() (object.ID, bool) {
 		c.Tx.DB = ready[0].DB
@@ -165,14 +174,16 @@ func (c *Ctx) serve(ready []blocking.Key) (late []blocking.Key) {
 		key = append(key[:0], ready[0].Name...)
 		run := func(w *blocking.Waiter) ([]byte, bool) {
 			// What has changed up to here is another client's commit.
-			ready = c.Blocking.Ready(c.Tx.Changes(), ready)
+			more()
 			c.pending = append(c.pending, c.Tx.Next(w.DB, w.Session.ID)...)
+			seen = 0
 			return c.runGuest(w)
 		}
 		if !c.Blocking.Serve(ready[0], look, c.Tx.HoldsSet, run) {
 			late = append(late, ready[0])
 		}
-		ready = c.Blocking.Ready(c.Tx.Changes(), ready[1:])
+		ready = ready[1:]
+		more()
 	}
 	return late
 }
