@@ -4,6 +4,7 @@ package types
 import (
 	"github.com/nearcache/nearcache/store/object"
 	"github.com/nearcache/nearcache/store/types/hash"
+	"github.com/nearcache/nearcache/store/types/list"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
@@ -12,5 +13,6 @@ import (
 var All = []*object.Type{
 	str.Type,
 	hash.Type,
+	list.Type,
 	zset.Type,
 }
