@@ -101,6 +101,17 @@ func (w *Writer) NullArray() {
 // Array writes the head of an array of n elements.
 func (w *Writer) Array(n int) { w.buf = redcon.AppendArray(w.buf, n) }
 
+// ArrayFrom makes what was written after the first start bytes the n elements of
+// an array: for replies whose number of elements is known at their end.
+func (w *Writer) ArrayFrom(start, n int) {
+	end := len(w.buf)
+	w.Array(n)
+	var head [24]byte
+	k := copy(head[:], w.buf[end:])
+	copy(w.buf[start+k:], w.buf[start:end])
+	copy(w.buf[start:], head[:k])
+}
+
 // Map writes the head of a map of n pairs; in RESP2 an array of 2n elements.
 func (w *Writer) Map(n int) {
 	if w.resp3 {

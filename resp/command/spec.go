@@ -120,6 +120,8 @@ const (
 	GroupGeneric      Group = "generic"
 	GroupString       Group = "string"
 	GroupHash         Group = "hash"
+	GroupList         Group = "list"
+	GroupSet          Group = "set"
 	GroupSortedSet    Group = "sorted-set"
 	GroupGeo          Group = "geo"
 	GroupHyperLogLog  Group = "hyperloglog"

@@ -9,6 +9,7 @@ func All() [][]*command.Spec {
 		stringCommands,
 		bitCommands,
 		keyCommands,
+		listCommands,
 		hashCommands,
 		zsetCommands,
 		geoCommands,

@@ -221,6 +221,8 @@ var groupCategories = map[command.Group]string{
 	command.GroupGeneric:      "keyspace",
 	command.GroupString:       "string",
 	command.GroupHash:         "hash",
+	command.GroupList:         "list",
+	command.GroupSet:          "set",
 	command.GroupSortedSet:    "sortedset",
 	command.GroupGeo:          "geo",
 	command.GroupHyperLogLog:  "hyperloglog",

@@ -60,8 +60,12 @@ func contents(c *client) map[string]string {
 		c.Tx.Each(func(e *store.Entry) bool {
 			fields := map[string]string{}
 			e.Value().Rebuild([]byte("k"), func(args ...[]byte) {
-				if string(args[0]) == "SET" {
+				switch string(args[0]) {
+				case "SET":
 					fields["value"] = string(args[2])
+					return
+				case "RPUSH":
+					fields["elements"] += fmt.Sprintf("%q", args[2:])
 					return
 				}
 				for i := 2; i < len(args); i += 2 {

@@ -7,6 +7,7 @@ import (
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/object"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
@@ -63,9 +64,20 @@ func findZSet(c *command.Ctx, key []byte) (*store.Entry, *zset.Value, error) {
 // getZSet finds a sorted set for reading, nil where there is none.
 func getZSet(c *command.Ctx, key []byte) (*zset.Value, error) { return asZSet(c.Tx.Get(key)) }
 
-// shrunk tells that members went, and the key with the last of them.
-func shrunk(c *command.Ctx, e *store.Entry, v *zset.Value, key []byte, event string) {
-	c.Tx.Changed(e, store.ClassZSet, event)
+// collection is a value of parts.
+type collection interface {
+	object.Object
+	Len() int
+}
+
+// classes are the classes of events by type.
+var classes = [object.IDs]store.Class{
+	object.Hash: store.ClassHash, object.List: store.ClassList, object.Set: store.ClassSet, object.ZSet: store.ClassZSet,
+}
+
+// shrunk tells that parts of a collection went, and the key with the last of them.
+func shrunk(c *command.Ctx, e *store.Entry, v collection, key []byte, event string) {
+	c.Tx.Changed(e, classes[v.Type().ID], event)
 	if v.Len() == 0 {
 		c.Tx.Delete(key, "del")
 	}

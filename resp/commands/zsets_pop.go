@@ -14,12 +14,6 @@ import (
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
-const (
-	errZMPopNumKeys  resp.Error = "ERR numkeys should be greater than 0"
-	errZMPopCount    resp.Error = "ERR count should be greater than 0"
-	errZTimeoutRange resp.Error = "ERR timeout is out of range"
-)
-
 // popReply is the shape of the reply to a pop.
 type popReply uint8
 
@@ -120,74 +114,10 @@ var zPopMaxCommand = &command.Spec{
 	Bind:    command.Bind(parseZPop, runZPop(true)),
 }
 
-// zMPopArgs are those of all pops from the first of several keys.
-type zMPopArgs struct {
-	keys    [][]byte
-	top     bool
-	count   int64
-	shape   popReply
-	timeout int64 // ms, 0 = for ever; -1 where the command does not wait
-	err     error // of the timeout, which Redis reads last
-}
-
-// parseZMPop reads numkeys and what follows.
-func parseZMPop(p *args.Parser, a *zMPopArgs) {
-	n, ok := resp.ParseInt(p.Bytes())
-	if p.Err() == nil && (!ok || n < 1) {
-		p.Fail(errZMPopNumKeys)
-	}
-	rest := p.Rest()
-	if p.Err() != nil {
-		return
-	}
-	if n >= int64(len(rest)) {
-		p.Fail(resp.ErrSyntax)
-		return
-	}
-	a.keys, a.count, a.shape = rest[:n], -1, popMulti
-	switch where := rest[n]; {
-	case args.EqualFold(where, "MIN"):
-	case args.EqualFold(where, "MAX"):
-		a.top = true
-	default:
-		p.Fail(resp.ErrSyntax)
-	}
-	var options args.Parser // skips MIN or MAX, as if it were a command's name
-	options.Reset(rest[n:])
-	for options.More() && p.Err() == nil {
-		if a.count != -1 || options.Len() < 2 || !options.Accept("COUNT") {
-			p.Fail(resp.ErrSyntax)
-			return
-		}
-		if a.count, ok = resp.ParseInt(options.Bytes()); !ok || a.count < 1 {
-			p.Fail(errZMPopCount)
-		}
-	}
-	if a.count == -1 {
-		a.count = 1
-	}
-}
-
-// zTimeout reads a time to wait in seconds and returns it in ms.
-func zTimeout(b []byte) (int64, error) {
-	x, ok := parseLong(b)
-	if !ok {
-		return 0, resp.ErrTimeout
-	}
-	f, _ := x.Float64()
-	f = math.Ceil(f * 1000)
-	switch {
-	case f >= math.MaxInt64:
-		return 0, errZTimeoutRange
-	case f < 0:
-		return 0, resp.ErrTimeoutNeg
-	}
-	return int64(f), nil
-}
-
-func runZMPop(c *command.Ctx, a zMPopArgs) error {
-	if a.err != nil {
-		return a.err
+func runZMPop(c *command.Ctx, a mPopArgs) error {
+	wait, err := a.timeout.ms(c.Tx.Now)
+	if err != nil {
+		return err
 	}
 	for _, key := range a.keys {
 		e, v, err := findZSet(c, key)
@@ -198,39 +128,25 @@ func runZMPop(c *command.Ctx, a zMPopArgs) error {
 			continue
 		}
 		n := min(a.count, int64(v.Len()))
-		popMembers(c, e, v, key, a.top, a.count, a.shape)
+		popMembers(c, e, v, key, a.high, a.count, a.shape)
 		word := wordZPopMin
-		if a.top {
+		if a.high {
 			word = wordZPopMax
 		}
 		c.Tx.Effect(word, key, strconv.AppendInt(nil, n, 10))
 		return nil
 	}
-	if a.timeout < 0 || !c.MayBlock() {
+	if !a.timeout.waits || !c.MayBlock() {
 		c.W.NullArray()
 		return nil
 	}
-	return c.Block(command.Wait{Keys: a.keys, Type: object.ZSet, Timeout: a.timeout})
+	return c.Block(command.Wait{Keys: a.keys, Type: object.ZSet, Timeout: wait})
 }
 
 var (
 	wordZPopMin = []byte("ZPOPMIN")
 	wordZPopMax = []byte("ZPOPMAX")
 )
-
-// numKeys finds the keys that their number, at a place of argv, announces.
-func numKeys(at int) func(argv [][]byte) [][]byte {
-	return func(argv [][]byte) [][]byte {
-		if at >= len(argv) {
-			return nil
-		}
-		n, ok := resp.ParseInt(argv[at])
-		if !ok || n < 1 || n > int64(len(argv)-at-1) {
-			return nil
-		}
-		return argv[at+1 : at+1+int(n)]
-	}
-}
 
 var zMPopArgSpecs = []command.Arg{
 	{Name: "numkeys", Type: "integer"},
@@ -243,56 +159,28 @@ var zMPopCommand = &command.Spec{
 	Name: "zmpop", Arity: -4, Flags: command.Write | command.MovableKeys, Keys: command.KeySpec{Find: numKeys(1)}, Group: command.GroupSortedSet, Since: "7.0.0",
 	Summary: "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped.",
 	Args:    zMPopArgSpecs,
-	Bind: command.Bind(func(p *args.Parser) zMPopArgs {
-		a := zMPopArgs{timeout: -1}
-		parseZMPop(p, &a)
-		return a
-	}, runZMPop),
+	Bind:    command.Bind(parseMPop(false, "MIN", "MAX"), runZMPop),
 }
 
 var bzMPopCommand = &command.Spec{
 	Name: "bzmpop", Arity: -5, Flags: command.Write | command.Blocking | command.MovableKeys, Keys: command.KeySpec{Find: numKeys(2)}, Group: command.GroupSortedSet, Since: "7.0.0",
 	Summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
-	Args:    slices.Concat([]command.Arg{{Name: "timeout", Type: "double"}}, zMPopArgSpecs),
-	Bind: command.Bind(func(p *args.Parser) zMPopArgs {
-		var a zMPopArgs
-		timeout := p.Bytes()
-		parseZMPop(p, &a)
-		a.timeout, a.err = zTimeout(timeout)
-		return a
-	}, runZMPop),
+	Args:    slices.Concat([]command.Arg{timeoutArg}, zMPopArgSpecs),
+	Bind:    command.Bind(parseMPop(true, "MIN", "MAX"), runZMPop),
 }
-
-func parseBZPop(top bool) func(*args.Parser) zMPopArgs {
-	return func(p *args.Parser) zMPopArgs {
-		rest := p.Rest()
-		if len(rest) < 2 {
-			p.Fail(resp.ErrSyntax)
-			return zMPopArgs{}
-		}
-		a := zMPopArgs{keys: rest[:len(rest)-1], top: top, count: 1, shape: popKeyed}
-		a.timeout, a.err = zTimeout(rest[len(rest)-1])
-		return a
-	}
-}
-
-var (
-	butLast     = command.KeySpec{First: 1, Last: -2, Step: 1}
-	bzPopAllArg = []command.Arg{{Name: "key", Type: "key", Multiple: true}, {Name: "timeout", Type: "double"}}
-)
 
 var bzPopMinCommand = &command.Spec{
 	Name: "bzpopmin", Arity: -3, Flags: command.Write | command.Fast | command.Blocking, Keys: butLast, Group: command.GroupSortedSet, Since: "5.0.0",
 	Summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
-	Args:    bzPopAllArg,
-	Bind:    command.Bind(parseBZPop(false), runZMPop),
+	Args:    bPopArgs,
+	Bind:    command.Bind(parseBPop(false), runZMPop),
 }
 
 var bzPopMaxCommand = &command.Spec{
 	Name: "bzpopmax", Arity: -3, Flags: command.Write | command.Fast | command.Blocking, Keys: butLast, Group: command.GroupSortedSet, Since: "5.0.0",
 	Summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.",
-	Args:    bzPopAllArg,
-	Bind:    command.Bind(parseBZPop(true), runZMPop),
+	Args:    bPopArgs,
+	Bind:    command.Bind(parseBPop(true), runZMPop),
 }
 
 var zRandMemberCommand = &command.Spec{

@@ -35,6 +35,7 @@ func TestRandomCommandsAgree(t *testing.T) {
 		d.conns[i] = [2]*resptest.Conn{dial(t, ours, proto), dial(t, theirs, proto)}
 	}
 	maps.Copy(commandArgs, zsetArgs)
+	maps.Copy(commandArgs, listArgs)
 	for name := range commandArgs {
 		if v := d.conns[0][0].Do("COMMAND", "INFO", name); len(v.Elems) == 1 && v.Elems[0].Kind == resptest.Array {
 			d.names = append(d.names, name)
@@ -99,7 +100,8 @@ func (d *duel) step() {
 	}
 	mutation := d.rng.IntN(60)
 	switch strings.ToUpper(args[0]) {
-	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "BZPOPMIN", "BZMPOP": // their replies are decided for some arguments only
+	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "BZPOPMIN", "BZMPOP", // their replies are decided for some arguments only
+		"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM": // and these might wait for ever
 		mutation = -1
 	case "SET", "GETEX", "SETEX", "PSETEX", "MSETEX", "INCREX", "EXPIRE", "PEXPIRE": // a short time would end during the test
 		if mutation == 2 {
@@ -229,7 +231,7 @@ func (d *duel) compareData() {
 	for _, db := range []string{"1", "0"} {
 		d.both(1, "SELECT", db)
 		d.both(1, "KEYS", "*")
-		for _, key := range slices.Concat(keys, zsetKeys) {
+		for _, key := range slices.Concat(keys, typedKeys) {
 			d.both(1, "TYPE", key)
 			d.both(1, "PTTL", key)
 			switch d.conns[1][0].Do("TYPE", key).Text {
@@ -237,6 +239,9 @@ func (d *duel) compareData() {
 				d.both(1, "HGETALL", key)
 			case "zset":
 				d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
+				d.both(1, "OBJECT", "ENCODING", key)
+			case "list":
+				d.both(1, "LRANGE", key, "0", "-1")
 				d.both(1, "OBJECT", "ENCODING", key)
 			default:
 				d.both(1, "GET", key)
@@ -247,13 +252,16 @@ func (d *duel) compareData() {
 
 // ---- random arguments
 
+// typedKeys are keys that mostly have one type.
+var typedKeys = slices.Concat(zsetKeys, listKeys)
+
 var keys = []string{"a", "b", "c", "h1", "h2", "h3", "n", "f", "", "bin\x00\xff"}
 
 func (d *duel) pick(s ...string) string { return s[d.rng.IntN(len(s))] }
 
 func (d *duel) key() string {
 	if d.rng.IntN(12) == 0 {
-		return zsetKeys[d.rng.IntN(len(zsetKeys))]
+		return typedKeys[d.rng.IntN(len(typedKeys))]
 	}
 	return keys[d.rng.IntN(len(keys))]
 }
