@@ -7,6 +7,8 @@ import (
 
 	"github.com/nearcache/nearcache/bench/ann"
 	"github.com/nearcache/nearcache/bench/load"
+	"github.com/nearcache/nearcache/bench/squeeze"
+	"github.com/nearcache/nearcache/bench/tracking"
 )
 
 // benches are what `nearcache bench` measures.
@@ -16,6 +18,8 @@ var benches = []struct {
 }{
 	{"ann", "measures the vector indexes beside other libraries", ann.Run},
 	{"load", "measures servers under load, beside Redis", load.Run},
+	{"squeeze", "what compressing values saves and costs", squeeze.Run},
+	{"tracking", "whether copies in clients stay true, and what that costs", tracking.Run},
 }
 
 func runBench(args []string, stdout, stderr io.Writer) error {

@@ -197,13 +197,23 @@ func (p *Pipeline) Len() int { return p.n }
 // Run sends the commands and returns their replies in order; error replies
 // are among them (see [Value.Err]). The pipeline is empty afterwards.
 func (p *Pipeline) Run() ([]Value, error) {
+	replies := make([]Value, 0, p.n)
+	if err := p.Each(func(_ int, v Value) { replies = append(replies, v) }); err != nil {
+		return nil, err
+	}
+	return replies, nil
+}
+
+// Each is Run that calls f with each reply as it comes: after the pushes before
+// it, and before those behind it.
+func (p *Pipeline) Each(f func(i int, v Value)) error {
 	c, n, out, err := p.c, p.n, p.out, p.err
 	p.n, p.out, p.err = 0, p.out[:0], nil
 	if err == nil {
 		err = c.err
 	}
 	if err != nil || n == 0 {
-		return nil, err
+		return err
 	}
 	c.deadline()
 	// A server stops reading from a client that does not take its replies: what
@@ -218,20 +228,35 @@ func (p *Pipeline) Run() ([]Value, error) {
 	} else {
 		go write()
 	}
-	replies := make([]Value, 0, n)
-	for range n {
+	for i := range n {
 		v, err := c.reply()
 		if err != nil {
 			c.nc.Close() // ends the writer
 			<-written
-			return nil, err
+			return err
 		}
-		replies = append(replies, v)
+		f(i, v)
 	}
 	if err := <-written; err != nil {
-		return nil, c.fail(err)
+		return c.fail(err)
 	}
-	return replies, nil
+	return nil
+}
+
+// Await hands over pushes as they come until enough says so, without a limit of
+// time. It is for a connection that waits for no reply.
+func (c *Conn) Await(enough func() bool) error {
+	_ = c.nc.SetDeadline(time.Time{})
+	for !enough() {
+		v, push, err := c.next()
+		if err != nil {
+			return err
+		}
+		if !push {
+			return c.fail(fmt.Errorf("%w: a reply that nobody has asked for: %v", ErrProtocol, v))
+		}
+	}
+	return nil
 }
 
 func (c *Conn) deadline() {
@@ -249,29 +274,37 @@ func (c *Conn) fail(err error) error {
 // reply returns the next reply and hands over the pushes before it.
 func (c *Conn) reply() (Value, error) {
 	for {
+		v, push, err := c.next()
+		if err != nil || !push {
+			return v, err
+		}
+	}
+}
+
+// next returns the next value; a push was handed over.
+func (c *Conn) next() (v Value, push bool, err error) {
+	for {
 		n, err := c.sc.Next(c.in[c.r:])
 		if err != nil {
-			return Value{}, c.fail(err)
+			return Value{}, false, c.fail(err)
 		}
 		if n == 0 {
 			if err := c.fill(); err != nil {
-				return Value{}, c.fail(err)
+				return Value{}, false, c.fail(err)
 			}
 			continue
 		}
 		v, _, err := Parse(c.in[c.r : c.r+n])
 		if err != nil {
-			return Value{}, c.fail(err)
+			return Value{}, false, c.fail(err)
 		}
 		if c.r += n; c.r == len(c.in) {
 			c.in, c.r = c.in[:0], 0
 		}
-		if v.Kind != Push {
-			return v, nil
-		}
-		if c.o.OnPush != nil {
+		if v.Kind == Push && c.o.OnPush != nil {
 			c.o.OnPush(v)
 		}
+		return v, v.Kind == Push, nil
 	}
 }
 
