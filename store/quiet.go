@@ -6,6 +6,7 @@ package store
 // event either.
 func (tx *Tx) ChangedQuietly(e *Entry, class Class, name string) {
 	tx.resize(&tx.ks.shards[e.shard], e)
+	e.access = tx.setup.Changed(e.access, tx.Now)
 	tx.dirty = true
 	tx.commit.Events = append(tx.commit.Events, Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e, Quiet: true})
 }
