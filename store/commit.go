@@ -34,6 +34,7 @@ type Event struct {
 	Flush bool   // the whole database went; Key is empty
 	Entry *Entry // the entry after the change, nil where the key is gone
 	Quiet bool   // nothing that a reader of the key would notice, see Tx.ChangedQuietly
+	Wakes bool   // quiet, but what clients wait for may be there now
 }
 
 // Effect is a command that repeats a change exactly: what the log stores.

@@ -1,12 +1,18 @@
 package store
 
 // ChangedQuietly is Changed for what is no change to those who read the key: who
-// has been delivered which entry of a stream, for one. WATCH does not see it
-// and cached copies stay valid, as in Redis. With an empty name it is no keyspace
-// event either.
-func (tx *Tx) ChangedQuietly(e *Entry, class Class, name string) {
+// has been delivered which entry of a stream, for one. WATCH does not see it,
+// cached copies stay valid and nobody waits for it, as in Redis. With an empty
+// name it is no keyspace event either.
+func (tx *Tx) ChangedQuietly(e *Entry, class Class, name string) { tx.quiet(e, class, name, false) }
+
+// ChangedForWaiters is ChangedQuietly for what clients may wait for.
+func (tx *Tx) ChangedForWaiters(e *Entry, class Class, name string) { tx.quiet(e, class, name, true) }
+
+func (tx *Tx) quiet(e *Entry, class Class, name string, wakes bool) {
 	tx.resize(&tx.ks.shards[e.shard], e)
-	e.access = tx.setup.Changed(e.access, tx.Now)
 	tx.dirty = true
-	tx.commit.Events = append(tx.commit.Events, Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e, Quiet: true})
+	tx.commit.Events = append(tx.commit.Events, Event{
+		DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e, Quiet: true, Wakes: wakes,
+	})
 }

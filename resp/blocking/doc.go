@@ -27,7 +27,8 @@
 //
 // Nothing but the handler knows what it waits for, so everything that makes a
 // key exist wakes: pushes, RENAME, COPY, MOVE, RESTORE, SORT STORE. A flush, or
-// a swap of databases committed as one, looks at every key waited for.
+// a swap of databases committed as one, looks at every key waited for. Where time
+// alone can bring something (XREADGROUP CLAIM), the handler says when to look again.
 //
 // A wait ends once: by a reply; after Timeout ms with the null array; by CLIENT
 // UNBLOCK with that or an error; or because the client is gone.

@@ -236,7 +236,7 @@ func (t *Table) Ready(changes []store.Event, dst []Key) []Key {
 			dst = t.readyAll(e.DB, dst)
 			continue
 		}
-		if t.slotOf(e.Key).waiting.Load() == 0 {
+		if e.Quiet && !e.Wakes || t.slotOf(e.Key).waiting.Load() == 0 {
 			continue
 		}
 		t.mu.Lock()
@@ -262,6 +262,23 @@ func (t *Table) readyAll(db int, dst []Key) []Key {
 	}
 	slices.SortFunc(dst[from:], func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
 	return dst
+}
+
+// look makes the keys of w ready though nothing has changed, and has them served.
+func (t *Table) look(w *Waiter) {
+	t.mu.Lock()
+	var keys []Key
+	for _, name := range w.Keys {
+		k := Key{w.DB, name}
+		if s := t.mu.spots[k]; s != nil && !s.ready {
+			s.ready = true
+			keys = append(keys, k)
+		}
+	}
+	t.mu.Unlock()
+	if len(keys) > 0 {
+		t.late(keys)
+	}
 }
 
 // Forget takes back what Ready has returned and nobody will serve.

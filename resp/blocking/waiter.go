@@ -22,10 +22,12 @@ type Waiter struct {
 	Args    [][]byte      // of the command that is run again, its name first
 	Shards  store.LockSet // of all the keys of the command
 	Timeout time.Duration // 0 = for ever
+	Again   time.Duration // look again after this time though nothing has changed; 0 = never. Set anew by each run
 	Mute    bool          // CLIENT REPLY wants no reply
 
-	nodes []node // its places in the queues of Keys; guarded by Table.mu
-	timer *time.Timer
+	nodes []node      // its places in the queues of Keys; guarded by Table.mu
+	timer *time.Timer // of Timeout
+	again *time.Timer // of Again
 	mu    struct {
 		sync.Mutex
 		done bool
@@ -40,6 +42,9 @@ func (w *Waiter) endLocked(t *Table) bool {
 	w.mu.done = true
 	if w.timer != nil {
 		w.timer.Stop()
+	}
+	if w.again != nil {
+		w.again.Stop()
 	}
 	t.unlink(w)
 	return true
@@ -68,12 +73,30 @@ func (w *Waiter) wide() bool {
 // blocked already.
 func (t *Table) Add(w *Waiter) {
 	t.link(w)
+	if w.Timeout == 0 && w.Again == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.done {
+		return
+	}
 	if w.Timeout > 0 {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.mu.done {
-			w.timer = time.AfterFunc(w.Timeout, func() { t.End(w, TimedOut) })
+		w.timer = time.AfterFunc(w.Timeout, func() { t.End(w, TimedOut) })
+	}
+	t.lookAgainLocked(w)
+}
+
+// lookAgainLocked sets the timer of Again.
+func (t *Table) lookAgainLocked(w *Waiter) {
+	switch {
+	case w.again != nil:
+		w.again.Stop()
+		if w.Again > 0 {
+			w.again.Reset(w.Again)
 		}
+	case w.Again > 0:
+		w.again = time.AfterFunc(w.Again, func() { t.look(w) })
 	}
 }
 
@@ -172,6 +195,7 @@ func (t *Table) serve(w *Waiter, run func(*Waiter) ([]byte, bool)) {
 	ran = true
 	if !served {
 		t.requeue(w)
+		t.lookAgainLocked(w)
 		return
 	}
 	w.endLocked(t)

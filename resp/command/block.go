@@ -1,6 +1,7 @@
 package command
 
 import (
+	"math"
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
@@ -16,6 +17,7 @@ type Wait struct {
 	Type    object.ID // of the value that ends the wait
 	Gone    bool      // a key that goes or becomes another type ends it too
 	Timeout int64     // ms, 0 = for ever
+	Again   int64     // ms after which there may be something though nothing has changed, 0 = never
 	Args    [][]byte  // run again with these arguments, the name first; nil for the command's own
 }
 
@@ -28,6 +30,7 @@ func (c *Ctx) MayBlock() bool { return c.guest != nil || !c.InExec && c.S.MayBlo
 func (c *Ctx) Block(wait Wait) error {
 	if c.guest != nil {
 		c.guest.again = true
+		c.guest.waiter.Again = duration(wait.Again)
 		return nil
 	}
 	w := &blocking.Waiter{
@@ -49,9 +52,7 @@ func (c *Ctx) Block(wait Wait) error {
 			w.Shards.AddAll() // it may write there, and so wake others
 		}
 	})
-	if wait.Timeout < int64(maxTimeout/time.Millisecond) {
-		w.Timeout = time.Duration(wait.Timeout) * time.Millisecond
-	}
+	w.Timeout, w.Again = duration(wait.Timeout), duration(wait.Again)
 	if wait.Args == nil {
 		wait.Args = c.Args
 	}
@@ -61,8 +62,14 @@ func (c *Ctx) Block(wait Wait) error {
 	return nil
 }
 
-// maxTimeout is the longest wait that a timer is set for, about 290 years.
-const maxTimeout = time.Duration(1<<63 - 1)
+// duration is a time to wait, 0 where it is beyond what a timer can be set for,
+// about 290 years.
+func duration(ms int64) time.Duration {
+	if ms > int64(math.MaxInt64/time.Millisecond) {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
 
 func copyArgs(argv [][]byte) [][]byte {
 	n := 0
@@ -109,8 +116,9 @@ const lockTries = 3
 
 // guest is a client whose command is run again in the Tx of another's.
 type guest struct {
-	out   resp.Writer
-	again bool // it has found nothing
+	out    resp.Writer
+	waiter *blocking.Waiter
+	again  bool // it has found nothing
 }
 
 // wake serves the clients that wait for what the Tx has changed. It returns the
@@ -194,7 +202,7 @@ func (c *Ctx) runGuest(w *blocking.Waiter) (reply []byte, served bool) {
 	g := c.guest
 	g.out.Reset()
 	g.out.SetProto(int(w.Session.Proto.Load()))
-	g.again = false
+	g.again, g.waiter = false, w
 	c.S, c.W = w.Session, &g.out
 	if err := c.Run(c.Table.Find(w.Args[0]), w.Args); err != nil {
 		g.out.Error(resp.ErrorText(err))
