@@ -6,6 +6,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/hash"
 	"github.com/nearcache/nearcache/store/types/list"
 	"github.com/nearcache/nearcache/store/types/str"
+	"github.com/nearcache/nearcache/store/types/stream"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
@@ -15,4 +16,5 @@ var All = []*object.Type{
 	hash.Type,
 	list.Type,
 	zset.Type,
+	stream.Type,
 }
