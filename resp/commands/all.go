@@ -12,6 +12,7 @@ func All() [][]*command.Spec {
 		listCommands,
 		hashCommands,
 		zsetCommands,
+		streamCommands,
 		geoCommands,
 		hyperLogLogCommands,
 		transactionCommands,

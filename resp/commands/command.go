@@ -224,6 +224,7 @@ var groupCategories = map[command.Group]string{
 	command.GroupList:         "list",
 	command.GroupSet:          "set",
 	command.GroupSortedSet:    "sortedset",
+	command.GroupStream:       "stream",
 	command.GroupGeo:          "geo",
 	command.GroupHyperLogLog:  "hyperloglog",
 	command.GroupTransactions: "transaction",

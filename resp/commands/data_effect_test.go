@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/object"
 )
 
 // recorder keeps what the log would hold, and the events.
@@ -59,6 +60,13 @@ func contents(c *client) map[string]string {
 		c.Begin()
 		c.Tx.Each(func(e *store.Entry) bool {
 			fields := map[string]string{}
+			if e.Value().Type().ID == object.Stream { // where the order counts
+				e.Value().Rebuild([]byte("k"), func(args ...[]byte) {
+					fields["commands"] += fmt.Sprintf("%s\n", bytes.Join(args, []byte(" ")))
+				})
+				m[fmt.Sprintf("%d %s", d, e.Key())] = fmt.Sprint(e.ExpireAt(), " stream ", fields["commands"])
+				return true
+			}
 			e.Value().Rebuild([]byte("k"), func(args ...[]byte) {
 				switch string(args[0]) {
 				case "SET":
