@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/types/json"
 )
 
 // Error is an error reply with its full text, code first: "ERR syntax error".
@@ -97,6 +98,20 @@ const (
 	ErrPolicyLFU  Error = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 	ErrPolicyLRU  Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 
+	// Of documents. Those that do not begin with a code are so in RedisJSON.
+	ErrJSONType     Error = "Existing key has wrong Redis type"
+	ErrJSONNoKey    Error = "ERR could not perform this operation on a key that doesn't exist"
+	ErrJSONRoot     Error = "ERR new objects must be created at the root"
+	ErrJSONPath     Error = "ERR Path does not exist"
+	ErrJSONStatic   Error = "ERR wrong static path"
+	ErrJSONBounds   Error = "ERR index out of bounds"
+	ErrJSONDepth    Error = "ERR recursion limit exceeded"
+	ErrJSONOverflow Error = "ERR numeric overflow"
+	ErrJSONNaN      Error = "ERR result is not a number"
+	ErrJSONReadOnly Error = "ERR a path that computes a value can only be read"
+	ErrJSONSize     Error = "ERR the document would be larger than 1 GB"
+	ErrJSONEffort   Error = "ERR the path visits too many values"
+
 	// Of COMMAND.
 	ErrBadCommand    Error = "ERR Invalid command specified"
 	ErrBadArgCount   Error = "ERR Invalid number of arguments specified for command"
@@ -111,6 +126,9 @@ var sentinels = []struct {
 }{
 	{store.ErrWrongType, ErrWrongType},
 	{store.ErrOutOfMemory, ErrOOM},
+	{json.ErrDepth, ErrJSONDepth},
+	{json.ErrTooLarge, ErrJSONSize},
+	{json.ErrEffort, ErrJSONEffort},
 }
 
 // ErrorText returns the full text of the reply for err: that of an Error, that

@@ -20,6 +20,7 @@ const (
 	ClassHash    Class = 'h'
 	ClassZSet    Class = 'z'
 	ClassStream  Class = 't'
+	ClassModule  Class = 'd' // of types that are a module's in Redis: JSON
 	ClassExpired Class = 'x'
 	ClassEvicted Class = 'e'
 	ClassNew     Class = 'n' // a key that was not there before; not a change of its own

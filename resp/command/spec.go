@@ -9,7 +9,7 @@ import (
 // Flags say how a command behaves; the names are Redis' own.
 type Flags uint32
 
-// The flags that COMMAND reports, in the order it reports them.
+// The flags that COMMAND reports.
 const (
 	Write Flags = 1 << iota
 	ReadOnly
@@ -28,6 +28,7 @@ const (
 	MovableKeys
 	AllowBusy
 	NoAsyncLoading
+	FromModule // is a module's command in Redis
 
 	// AllShards locks the whole keyspace around run (FLUSHALL). Not reported.
 	AllShards
@@ -44,6 +45,7 @@ var flagNames = []struct {
 	{Write, "write"},
 	{ReadOnly, "readonly"},
 	{DenyOOM, "denyoom"},
+	{FromModule, "module"},
 	{Admin, "admin"},
 	{PubSub, "pubsub"},
 	{NoScript, "noscript"},
@@ -131,6 +133,7 @@ const (
 	GroupConnection   Group = "connection"
 	GroupServer       Group = "server"
 	GroupSearch       Group = "search"
+	GroupModule       Group = "module"
 )
 
 // Arg describes an argument for COMMAND DOCS.

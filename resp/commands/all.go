@@ -15,6 +15,7 @@ func All() [][]*command.Spec {
 		streamCommands,
 		geoCommands,
 		hyperLogLogCommands,
+		jsonCommands,
 		transactionCommands,
 		searchCommands,
 		connectionCommands,

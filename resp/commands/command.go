@@ -230,6 +230,7 @@ var groupCategories = map[command.Group]string{
 	command.GroupTransactions: "transaction",
 	command.GroupConnection:   "connection",
 	command.GroupSearch:       "search",
+	command.GroupModule:       "json",
 }
 
 // explicitCategories are those that Redis gives a command by hand, by its name
@@ -276,7 +277,7 @@ func categories(s *command.Spec) []string {
 
 var aclCategories = []string{
 	"keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
-	"pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting", "search",
+	"pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting", "search", "json",
 }
 
 func runCommandDocs(c *command.Ctx, names [][]byte) error {
@@ -452,7 +453,8 @@ func parseCommandList(a *args.Parser) commandList {
 func (l commandList) matches(s *command.Spec) bool {
 	switch l.by {
 	case "module":
-		return strings.EqualFold(l.value, "search") && s.Group == command.GroupSearch
+		return strings.EqualFold(l.value, "search") && s.Group == command.GroupSearch ||
+			strings.EqualFold(l.value, "ReJSON") && s.Group == command.GroupModule
 	case "aclcat":
 		return slices.Contains(categories(s), strings.ToLower(l.value))
 	case "pattern":

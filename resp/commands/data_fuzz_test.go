@@ -53,6 +53,10 @@ func FuzzParse(f *testing.F) {
 	add("client|tracking on REDIRECT 1 PREFIX a BCAST")
 	add("client|kill ID 1 ADDR a SKIPME yes")
 	add("config|set a b")
+	add("JSON.SET k $ [1.5] NX FPHA FP16 FORMAT JSON")
+	add("JSON.GET k INDENT x FORMAT EXPAND $.a[?(@.b>1)] .c")
+	add("JSON.MSET k $ 1 l .a {}")
+	add("JSON.ARRPOP k FORMAT EXPAND1 $ -1")
 	f.Fuzz(func(t *testing.T, row uint16, text string) {
 		s := all[int(row)%len(all)]
 		argv := bytes.Split([]byte(text), []byte("\n"))

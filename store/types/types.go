@@ -4,6 +4,7 @@ package types
 import (
 	"github.com/nearcache/nearcache/store/object"
 	"github.com/nearcache/nearcache/store/types/hash"
+	"github.com/nearcache/nearcache/store/types/json"
 	"github.com/nearcache/nearcache/store/types/list"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
@@ -17,4 +18,5 @@ var All = []*object.Type{
 	list.Type,
 	zset.Type,
 	stream.Type,
+	json.Type,
 }

@@ -235,6 +235,29 @@ func (v *Value) RemoveMember(n Node, key []byte) bool {
 	return true
 }
 
+// Delete takes what was matched out of the array or object that it lies in; false
+// where it is gone already. The root cannot be deleted.
+func (m Match) Delete(v *Value) bool {
+	if m.from == m.to {
+		return false
+	}
+	parent := m
+	parent.to--
+	n, ok := parent.Resolve(v.Root())
+	if !ok {
+		return false
+	}
+	s := m.q.steps[m.to-1]
+	if s.Key != nil {
+		return n.Kind() == Object && v.RemoveMember(n, s.Key)
+	}
+	if n.Kind() != Array || s.Index >= n.Len() {
+		return false
+	}
+	v.RemoveElems(n, s.Index, s.Index+1)
+	return true
+}
+
 // Merge changes a value as RFC 7396 says: keys of a patch that are null go, the
 // others come or are merged in their turn. What is no object is replaced.
 func (v *Value) Merge(n Node, patch Node) {
