@@ -96,6 +96,7 @@ const (
 	ErrNoScript   Error = "NOSCRIPT No matching script. Please use EVAL."
 	ErrNoFile     Error = "ERR The server is running without a config file"
 	ErrPolicyLFU  Error = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	ErrPolicyLHD  Error = "ERR An LHD maxmemory policy is selected, idle time not tracked. Its clock is that of insertions; OBJECT FREQ tells how often a key was used."
 	ErrPolicyLRU  Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 
 	// Of documents. Those that do not begin with a code are so in RedisJSON.

@@ -63,6 +63,28 @@ func (d *dict) find(hash uint64, key []byte) *Entry {
 	return nil
 }
 
+// findHash returns an entry of that hash, whatever its key; there hardly ever is
+// a second.
+func (d *dict) findHash(hash uint64) *Entry {
+	if d.n == 0 {
+		return nil
+	}
+	b := d.bucket(hash)
+	for _, e := range b.entries {
+		if e != nil && e.hash == hash {
+			return e
+		}
+	}
+	if last := b.entries[slots-1]; last != nil {
+		for e := last.next; e != nil; e = e.next {
+			if e.hash == hash {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
 func (d *dict) insert(e *Entry) {
 	if float64(d.n) >= fullAt*float64(len(d.buckets)) {
 		d.resize(max(minBuckets, 2*len(d.buckets)))

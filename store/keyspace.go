@@ -32,8 +32,7 @@ type Keyspace struct {
 	seq       atomic.Uint64
 	used      atomic.Int64
 	maxMemory atomic.Int64
-	policy    atomic.Pointer[evict.Policy]
-	samples   atomic.Int32
+	eviction  eviction
 	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
 	expired   atomic.Uint64
 	evicted   atomic.Uint64
@@ -47,6 +46,8 @@ type shard struct {
 	dbs        [Databases]dict
 	expiry     [Databases]expiry
 	used       [Databases]int64 // bytes of the entries
+	keys       int              // entries of all databases
+	evict      evict.Shard
 	watches    map[watchKey][]*Watch
 	index      uint8
 	nextExpiry atomic.Int64 // soonest expiry of all databases, 0 for none; read without the lock
@@ -59,10 +60,10 @@ func New(o Options) *Keyspace {
 	if ks.clock == nil {
 		ks.clock = SystemClock
 	}
-	ks.policy.Store(evict.Find("noeviction"))
-	ks.samples.Store(5)
+	ks.eviction.init()
 	for i := range ks.shards {
 		ks.shards[i].index = uint8(i)
+		ks.shards[i].evict.Seed(rand.Uint64())
 	}
 	return ks
 }
@@ -94,45 +95,6 @@ func (ks *Keyspace) ResetStats() {
 	ks.expired.Store(0)
 	ks.evicted.Store(0)
 }
-
-// Used is the memory accounted to data in bytes: keys, values and what
-// CountMemory added.
-func (ks *Keyspace) Used() int64 {
-	n := ks.used.Load()
-	for _, f := range ks.external {
-		n += f()
-	}
-	return n
-}
-
-// SetMaxMemory sets the limit in bytes; 0 is none.
-func (ks *Keyspace) SetMaxMemory(n int64) { ks.maxMemory.Store(n) }
-
-// MaxMemory is the limit in bytes; 0 is none.
-func (ks *Keyspace) MaxMemory() int64 { return ks.maxMemory.Load() }
-
-// SetPolicy sets what is evicted at the limit. Access words of the other
-// family (clock or counter) are reset, as they mean nothing to it.
-func (ks *Keyspace) SetPolicy(p *evict.Policy) {
-	if old := ks.policy.Swap(p); old.LFU == p.LFU {
-		return
-	}
-	now := ks.clock()
-	for i := range ks.shards {
-		sh := &ks.shards[i]
-		sh.Lock()
-		for db := range sh.dbs {
-			sh.dbs[db].each(func(e *Entry) { e.access = p.NewAccess(now) })
-		}
-		sh.Unlock()
-	}
-}
-
-// Policy is the eviction policy in force.
-func (ks *Keyspace) Policy() *evict.Policy { return ks.policy.Load() }
-
-// SetSamples sets how many keys an eviction looks at (maxmemory-samples).
-func (ks *Keyspace) SetSamples(n int) { ks.samples.Store(int32(n)) }
 
 // SetActiveExpire switches the active side of expiry.
 func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }
@@ -184,86 +146,4 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 		}
 	}
 	return n
-}
-
-// OverLimit reports whether more memory is used than maxmemory allows.
-func (ks *Keyspace) OverLimit() bool {
-	limit := ks.maxMemory.Load()
-	return limit > 0 && ks.Used() > limit
-}
-
-// FreeMemory evicts keys until Used is within maxmemory, and returns
-// ErrOutOfMemory where the policy leaves no candidate. Where there is much to
-// evict it leaves some for the next calls: each frees more than a command
-// takes, and none keeps a client waiting. No shard may be held.
-func (ks *Keyspace) FreeMemory() error {
-	if !ks.OverLimit() {
-		return nil
-	}
-	p := ks.policy.Load()
-	if p.None {
-		return ErrOutOfMemory
-	}
-	var tx Tx
-	start := ks.clock()
-	for n := 0; ks.OverLimit(); n++ {
-		if n%64 == 63 && ks.clock()-start >= evictSlice {
-			return nil
-		}
-		if !ks.evictOne(&tx, p) {
-			return ErrOutOfMemory
-		}
-	}
-	return nil
-}
-
-// evictSlice bounds how long one FreeMemory evicts, in milliseconds.
-const evictSlice = 20
-
-// evictOne samples one shard, starting at a random one, and removes the best
-// candidate of the first shard that has any.
-func (ks *Keyspace) evictOne(tx *Tx, p *evict.Policy) bool {
-	start := rand.IntN(Shards)
-	now := ks.clock()
-	for k := range Shards {
-		i := (start + k) % Shards
-		sh := &ks.shards[i]
-		tx.Begin(ks, 0, 0)
-		tx.lockShard(i)
-		var best *Entry
-		var bestScore uint64
-		for db := range sh.dbs {
-			for range int(ks.samples.Load()) {
-				e := sh.candidate(db, p)
-				if e == nil {
-					break
-				}
-				s := p.Score(evict.Candidate{Access: e.access, ExpireAt: e.expireAt, Now: now, Random: rand.Uint64()})
-				if best == nil || s > bestScore {
-					best, bestScore = e, s
-				}
-			}
-		}
-		if best != nil {
-			tx.DB = int(best.db)
-			tx.drop(sh, best, ClassEvicted, "evicted")
-			ks.evicted.Add(1)
-		}
-		DoAll(tx.End())
-		if best != nil {
-			return true
-		}
-	}
-	return false
-}
-
-func (sh *shard) candidate(db int, p *evict.Policy) *Entry {
-	if p.Volatile {
-		h := sh.expiry[db].h
-		if len(h) == 0 {
-			return nil
-		}
-		return h[rand.IntN(len(h))]
-	}
-	return sh.dbs[db].random(rand.Uint64)
 }

@@ -11,6 +11,7 @@ func (tx *Tx) ChangedForWaiters(e *Entry, class Class, name string) { tx.quiet(e
 
 func (tx *Tx) quiet(e *Entry, class Class, name string, wakes bool) {
 	tx.resize(&tx.ks.shards[e.shard], e)
+	e.access = tx.setup.Changed(e.access, tx.Now)
 	tx.dirty = true
 	tx.commit.Events = append(tx.commit.Events, Event{
 		DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e, Quiet: true, Wakes: wakes,

@@ -32,6 +32,10 @@ func newStore(tb testing.TB) *testStore {
 	return s
 }
 
+func (s *testStore) setPolicy(name string) {
+	s.ks.SetEviction(func(e *evict.Setup) { e.Policy = evict.Find(name) })
+}
+
 // Committed implements Observer.
 func (s *testStore) Committed(c *Commit) {
 	for _, e := range c.Events {
@@ -120,8 +124,8 @@ func (s *testStore) checkMemory(tb testing.TB) {
 			total += sum
 		}
 	}
-	if total != s.ks.Used() {
-		tb.Fatalf("%d bytes used, %d there", s.ks.Used(), total)
+	if total != s.ks.used.Load() {
+		tb.Fatalf("%d bytes used, %d there", s.ks.used.Load(), total)
 	}
 }
 
@@ -537,7 +541,7 @@ func TestEveryPolicyEvictsItsOwn(t *testing.T) {
 			t.Parallel()
 			s := newStore(t)
 			s.ks.observers = nil
-			s.ks.SetPolicy(p)
+			s.setPolicy(p.Name)
 			s.ks.SetSamples(10)
 			const n = 8000
 			for i := range n {
@@ -555,6 +559,7 @@ func TestEveryPolicyEvictsItsOwn(t *testing.T) {
 				for range 5 {
 					s.update(key, func(tx *Tx) { tx.Get([]byte(key)) })
 				}
+				s.update(key, func(tx *Tx) { tx.Changed(tx.Peek([]byte(key)), ClassString, "set") })
 			}
 			used := s.ks.Used()
 			s.ks.SetMaxMemory(used * 9 / 10)
@@ -627,31 +632,58 @@ func TestFreeMemoryLeavesWorkToTheNextCall(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.ks.observers = nil
-	s.ks.SetPolicy(evict.Find("allkeys-random"))
+	s.setPolicy("allkeys-random")
 	const n = 5000
 	for i := range n {
 		s.set(fmt.Sprint("k", i), "v")
 	}
-	ticks := 0
-	s.ks.clock = func() int64 { // every eviction looks at the clock
-		if ticks++; ticks%20 == 0 {
-			s.now++
-		}
-		return s.now
-	}
+	// Each call has time for one batch, whatever the machine's clock says.
+	s.ks.eviction.since = func(time.Time) time.Duration { return time.Second }
 	s.ks.SetMaxMemory(1)
 	calls := 0
 	for ; s.ks.OverLimit(); calls++ {
+		select {
+		case <-s.ks.Pressure():
+		default:
+			t.Fatalf("no pressure after %d calls", calls)
+		}
 		before := s.ks.Evicted()
 		if err := s.ks.FreeMemory(); err != nil {
 			t.Fatal(err)
 		}
-		if k := s.ks.Evicted() - before; k == 0 || k > 20*evictSlice {
+		if k := s.ks.Evicted() - before; k == 0 || k > evictBatch {
 			t.Fatalf("%d evicted in one call", k)
 		}
 	}
-	if s.ks.Evicted() != n || calls < 2 {
+	if s.ks.Evicted() != n || calls != (n+evictBatch-1)/evictBatch {
 		t.Fatalf("%d evicted in %d calls", s.ks.Evicted(), calls)
+	}
+	select {
+	case <-s.ks.Pressure():
+		t.Fatal("pressure within the limit")
+	default:
+	}
+}
+
+func TestEvictTime(t *testing.T) {
+	t.Parallel()
+	f := func(tenacity int, want time.Duration) {
+		t.Helper()
+		if got := evictTime(tenacity).Round(time.Millisecond / 20); got != want {
+			t.Errorf("tenacity %d: %v, want %v", tenacity, got, want)
+		}
+	}
+	f(0, 0)
+	f(1, 50*time.Microsecond)
+	f(10, 500*time.Microsecond)
+	f(11, 600*time.Microsecond)
+	f(36, 18950*time.Microsecond)
+	if d := evictTime(99); d < 100*time.Second || d > 200*time.Second {
+		t.Errorf("tenacity 99: %v", d)
+	}
+	f(100, evictTime(100))
+	if d := evictTime(100); d < time.Hour {
+		t.Errorf("tenacity 100: %v", d)
 	}
 }
 
@@ -729,9 +761,9 @@ func TestChangingThePolicyResetsAccess(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.set("k", "v")
-	s.ks.SetPolicy(evict.Find("allkeys-lfu"))
+	s.setPolicy("allkeys-lfu")
 	s.update("k", func(tx *Tx) {
-		if n := evict.Frequency(tx.Peek([]byte("k")).Access(), s.now); n != 5 {
+		if n := s.ks.Eviction().Frequency(tx.Peek([]byte("k")).Access(), s.now); n != 5 {
 			t.Fatalf("frequency %d", n)
 		}
 	})
@@ -739,13 +771,13 @@ func TestChangingThePolicyResetsAccess(t *testing.T) {
 		s.update("k", func(tx *Tx) { tx.Get([]byte("k")) })
 	}
 	var hot uint8
-	s.update("k", func(tx *Tx) { hot = evict.Frequency(tx.Peek([]byte("k")).Access(), s.now) })
+	s.update("k", func(tx *Tx) { hot = s.ks.Eviction().Frequency(tx.Peek([]byte("k")).Access(), s.now) })
 	if hot < 20 || hot > 100 { // the counter is logarithmic
 		t.Fatalf("frequency %d after 10000 reads", hot)
 	}
 	s.now += 5 * 60_000
 	s.update("k", func(tx *Tx) {
-		if n := evict.Frequency(tx.Peek([]byte("k")).Access(), s.now); n != hot-5 {
+		if n := s.ks.Eviction().Frequency(tx.Peek([]byte("k")).Access(), s.now); n != hot-5 {
 			t.Fatalf("frequency %d five minutes after %d", n, hot)
 		}
 	})

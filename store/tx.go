@@ -3,7 +3,6 @@ package store
 import (
 	"hash/maphash"
 	"math/bits"
-	"math/rand/v2"
 
 	"github.com/nearcache/nearcache/store/evict"
 	"github.com/nearcache/nearcache/store/object"
@@ -20,7 +19,7 @@ type Tx struct {
 	ks       *Keyspace
 	held     [Shards / 64]uint64
 	single   int // the one shard held when held is empty, -1 for none
-	policy   *evict.Policy
+	setup    *evict.Setup
 	commit   Commit
 	dirty    bool // the current command changed something
 	explicit bool // …and said its own effect
@@ -38,7 +37,7 @@ func (tx *Tx) Begin(ks *Keyspace, db int, origin uint64) { tx.BeginAt(ks, db, or
 func (tx *Tx) BeginAt(ks *Keyspace, db int, origin uint64, now int64) {
 	tx.ks, tx.DB, tx.Now = ks, db, now
 	tx.single = -1
-	tx.policy = ks.policy.Load()
+	tx.setup = ks.eviction.setup.Load()
 	tx.commit.Origin = origin
 	tx.dirty, tx.explicit = false, false
 }
@@ -248,6 +247,9 @@ func (tx *Tx) Get(key []byte) *Entry {
 	e := tx.Find(key)
 	if e == nil {
 		tx.misses++
+		if tx.setup.Word == evict.Density {
+			tx.shard(key).evict.Missed(tx.setup, maphash.Bytes(tx.ks.seed, key), tx.Now)
+		}
 	} else {
 		tx.hits++
 	}
@@ -256,9 +258,9 @@ func (tx *Tx) Get(key []byte) *Entry {
 
 // Find looks a key up and marks it as used.
 func (tx *Tx) Find(key []byte) *Entry {
-	_, e := tx.lookup(key)
+	sh, e := tx.lookup(key)
 	if e != nil && !tx.NoTouch {
-		tx.touch(e)
+		tx.touch(sh, e)
 	}
 	return e
 }
@@ -269,7 +271,14 @@ func (tx *Tx) Peek(key []byte) *Entry {
 	return e
 }
 
-func (tx *Tx) touch(e *Entry) { e.access = tx.policy.Touch(e.access, tx.Now, rand.Uint64) }
+func (tx *Tx) touch(sh *shard, e *Entry) { e.access = sh.evict.Used(tx.setup, e.access, tx.Now) }
+
+// SetCost sets what the entry costs to make again, in milliseconds; false where
+// the eviction policy does not weigh it.
+func (tx *Tx) SetCost(e *Entry, ms int64) (ok bool) {
+	e.access, ok = tx.setup.WithCost(e.access, ms)
+	return ok
+}
 
 // Put stores o under key, replacing whatever is there. The time to live goes
 // unless keepTTL. Call Changed to tell the world.
@@ -278,14 +287,15 @@ func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
 	if e == nil {
 		e = newEntry(key)
 		e.hash, e.db, e.shard = maphash.Bytes(tx.ks.seed, key), uint8(tx.DB), sh.index
-		e.access = tx.policy.NewAccess(tx.Now)
+		e.access = sh.evict.New(tx.setup, e.hash, tx.Now, sh.keys)
 		sh.dbs[tx.DB].insert(e)
+		sh.keys++
 	} else {
 		if !keepTTL && e.expireAt != 0 {
 			tx.setExpire(sh, e, 0)
 		}
 		if !tx.NoTouch {
-			tx.touch(e)
+			tx.touch(sh, e)
 		}
 	}
 	e.value = o
@@ -325,6 +335,7 @@ func (tx *Tx) setExpire(sh *shard, e *Entry, at int64) {
 func (tx *Tx) Changed(e *Entry, class Class, name string) {
 	sh := &tx.ks.shards[e.shard]
 	tx.resize(sh, e)
+	e.access = tx.setup.Changed(e.access, tx.Now)
 	tx.dirty = true
 	tx.event(sh, Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e})
 }
@@ -349,6 +360,7 @@ func (tx *Tx) remove(sh *shard, e *Entry) {
 		tx.setExpire(sh, e, 0)
 	}
 	sh.dbs[e.db].remove(e)
+	sh.keys--
 	sh.used[e.db] -= int64(e.size)
 	tx.ks.used.Add(-int64(e.size))
 	tx.removed = append(tx.removed, e)
@@ -381,6 +393,7 @@ func (tx *Tx) Flush(db int) {
 				}
 			}
 			tx.ks.used.Add(-sh.used[d])
+			sh.keys -= sh.dbs[d].n
 			sh.dbs[d], sh.expiry[d], sh.used[d] = dict{}, expiry{}, 0
 		}
 		sh.publishNextExpiry()

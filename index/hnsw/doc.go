@@ -21,8 +21,8 @@
 //	         as large as the others, as some models have it, few of the 16 levels
 //	         are left for these (MiniLM so changed, ef=10: recall .68, SQ8's .92).
 //	SQ8      vectors, 8-bit codes, sketches. The default from 64 dimensions on.
-//	NONE     of FLOAT32 vectors in two halves (quant.Split), sketches: a walk
-//	         reads the upper halves. Of other elements the vectors.
+//	NONE     FLOAT32 vectors in two parts (quant.Split), sketches: a walk reads
+//	         the first, which is SQ8's code. Of other elements the vectors.
 //	SQ8ONLY  8-bit codes; distances are the codes'
 //	BINARY   1-bit codes, and the vectors in a file (slot.ReserveFile): a walk
 //	         reads no vector, the end of a search those of its pool, and an

@@ -33,6 +33,7 @@ type codec interface {
 type rows struct {
 	arena     *slot.Arena
 	stride    int
+	size      int // bytes of a row that a walk reads, from its beginning; 0: all
 	lines     int // cache lines of a row that are worth a prefetch
 	querySize int
 	over      int // bytes that are read behind a row
@@ -54,7 +55,7 @@ func (r *rows) grow(n int) error {
 }
 
 // layout chooses what the graph holds of a vector. split: without quantisation,
-// vectors lie in two halves.
+// vectors lie in two parts.
 func (g *Graph) layout(split bool) error {
 	p := g.params
 	g.space = space.New(p.Dim, p.Element, p.Metric)
@@ -78,8 +79,8 @@ func (g *Graph) layout(split bool) error {
 		g.rough = &g.vectors
 		if split {
 			c := quant.NewSplit(p.Dim, p.Metric)
-			g.encode(c, rows{stride: c.Stride, querySize: c.QuerySize, dist: c.Walk, query: c.QueryOf})
-			g.codesOnly = true // nothing is lost in them
+			g.encode(c, rows{stride: c.Stride, size: c.WalkSize(), querySize: c.QuerySize, over: quant.Overread, dist: c.Walk, query: c.QueryOf})
+			g.codesOnly = true // they are the vectors
 			g.addSketches()
 		}
 	case index.QuantSQ8, index.QuantSQ8Only:
@@ -109,7 +110,10 @@ func (g *Graph) layout(split bool) error {
 		g.ident = &g.codes
 		g.decoded = space.New(p.Dim, index.Float32, p.Metric)
 	}
-	g.rough.lines = min((g.rough.stride+63)/64, maxLines)
+	if g.rough.size == 0 {
+		g.rough.size = g.rough.stride
+	}
+	g.rough.lines = min((g.rough.size+63)/64, maxLines)
 	return nil
 }
 
@@ -141,9 +145,9 @@ func auto(p index.Params) index.Quant {
 	return index.QuantNone
 }
 
-// splits reports whether a walk is faster if vectors lie in two halves.
+// splits reports whether a walk is faster if vectors lie in two parts.
 func splits(p index.Params) bool {
-	return p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.BF16)
+	return p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.SQ8)
 }
 
 func assembly(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }
@@ -196,6 +200,9 @@ func (g *Graph) asRows(sc *scratch) {
 		g.codec.Encode(sc.code, sc.floats)
 	}
 	if g.sketch != nil {
+		if g.splits() { // who loads the graph has the vector as it is kept
+			g.codec.Decode(sc.floats, sc.code)
+		}
 		g.sketch.Encode(sc.sketchRow, sc.floats)
 	}
 }
@@ -236,7 +243,12 @@ func (g *Graph) exactly(sc *scratch, dst []float64, slots []uint32) {
 		return
 	}
 	sc.one[0] = 0
+	r := &g.codes
+	rest, lines := unsafe.Add(r.arena.Base(), r.size), (r.stride-r.size+63)/64 // what a walk has not read
 	for i, s := range slots {
+		if i+1 < len(slots) {
+			kernel.Fetch(&slots[i+1], 1, rest, r.stride, lines)
+		}
 		g.codec.Decode(sc.decoded, g.codes.at(s))
 		g.decoded.Exact(&dst[i], unsafe.Pointer(&sc.floats[0]), unsafe.Pointer(&sc.decoded[0]), &sc.one[0], 1)
 	}

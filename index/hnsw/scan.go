@@ -21,7 +21,7 @@ const (
 // cannot prove to lie outside.
 func (g *Graph) scan(sc *scratch, o index.SearchOptions, radius float64, top *slot.Top) {
 	x := scanner{g: g, sc: sc, top: top, bound: radius, inside: g.space.Reach(radius), stop: o.Stop}
-	x.every = min(scanBytes/g.rough.stride, scanRows)
+	x.every = min(scanBytes/g.rough.size, scanRows)
 	if top != nil && top.Full() {
 		x.nearer(top.Worst())
 	}

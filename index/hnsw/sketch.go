@@ -13,8 +13,8 @@ import (
 // A walk compares many rows to take few: most are farther than all of a full
 // pool. A sketch, a bit a component, says so of two in three for one cache
 // line instead of seven or twelve. That pays where the rows are too many for
-// the caches (measured on 384 dimensions, ef=48: halves of float32, 31k: 1.4x;
-// 8-bit codes, 31k: 1.0x, 238k: 1.3x, and 1.55x at ef=128).
+// the caches (measured on 384 dimensions, ef=48: 8-bit codes, 31k: 1.0x, 238k:
+// 1.3x, and 1.55x at ef=128).
 //
 // How wrong sketches are depends on the data: in a far cluster without a
 // common centre, all estimates of a search may be wrong in the same way. So
@@ -106,7 +106,7 @@ type sketching struct {
 func (g *Graph) beginSketch(sc *scratch, inserts bool) {
 	k, stats := &sc.sketching, &g.sketchStats
 	*k = sketching{beyond: k.beyond[:0]}
-	if g.sketch == nil || g.Len()*g.rough.stride < g.sketchFrom {
+	if g.sketch == nil || g.Len()*g.rough.size < g.sketchFrom {
 		return
 	}
 	trusted := stats.trusted()

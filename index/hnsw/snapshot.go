@@ -21,11 +21,14 @@ const (
 	savedEntry  = iota // (level+1)<<32 | slot, 0 for none
 	savedRoot          // slot+1, 0 for none
 	savedRandom        // of the level generator
-	savedSplit         // 1: vectors lie in two halves
+	savedSplit         // splitParts: vectors lie in two parts
 	savedSketch        // variance and share read of sketches, as float32 one above the other
 	savedMargin        // of sketches, as float32
 	savedState
 )
+
+// splitParts is 2, as 1 was halves.
+const splitParts = 2
 
 // section is an arena with rows.
 type section struct {
@@ -80,7 +83,7 @@ func (g *Graph) Save(w io.Writer) error {
 	state[savedRoot] = uint64(g.root.Load())
 	state[savedRandom] = g.random.Load()
 	if g.splits() {
-		state[savedSplit] = 1
+		state[savedSplit] = splitParts
 	}
 	sketches := g.sketchStats.save()
 	state[savedSketch], state[savedMargin] = sketches[0], sketches[1]
@@ -125,9 +128,9 @@ func load(f *snapshot.Reader, p index.Params) (*Graph, error) {
 		return nil, err
 	}
 	p.Quant = f.Params.Quant
-	split := f.State[savedSplit] == 1
-	if p.Quant == index.QuantAuto || split && (p.Quant != index.QuantNone || p.Element != index.Float32) {
-		return nil, snapshot.Corrupt("header", 0, "vectors of %v, %v, in halves: %v", p.Element, p.Quant, split)
+	split := f.State[savedSplit] == splitParts
+	if p.Quant == index.QuantAuto || !split && f.State[savedSplit] != 0 || split && (p.Quant != index.QuantNone || p.Element != index.Float32) {
+		return nil, snapshot.Corrupt("header", 0, "vectors of %v, %v, in parts: %d", p.Element, p.Quant, f.State[savedSplit])
 	}
 	g, err := newGraph(p, split)
 	if err != nil {

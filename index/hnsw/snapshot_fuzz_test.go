@@ -23,7 +23,7 @@ func broken(t testing.TB) (files [][]byte, params []index.Params) {
 		}
 		dim := 5
 		if e == index.Float32 && q == index.QuantNone {
-			dim = 64 // in halves
+			dim = 64 // in two parts
 		}
 		p := index.Params{Dim: dim, Element: e, Metric: index.Metric(len(files) % 3), Quant: q, M: 2 + len(files)%2, EFConstruction: 20}
 		g, err := New(p)
@@ -234,21 +234,21 @@ func TestWhatAFileMustFulfil(t *testing.T) {
 			row := int(le.Uint32(word(b, "nodes", high(b), upper))) - 1
 			put(word(b, "upper", row, 0), uint32(which(b, func(st uint32) bool { return st == linked|live })+1))
 		},
-		"a label twice":         func(b []byte) { n := node(b); copy(word(b, "names", n, 0)[:8], word(b, "names", n+1, 0)[:8]) },
-		"a label never seen":    func(b []byte) { put(word(b, "names", node(b), 0), 99) },
-		"pages of labels":       func(b []byte) { put(word(b, "versions", 1, 0), 0) },
-		"a page too far":        func(b []byte) { put(word(b, "versions", 1, 1), 1<<31) },
-		"entry of nowhere":      func(b []byte) { put(b[96+8*savedEntry:], 1<<30) },
-		"entry at no level":     func(b []byte) { put(b[96+8*savedEntry+4:], 99) },
-		"no entry":              func(b []byte) { le.PutUint64(b[96+8*savedEntry:], 0) },
-		"root of nowhere":       func(b []byte) { put(b[96+8*savedRoot:], 1<<30) },
-		"no root":               func(b []byte) { le.PutUint64(b[96+8*savedRoot:], 0) },
-		"halves of what is not": func(b []byte) { le.PutUint64(b[96+8*savedSplit:], 1) },
-		"more slots":            func(b []byte) { le.PutUint64(b[224+48+24:], 1<<20) },
-		"endless slots":         func(b []byte) { le.PutUint64(b[224+48+24:], 1<<63) },
-		"not a number":          func(b []byte) { copy(word(b, "vectors", node(b), 0), "\xff\xff\xff\xff") },
-		"padding":               func(b []byte) { p := snapshottest.Find(b, "vectors"); b[p.At+(node(b)+1)*p.Row-1] = 1 },
-		"behind the last row":   func(b []byte) { p := snapshottest.Find(b, "nodes"); b[p.At+p.Rows*p.Row] = 1 },
+		"a label twice":        func(b []byte) { n := node(b); copy(word(b, "names", n, 0)[:8], word(b, "names", n+1, 0)[:8]) },
+		"a label never seen":   func(b []byte) { put(word(b, "names", node(b), 0), 99) },
+		"pages of labels":      func(b []byte) { put(word(b, "versions", 1, 0), 0) },
+		"a page too far":       func(b []byte) { put(word(b, "versions", 1, 1), 1<<31) },
+		"entry of nowhere":     func(b []byte) { put(b[96+8*savedEntry:], 1<<30) },
+		"entry at no level":    func(b []byte) { put(b[96+8*savedEntry+4:], 99) },
+		"no entry":             func(b []byte) { le.PutUint64(b[96+8*savedEntry:], 0) },
+		"root of nowhere":      func(b []byte) { put(b[96+8*savedRoot:], 1<<30) },
+		"no root":              func(b []byte) { le.PutUint64(b[96+8*savedRoot:], 0) },
+		"parts of what is not": func(b []byte) { le.PutUint64(b[96+8*savedSplit:], splitParts) },
+		"more slots":           func(b []byte) { le.PutUint64(b[224+48+24:], 1<<20) },
+		"endless slots":        func(b []byte) { le.PutUint64(b[224+48+24:], 1<<63) },
+		"not a number":         func(b []byte) { copy(word(b, "vectors", node(b), 0), "\xff\xff\xff\xff") },
+		"padding":              func(b []byte) { p := snapshottest.Find(b, "vectors"); b[p.At+(node(b)+1)*p.Row-1] = 1 },
+		"behind the last row":  func(b []byte) { p := snapshottest.Find(b, "nodes"); b[p.At+p.Rows*p.Row] = 1 },
 		"equal vectors in two nodes": func(b []byte) {
 			n, p := node(b), snapshottest.Find(b, "vectors")
 			other := which(b, func(st uint32) bool { n--; return n < -1 && st == linked|live })
@@ -258,7 +258,7 @@ func TestWhatAFileMustFulfil(t *testing.T) {
 	for name, f := range cases {
 		t.Run(name, func(t *testing.T) {
 			at := 1 // FLOAT32 with SQ8
-			if name == "halves of what is not" {
+			if name == "parts of what is not" {
 				at = len(files) - 1
 			}
 			file := bytes.Clone(files[at])
@@ -295,7 +295,7 @@ func TestCodesAreCheckedToo(t *testing.T) {
 		t.Errorf("a scale that is not a number: %v", err)
 	}
 	if !splits(params[0]) {
-		t.Skip("this machine has no instructions for vectors in halves")
+		t.Skip("this machine has no instructions for vectors in parts")
 	}
 	file = bytes.Clone(files[0])
 	p = snapshottest.Find(file, "sketches")
@@ -306,10 +306,10 @@ func TestCodesAreCheckedToo(t *testing.T) {
 	}
 	file = bytes.Clone(files[0])
 	p = snapshottest.Find(file, "codes")
-	binary.LittleEndian.PutUint16(file[p.At+20*p.Row:], 0x7fc0)
+	copy(file[p.At+20*p.Row+64:], "\x00\x00\xc0\x7f") // the scale, behind 64 codes
 	snapshottest.Seal(file)
 	if err := tryLoad(t, file, params[0]); !errors.Is(err, index.ErrCorrupt) {
-		t.Errorf("halves that are not a number: %v", err)
+		t.Errorf("parts of a scale that is not a number: %v", err)
 	}
 }
 

@@ -137,7 +137,7 @@ func TestLoadedGraphAnswersAndGoesOnAsTheSavedOne(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%v/%v/%v", e, q, m), func(t *testing.T) {
 				t.Parallel()
-				// From dimension 64 on, float32 vectors lie in two halves.
+				// From dimension 64 on, float32 vectors lie in two parts.
 				p := index.Params{Dim: 72, Element: e, Metric: m, Quant: q, M: 6, EFConstruction: 40}
 				n := 600
 				g := grown(t, p, n)

@@ -59,8 +59,11 @@ lines:                          \
 line:                           \
 	CMPQ R11, R8                \
 	JLT  lines                  \
-	ADDQ stride+40(FP), R15     \
-	PREFETCHT1 -1(R15)          \
+	MOVQ       stride+40(FP), R11 \
+	DECQ       R11              \
+	CMPQ       R11, R8          \
+	CMOVQGT    R8, R11          \
+	PREFETCHT1 (R15)(R11*1)     \
 	JMP  ahead                  \
 group:                          \
 	ROW((R9), AX)               \

@@ -15,6 +15,9 @@
 //	             16 rows' codes (4 bits a component)      their headers (16 x 16 bytes)
 //	SQ4 block  [ a0a4 a1a5 .. | b0b4 .. | c0c4 .. | ... ] [ scales | offsets | norms | errs ]
 //
+// [Split] writes the vector itself, as such a row and what is missing in it: a
+// walk reads a quarter of it, and no memory is needed besides the vectors'.
+//
 // [SQ4] is for scans of all rows that must not miss one: its estimates come
 // with a bound that is proven. At 384 dimensions a scan reads 208 bytes a row
 // where the vector has 1536.

@@ -47,7 +47,7 @@ func (s *SQ8) Lowers(d []float32, q, base unsafe.Pointer, slots []uint32) {
 	eq, nq := float64(h.err), math.Sqrt(float64(h.norm2))
 	perNorm, perErr, always := eq+1e-5*nq, nq+eq+1e-5, 1e-5*eq
 	perErr *= s.errUnit * (1 + 2e-6)
-	base = unsafe.Add(base, s.Stride-16)
+	base = unsafe.Add(base, s.head)
 	for i, t := range slots {
 		r := (*sq8Header)(unsafe.Add(base, uintptr(t)*uintptr(s.Stride)))
 		low := float64(d[i]) - perNorm*math.Sqrt(float64(r.norm2)) - perErr*float64(r.scale)*float64(r.errSum>>sumBits) - always

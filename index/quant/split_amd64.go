@@ -8,26 +8,26 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// join writes n float32, a multiple of 16, of their halves.
-func join(dst, high, low unsafe.Pointer, n int) {
+// join writes n float32, a multiple of 8, of the parts of a row of [Split].
+func join(dst, codes, mids, lows unsafe.Pointer, n int, step float32, offset int32) {
 	if cpu.X86.HasAVX2 {
-		joinAVX2(dst, high, low, n)
+		joinAVX2(dst, codes, mids, lows, n, step, offset)
 		return
 	}
-	joinGeneric(unsafe.Slice((*float32)(dst), n), unsafe.Slice((*uint16)(high), n), unsafe.Slice((*uint16)(low), n))
+	joinGeneric(unsafe.Slice((*float32)(dst), n), unsafe.Slice((*byte)(codes), n), unsafe.Slice((*byte)(mids), n), unsafe.Slice((*uint16)(lows), n), step, offset)
 }
 
 //go:noescape
-func joinAVX2(dst, high, low unsafe.Pointer, n int)
+func joinAVX2(dst, codes, mids, lows unsafe.Pointer, n int, step float32, offset int32)
 
-// widen writes n float32, a multiple of 16, of their upper halves.
-func widen(dst, high unsafe.Pointer, n int) {
+// part writes the parts of n float32, a multiple of 8.
+func part(v, codes, mids, lows unsafe.Pointer, n int, inverse float32, offset int32) (sums partSums) {
 	if cpu.X86.HasAVX2 {
-		widenAVX2(dst, high, n)
-		return
+		partAVX2(v, codes, mids, lows, n, inverse, offset, &sums)
+		return sums
 	}
-	widenGeneric(unsafe.Slice((*float32)(dst), n), unsafe.Slice((*uint16)(high), n))
+	return partGeneric(unsafe.Slice((*float32)(v), n), unsafe.Slice((*byte)(codes), n), unsafe.Slice((*byte)(mids), n), unsafe.Slice((*uint16)(lows), n), inverse, offset)
 }
 
 //go:noescape
-func widenAVX2(dst, high unsafe.Pointer, n int)
+func partAVX2(v, codes, mids, lows unsafe.Pointer, n int, inverse float32, offset int32, sums *partSums)

@@ -3,35 +3,140 @@ package quant
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
 )
 
-func TestSplitLosesNothing(t *testing.T) {
+// TestSplitKeepsTheVector: a component is kept bit for bit, or, where it is
+// smaller than half a step, to 17 bits.
+func TestSplitKeepsTheVector(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for dim := 1; dim < 140; dim++ {
+	for _, dim := range append([]int{5, 12, 40}, dims...) {
+		s := NewSplit(dim, index.L2)
+		row, again := memory(s.Stride), memory(s.Stride)
+		got := make([]float32, dim)
+		f := func(name string, v []float32) {
+			t.Helper()
+			s.Encode(row, v)
+			s.Decode(got, row)
+			low, high := float64(slices.Min(v)), float64(slices.Max(v))
+			if step := float64(s.header(row).scale); step > 2*max((high-low)/254, max(high, -low)*0x1p-23, 0x1p-127) {
+				t.Fatalf("%s, dim %d: steps of %v from %v to %v", name, dim, step, low, high)
+			}
+			cut := 0
+			for i := range v {
+				if math.Float32bits(v[i]) == math.Float32bits(got[i]) || v[i] == 0 && got[i] == 0 {
+					continue
+				}
+				cut++
+				x, y, step := math.Abs(float64(v[i])), math.Abs(float64(got[i])), float64(s.header(row).scale)
+				if !(x <= step/2 && math.Abs(x-y) <= max(x/(1<<16), step*0x1p-126)) {
+					t.Fatalf("%s, dim %d: component %d is %v, was %v, of %v to %v", name, dim, i, got[i], v[i], low, high)
+				}
+			}
+			if name == "far" || name == "bytes" || name == "signs" || name == "constant" {
+				if cut > 0 {
+					t.Errorf("%s, dim %d: %d components changed", name, dim, cut)
+				}
+			}
+			if !s.Holds(row, got, again) {
+				t.Fatalf("%s, dim %d: not a row, says Holds", name, dim)
+			}
+			// What was cut stays as it is.
+			s.Encode(again, got)
+			twice := make([]float32, dim)
+			if s.Decode(twice, again); !slices.Equal(got, twice) {
+				t.Fatalf("%s, dim %d: not the same, written twice", name, dim)
+			}
+		}
+		for name, v := range vectors(r, dim) {
+			f(name, v)
+		}
+		for name, v := range overflowing(r, dim) {
+			f(name, v)
+		}
+		for range 20 {
+			v := make([]float32, dim)
+			for i := range v {
+				v[i] = math.Float32frombits(r.Uint32())
+				if v[i]-v[i] != 0 { // neither NaN nor infinite
+					v[i] = math.MaxFloat32
+				}
+			}
+			f("any bits", v)
+		}
+	}
+}
+
+// TestSplitKernelsAgree compares with the portable twins, bit for bit.
+func TestSplitKernelsAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for _, dim := range []int{8, 16, 64, 200, 768} {
+		s := NewSplit(dim, index.L2)
+		for name, v := range vectors(r, dim) {
+			row := memory(s.Stride)
+			s.Encode(row, v)
+			h := *s.header(row)
+			codes, mids, lows := make([]byte, dim), make([]byte, dim), make([]uint16, dim)
+			sums := partGeneric(v, codes, mids, lows, 1/h.scale, int32(offsetOf(&h)))
+			gotMids, gotLows := s.rest(row)
+			if !slices.Equal(codes, unsafe.Slice((*byte)(row), dim)) || !slices.Equal(mids, gotMids[:dim]) || !slices.Equal(lows, gotLows[:dim]) || sums.codes != h.errSum&sumMask {
+				t.Errorf("%s, dim %d: another row", name, dim)
+			}
+			got, want := make([]float32, dim), make([]float32, dim)
+			s.Decode(got, row)
+			joinGeneric(want, codes, mids, lows, h.scale, int32(offsetOf(&h)))
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, dim %d: another vector", name, dim)
+			}
+		}
+	}
+}
+
+func TestSplitErrorIsWithinErr(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for _, dim := range dims {
 		s := NewSplit(dim, index.L2)
 		row := memory(s.Stride)
-		v, got := make([]float32, dim), make([]float32, dim)
-		for i := range v {
-			v[i] = math.Float32frombits(r.Uint32())
-			if v[i]-v[i] != 0 { // neither NaN nor infinite
-				v[i] = math.MaxFloat32
+		f := func(name string, v []float32) {
+			s.Encode(row, v)
+			if e, most := math.Sqrt(squared(wide(v), exact(&s.SQ8, row))), float64(s.Err(row)); !(e <= most) || most > 1.1*e+float64(s.header(row).scale)*math.Sqrt(float64(dim))/64 {
+				t.Errorf("%s, dim %d: off by %v, Err says %v", name, dim, e, most)
 			}
 		}
-		s.Encode(row, v)
-		s.Decode(got, row)
-		for i := range v {
-			if math.Float32bits(v[i]) != math.Float32bits(got[i]) {
-				t.Fatalf("dim %d: component %d is %v, was %v", dim, i, got[i], v[i])
-			}
+		for name, v := range vectors(r, dim) {
+			f(name, v)
 		}
-		again := memory(s.Stride)
-		s.Encode(again, got)
-		if string(unsafe.Slice((*byte)(row), s.Stride)) != string(unsafe.Slice((*byte)(again), s.Stride)) {
-			t.Fatalf("dim %d: another row of the same vector", dim)
+		half := make([]float32, dim) // as far from codes as can be
+		for i := range half {
+			half[i] = float32(i%128) + 0.5
+		}
+		f("half", half)
+	}
+}
+
+func TestHoldsTellsWhatIsNoRow(t *testing.T) {
+	const dim = 70
+	s := NewSplit(dim, index.L2)
+	r := rand.New(rand.NewPCG(6, 6))
+	row, again := memory(s.Stride), memory(s.Stride)
+	v, got := vectors(r, dim)["normal"], make([]float32, dim)
+	for i := range s.Stride {
+		for bit := range 8 {
+			s.Encode(row, v)
+			at := (*byte)(unsafe.Add(row, i))
+			*at ^= 1 << bit
+			if !s.Holds(row, got, again) {
+				continue
+			}
+			// Another vector then, of which this is a row.
+			s.Decode(got, row)
+			if slices.Equal(got, v) || i >= dim && i < s.mid {
+				t.Fatalf("bit %d of byte %d is wrong and nobody sees it", bit, i)
+			}
 		}
 	}
 }

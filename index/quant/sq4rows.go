@@ -37,7 +37,8 @@ type sq4RowsISA struct {
 func NewSQ4Rows(dim int, m index.Metric) *SQ4Rows {
 	s := &SQ4Rows{SQ8: *NewSQ8(dim, m), eight: NewSQ8(dim, m), full: dim / 128 * 128}
 	s.half = round((dim-s.full+1)/2, 16)
-	s.Stride = s.full/2 + s.half + 16
+	s.head = s.full/2 + s.half
+	s.Stride = s.head + 16
 	s.size = round(s.full/2+s.half, 64)
 	s.QuerySize = 2*s.size + 64
 	s.dot, s.fast = dotSQ4Generic, false
@@ -60,7 +61,7 @@ func (s *SQ4Rows) Encode(row unsafe.Pointer, v []float32) {
 	offset := float64(low)
 	scale := float64(max(float32((float64(vek32.Max(v))-offset)/15), minScale))
 	e := nibbles{offset: offset, scale: scale, inverse: 1 / scale}
-	codes := unsafe.Slice((*byte)(row), s.Stride-16)
+	codes := unsafe.Slice((*byte)(row), s.head)
 	for len(v) >= 128 {
 		e.encode(codes[:64], v[:64], v[64:128])
 		codes, v = codes[64:], v[128:]
@@ -153,7 +154,7 @@ func (s *SQ4Rows) Query(q unsafe.Pointer, v []float32) {
 func (s *SQ4Rows) QueryOf(q, row unsafe.Pointer) {
 	const low = 0x0f0f0f0f0f0f0f0f
 	codes := unsafe.Slice((*[16]uint64)(q), s.size/64)
-	from := unsafe.Slice((*uint64)(row), (s.Stride-16)/8)
+	from := unsafe.Slice((*uint64)(row), s.head/8)
 	for i := range codes {
 		to := &codes[i]
 		if len(from) < 8 {

@@ -19,6 +19,7 @@ type SQ8 struct {
 	QuerySize int // bytes of a query form, a multiple of 64
 
 	size    int // bytes of a row or query that the kernel reads, which may be more than Stride
+	head    int // where a row's header is
 	dot     kernel.Func
 	errUnit float64 // Err = scale * errUnit * the 9 bits in the header
 }
@@ -54,11 +55,11 @@ type sq8Query struct {
 
 // NewSQ8 is for vectors of dim components, from 1 to [index.MaxDim].
 func NewSQ8(dim int, m index.Metric) *SQ8 {
-	size := round(dim, 64)
+	size, head := round(dim, 64), round(dim, 16)
 	return &SQ8{
 		Dim: dim, Metric: m,
-		Stride: round(dim, 16) + 16, QuerySize: size + 64,
-		size: size, dot: kernel.Best(kernel.Dot, kernel.SQ8).Func,
+		Stride: head + 16, QuerySize: size + 64,
+		size: size, head: head, dot: kernel.Best(kernel.Dot, kernel.SQ8).Func,
 		errUnit: math.Sqrt(float64(dim)) / 2 / errSteps,
 	}
 }
@@ -69,7 +70,7 @@ func round(n, to int) int { return (n + to - 1) / to * to }
 const Overread = 64
 
 func (s *SQ8) header(row unsafe.Pointer) *sq8Header {
-	return (*sq8Header)(unsafe.Add(row, s.Stride-16))
+	return (*sq8Header)(unsafe.Add(row, s.head))
 }
 
 func (s *SQ8) queryHeader(q unsafe.Pointer) *sq8Query {
@@ -81,7 +82,7 @@ func (s *SQ8) queryHeader(q unsafe.Pointer) *sq8Query {
 func (s *SQ8) Encode(row unsafe.Pointer, v []float32) {
 	v = v[:s.Dim]
 	low, high := vek32.Min(v), vek32.Max(v)
-	codes := unsafe.Slice((*byte)(row), s.Stride-16)
+	codes := unsafe.Slice((*byte)(row), s.head)
 	clear(codes[s.Dim:])
 	offset := float64(low)
 	scale := float64(max(float32((float64(high)-offset)/255), minScale))
@@ -167,7 +168,7 @@ func (s *SQ8) Walk(dst *float32, q, base unsafe.Pointer, slots *uint32, n int) {
 	}
 	s.dot(unsafe.Pointer(dst), q, base, slots, n, s.Stride, s.size)
 	h := *s.queryHeader(q)
-	base = unsafe.Add(base, s.Stride-16)
+	base = unsafe.Add(base, s.head)
 	stride := uintptr(s.Stride)
 	out := unsafe.Slice(dst, n)
 	rows := unsafe.Slice(slots, n)[:len(out)]

@@ -19,7 +19,7 @@ var keyCommands = []*command.Spec{
 	expireCommand, pExpireCommand, expireAtCommand, pExpireAtCommand, persistCommand,
 	renameCommand, renameNXCommand, copyCommand, moveCommand,
 	keysCommand, scanCommand, randomKeyCommand, dbSizeCommand,
-	objectCommand, memoryCommand, flushDBCommand, flushAllCommand,
+	objectCommand, costCommand, memoryCommand, flushDBCommand, flushAllCommand,
 }
 
 // look finds a key for reading and counts the hit or miss, but does not mark
@@ -568,10 +568,11 @@ func runObjectFreq(c *command.Ctx, key []byte) error {
 		c.W.Null()
 		return nil
 	}
-	if !c.Keyspace.Policy().LFU {
+	s := c.Keyspace.Eviction()
+	if s.Word != evict.Counter && s.Word != evict.Density {
 		return resp.ErrPolicyLRU
 	}
-	c.W.Int(int64(evict.Frequency(e.Access(), c.Tx.Now)))
+	c.W.Int(int64(s.Frequency(e.Access(), c.Tx.Now)))
 	return nil
 }
 
@@ -581,8 +582,11 @@ func runObjectIdleTime(c *command.Ctx, key []byte) error {
 		c.W.Null()
 		return nil
 	}
-	if c.Keyspace.Policy().LFU {
+	switch c.Keyspace.Eviction().Word {
+	case evict.Counter:
 		return resp.ErrPolicyLFU
+	case evict.Density:
+		return resp.ErrPolicyLHD
 	}
 	c.W.Int(evict.Idle(e.Access(), c.Tx.Now))
 	return nil

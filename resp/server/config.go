@@ -132,15 +132,39 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "maxmemory-policy", Kind: Enum, Default: "noeviction", Words: policyWords(),
-		Help:  "which keys go when maxmemory is reached",
+		Help:  "which keys go when maxmemory is reached: Redis' policies, and lhd, which learns what is worth keeping from size, cost and use",
 		Field: func(c *Config) *Value { return &c.policy },
-		Apply: func(s *Server, c *Config) error { s.ks.SetPolicy(evict.Find(c.policy.String())); return nil },
+		Apply: applyEviction,
 	},
 	{
 		Name: "maxmemory-samples", Kind: Int, Default: "5", Min: 1, Max: 64,
 		Help:  "how many keys an eviction chooses from",
 		Field: func(c *Config) *Value { return &c.samples },
 		Apply: func(s *Server, c *Config) error { s.ks.SetSamples(int(c.samples.Int())); return nil },
+	},
+	{
+		Name: "maxmemory-eviction-tenacity", Kind: Int, Default: "10", Max: 100,
+		Help:  "how long a command may evict before it runs: 10 is half a millisecond, each step more 15% longer, 100 as long as it takes",
+		Field: func(c *Config) *Value { return &c.tenacity },
+		Apply: func(s *Server, c *Config) error { s.ks.SetTenacity(int(c.tenacity.Int())); return nil },
+	},
+	{
+		Name: "maxmemory-costs", Kind: Enum, Default: "measured", Words: []string{"measured", "hinted", "ignored"},
+		Help:  "what lhd takes for the cost of a key: the time from a miss to its insertion, or what NC.COST says; only the latter; or nothing",
+		Field: func(c *Config) *Value { return &c.costs },
+		Apply: applyEviction,
+	},
+	{
+		Name: "lfu-log-factor", Kind: Int, Default: "10", Max: maxInt32,
+		Help:  "how much use it takes to raise the counter of an lfu policy",
+		Field: func(c *Config) *Value { return &c.lfuLogFactor },
+		Apply: applyEviction,
+	},
+	{
+		Name: "lfu-decay-time", Kind: Int, Default: "1", Max: maxInt32,
+		Help:  "minutes after which that counter loses a point; 0 for never",
+		Field: func(c *Config) *Value { return &c.lfuDecayTime },
+		Apply: applyEviction,
 	},
 
 	{
@@ -221,13 +245,22 @@ func policyWords() []string {
 	return l
 }
 
+func applyEviction(s *Server, c *Config) error {
+	s.ks.SetEviction(func(e *evict.Setup) {
+		e.Policy = evict.Find(c.policy.String())
+		e.LogFactor, e.DecayTime = int(c.lfuLogFactor.Int()), int(c.lfuDecayTime.Int())
+		e.Costs = evict.Costs(c.costs.Int())
+	})
+	return nil
+}
+
 // Config holds the value of every setting. All methods may be called from any
 // goroutine.
 type Config struct {
 	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass Value
 	maxClients, timeout, keepAlive, backlog, databases                      Value
 	dir, dbFilename, appendOnly, appendFsync, save                          Value
-	maxMemory, policy, samples                                              Value
+	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, notify   Value
 	enableDebug, enableProtected, logLevel, logFile, hz                     Value
 

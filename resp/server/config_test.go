@@ -179,8 +179,8 @@ func TestConfigSetIsAllOrNothing(t *testing.T) {
 		}
 	}
 	set("", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lfu")
-	if s.ks.MaxMemory() != 100<<20 || s.ks.Policy().Name != "allkeys-lfu" {
-		t.Errorf("applied %d %s", s.ks.MaxMemory(), s.ks.Policy().Name)
+	if s.ks.MaxMemory() != 100<<20 || s.ks.Eviction().Name != "allkeys-lfu" {
+		t.Errorf("applied %d %s", s.ks.MaxMemory(), s.ks.Eviction().Name)
 	}
 	const failed = "ERR CONFIG SET failed (possibly related to argument '"
 	set(failed+"timeout') - argument couldn't be parsed into an integer", "maxmemory", "1mb", "timeout", "x")
@@ -209,7 +209,7 @@ func TestConfigGetPatterns(t *testing.T) {
 		}
 	}
 	f("maxmemory", "maxmemory")
-	f("MaxMemory*", "maxmemory maxmemory-policy maxmemory-samples")
+	f("MaxMemory*", "maxmemory maxmemory-policy maxmemory-samples maxmemory-eviction-tenacity maxmemory-costs")
 	f("maxmemory-[ps]*", "maxmemory-policy maxmemory-samples")
 	f("nope", "")
 	f("tcp-?acklog", "tcp-backlog")

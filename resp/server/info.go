@@ -340,7 +340,7 @@ func (s *Server) infoMemory(t *infoText) {
 	t.field("used_memory_dataset", used)
 	t.bytes("total_system_memory", systemMemory())
 	t.bytes("maxmemory", limit)
-	t.field("maxmemory_policy", s.ks.Policy().Name)
+	t.field("maxmemory_policy", s.ks.Eviction().Name)
 	t.field("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
 	t.field("mem_fragmentation_bytes", max(0, rss-used))
 	t.field("mem_tracking_table", s.env.Tracking.Stats().Bytes)

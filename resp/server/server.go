@@ -95,6 +95,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
 	}
 	s.wg.Go(func() { s.expireLoop(ctx) })
+	s.wg.Go(func() { s.evictLoop(ctx) })
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
 	}
@@ -265,6 +266,20 @@ func (s *Server) expireLoop(ctx context.Context) {
 		}
 		s.env.Catalog.Measure()
 		s.env.Tracking.Sweep()
+		s.ks.Learn()
 		s.stats.tick()
+	}
+}
+
+// evictLoop evicts what commands leave over: they stop after a time, see
+// maxmemory-eviction-tenacity.
+func (s *Server) evictLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.ks.Pressure():
+			_ = s.ks.FreeMemory() // which asks for more where there is more to do
+		}
 	}
 }
