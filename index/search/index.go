@@ -58,6 +58,9 @@ type Index struct {
 		partly int    // labels whose postings are being put or removed, so hold invisible ones
 	}
 
+	watches watches
+	flat    func(index.Params) (index.Index, error) // for vectors of watched searches
+
 	epochs  epochs
 	dead    atomic.Int64 // labels retired and not reclaimed
 	reclaim struct {
@@ -147,6 +150,13 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 	}
 	ix.isStop = func(word string) bool { _, ok := ix.stop[word]; return ok }
 	ix.mu.expiry = attr.NewNumeric()
+	ix.flat = func(index.Params) (index.Index, error) { return nil, index.ErrParams }
+	for _, k := range kinds {
+		if k.Name == "FLAT" {
+			ix.flat = k.New
+			break
+		}
+	}
 	ix.fields = make([]attribute, len(s.Fields))
 	ix.figures.field = make([]FieldError, len(s.Fields))
 	var texts []attr.TextField
@@ -222,6 +232,7 @@ func (ix *Index) Close() error {
 		return nil
 	}
 	ix.closed = true
+	ix.endAll()
 	var err error
 	for _, a := range ix.vecs {
 		err = errors.Join(err, a.vectors.Close())
@@ -279,6 +290,7 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 	if version > e.expVersion {
 		e.expVersion, e.expireAt = version, expireAt
 	}
+	old := e.label
 	err := p.err
 	if err == nil {
 		err = ix.put(name, e, p)
@@ -287,6 +299,9 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 		ix.failed(name, p.bad, err)
 		ix.removeLocked(e)
 		st.remember(name, e, ix.now())
+	}
+	if old != noLabel || e.label != noLabel {
+		ix.changed(change{old, e.label}, p.values)
 	}
 	return err
 }
@@ -435,8 +450,12 @@ func (ix *Index) Delete(name string, version uint64) bool {
 	if e == nil {
 		return false
 	}
+	old := e.label
 	had := ix.removeLocked(e)
 	st.remember(name, e, ix.now())
+	if had {
+		ix.changed(change{old, noLabel}, nil)
+	}
 	return had
 }
 

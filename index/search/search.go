@@ -34,9 +34,10 @@ type Options struct {
 
 	// Load returns a field of a document, by identifier. It is only used to sort
 	// by a field of which the index holds no value, and without any lock.
-	Load func(doc, identifier string) ([]byte, bool)
-	Now  int64       // Unix milliseconds; what expires at or before it does not exist
-	Stop func() bool // asked now and then; true ends the search early
+	Load  func(doc, identifier string) ([]byte, bool)
+	Now   int64       // Unix milliseconds; what expires at or before it does not exist
+	Watch *Watch      // told what was found; see [Index.OpenWatch]
+	Stop  func() bool // asked now and then; true ends the search early
 }
 
 // NumericFilter is the FILTER option.
@@ -242,6 +243,9 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Watch != nil {
+		o.Watch.plan(e, q, knn)
+	}
 	res := resultPool.Get().(*Result)
 	for _, c := range e.cols {
 		res.Yields = append(res.Yields, c.name)
@@ -369,6 +373,9 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 			allow = e.liveLocked()
 			ix.mu.RUnlock()
 			continue
+		}
+		if o := e.o.Watch; o != nil {
+			o.less = len(e.cands) < k.K
 		}
 		return e.rows(nil, res)
 	}
@@ -656,6 +663,9 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		to = min(to, from+min(e.o.Num, res.Total))
 	}
 	if from == to {
+		if w := e.o.Watch; w != nil {
+			w.found(e, bits, res.Total, nil, to)
+		}
 		return nil
 	}
 	direct := bits == nil && o.by == byDistance && o.col == e.main
@@ -664,6 +674,9 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		e.items = e.items[:0]
 		for _, c := range e.cands[from:to] {
 			e.items = append(e.items, item{label: uint32(c.Label), dist: c.Distance, key: c.Distance, has: true})
+		}
+		if w := e.o.Watch; w != nil {
+			w.found(e, bits, res.Total, e.items, to)
 		}
 		e.fill(res, e.items, nil)
 		return nil
@@ -732,6 +745,9 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	items := top.sorted()
 	to = min(to, len(items))
 	from = min(from, to)
+	if w := e.o.Watch; w != nil {
+		w.found(e, bits, res.Total, items[from:to], to)
+	}
 	e.fill(res, items[from:to], sc)
 	return nil
 }
