@@ -16,6 +16,7 @@ import (
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/types/hash"
 )
 
@@ -33,6 +34,7 @@ type ftSearch struct {
 	withKeys  bool // WITHSORTKEYS
 	timeout   int64
 	noStop    bool
+	tracking  string // the pseudo-key that the reply names
 	o         search.Options
 
 	ftReply
@@ -272,15 +274,35 @@ var bodies = sync.Pool{New: func() any { return new(resp.Writer) }}
 const dueBefore = 2000
 
 func runFTSearch(c *command.Ctx, p *ftSearch) error {
-	defer p.free()
 	ix, err := openIndex(c, p.index)
 	if err != nil {
+		defer p.free()
 		return noSuchIndex(p.index)
 	}
-	s := ix.Search()
 	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
 		c.Keyspace.ExpireDue(dueBefore)
 	}
+	t := trackSearch(c, ix)
+	if t != nil { // the query outlives the command
+		p.free()
+		p = parseFTSearch(keptArgs(c.Args))
+		p.o.Watch = t.watch
+	}
+	defer p.free()
+	p.c = c
+	if err := p.find(ix); err != nil {
+		t.failed()
+		return err
+	}
+	defer p.res.Release()
+	p.tracking = t.done()
+	p.reply()
+	return nil
+}
+
+// find runs the search.
+func (p *ftSearch) find(ix *catalog.Index) error {
+	s := ix.Search()
 	qo := query.Options{Dialect: p.dialect, Params: p.params}
 	if !p.noStop {
 		qo.StopWord = s.StopWord()
@@ -289,28 +311,25 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 	if err != nil {
 		return resp.Error(err.Error())
 	}
-	p.c, p.o.Now, p.o.Load = c, c.Tx.Now, p.load
+	p.o.Now, p.o.Load = p.c.Tx.Now, p.load
 	if p.timeout > 0 {
 		end := time.Now().Add(time.Duration(clamp(p.timeout, 0, math.MaxInt32)) * time.Millisecond)
 		p.o.Stop = func() bool { return time.Now().After(end) }
 	}
-	res, err := s.Search(q, p.o)
+	p.res, err = s.Search(q, p.o)
 	if errors.Is(err, search.ErrClosed) { // dropped since it was looked up
 		return noSuchIndex(p.index)
 	}
 	if err != nil {
 		return resp.Error(err.Error())
 	}
-	defer res.Release()
-	p.res = res
 	for i := range p.returned {
 		f := &p.returned[i]
-		f.yield, f.id = slices.Index(res.Yields, f.field), f.field
+		f.yield, f.id = slices.Index(p.res.Yields, f.field), f.field
 		if id, ok := s.Identifier(f.field); ok {
 			f.id = id
 		}
 	}
-	p.reply()
 	return nil
 }
 
@@ -414,7 +433,13 @@ func (p *ftSearch) replyLess() {
 func (p *ftSearch) begin(rows, total int) {
 	w := p.w
 	if w.Proto() == 3 {
-		w.Map(5)
+		if p.tracking == "" {
+			w.Map(5)
+		} else {
+			w.Map(6)
+			w.BulkString("tracking")
+			w.BulkString(p.tracking)
+		}
 		w.BulkString("attributes")
 		w.Array(0)
 		w.BulkString("format")

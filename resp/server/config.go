@@ -196,6 +196,12 @@ var Settings = []*Setting{
 		Apply: func(s *Server, c *Config) error { s.env.Tracking.SetMaxItems(c.trackingItems.Int()); return nil },
 	},
 	{
+		Name: "search-tracking", Kind: Bool, Default: "no",
+		Help:  "CLIENT TRACKING registers searches too: replies of FT.SEARCH name a pseudo-key, which is invalidated when a write makes the answer another one",
+		Field: func(c *Config) *Value { return &c.searchTracking },
+		Apply: func(s *Server, c *Config) error { s.env.Tracking.Searches.Store(c.searchTracking.Bool()); return nil },
+	},
+	{
 		Name: "notify-keyspace-events", Kind: String, Parse: parseNotify,
 		Help:  "which changes are published: K and E for the two kinds of channel, then letters for the events, A for most",
 		Field: func(c *Config) *Value { return &c.notify },
@@ -257,12 +263,12 @@ func applyEviction(s *Server, c *Config) error {
 // Config holds the value of every setting. All methods may be called from any
 // goroutine.
 type Config struct {
-	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass Value
-	maxClients, timeout, keepAlive, backlog, databases                      Value
-	dir, dbFilename, appendOnly, appendFsync, save                          Value
-	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime Value
-	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, notify   Value
-	enableDebug, enableProtected, logLevel, logFile, hz                     Value
+	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass               Value
+	maxClients, timeout, keepAlive, backlog, databases                                    Value
+	dir, dbFilename, appendOnly, appendFsync, save                                        Value
+	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime               Value
+	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
+	enableDebug, enableProtected, logLevel, logFile, hz                                   Value
 
 	// File is the configuration file that was read, as an absolute path.
 	File string

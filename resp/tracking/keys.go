@@ -262,6 +262,19 @@ func (k *keys) take(hash uint64, key string, l []number) []number {
 	st, tag := k.stripe(hash)
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	return k.takeLocked(st, tag, key, l)
+}
+
+// taken removes a key and calls tell with its readers while the stripe is held:
+// for a key that has no shard of its own to be held.
+func (k *keys) taken(hash uint64, key string, tell func(key string, readers []number)) {
+	st, tag := k.stripe(hash)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	tell(key, k.takeLocked(st, tag, key, nil))
+}
+
+func (k *keys) takeLocked(st *stripe, tag uint64, key string, l []number) []number {
 	if i, found := k.findLocked(st, tag, key); found {
 		_, numbers := k.record(st.mu.slots[i])
 		l = append(l, decode(numbers)...)

@@ -23,6 +23,7 @@ type Table struct {
 	maxKeys  atomic.Int64
 	maxItems atomic.Int64
 	on       atomic.Int64 // clients with tracking on
+	Searches atomic.Bool  // searches are tracked too (search-tracking)
 	bcast    broadcast
 }
 
@@ -64,13 +65,34 @@ func (t *Table) Release() {
 // Read registers that s holds a copy of keys, where its mode wants that. The
 // keys' shards must be held.
 func (t *Table) Read(s *session.Session, each func(func(key []byte))) {
-	c := stateOf(s)
-	o := c.options.Load()
-	if o == nil || o.BCast || o.OptIn && c.caching.Load() != cachingYes || o.OptOut && c.caching.Load() == cachingNo {
+	if !t.Wants(s) {
 		return
 	}
-	each(func(key []byte) { t.keys.add(maphash.Bytes(t.seed, key), key, c.number) })
+	n := stateOf(s).number
+	each(func(key []byte) { t.keys.add(maphash.Bytes(t.seed, key), key, n) })
 	t.limit()
+}
+
+// Wants reports whether the mode of s wants what its command reads registered.
+func (t *Table) Wants(s *session.Session) bool {
+	if !s.Tracked.Load() {
+		return false
+	}
+	c := stateOf(s)
+	o := c.options.Load()
+	return o != nil && !o.BCast && (!o.OptIn || c.caching.Load() == cachingYes) && (!o.OptOut || c.caching.Load() != cachingNo)
+}
+
+// Note registers that s, which wants it, holds something under a name that is no
+// key. Changed ends it.
+func (t *Table) Note(s *session.Session, name string) {
+	t.keys.add(maphash.String(t.seed, name), []byte(name), stateOf(s).number)
+	t.limit()
+}
+
+// Changed tells those who hold what Note has named that it has died.
+func (t *Table) Changed(name string) {
+	t.keys.taken(maphash.String(t.seed, name), name, t.tellAll)
 }
 
 // Committed implements store.Observer. All that one commit has for a client is

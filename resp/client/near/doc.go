@@ -4,6 +4,7 @@
 //	c, err := near.Open(ctx, "127.0.0.1:6379", near.Options{MaxBytes: 64 << 20})
 //	v, found, err := c.Get(ctx, "price:42")                    the second time, no round trip
 //	h, err := c.Read(ctx, "HGETALL", "user:7")                 any read of one key
+//	r, err := c.Search(ctx, "docs", "@user:{u1}")              a search, until a write makes it another one
 //	v, err := c.Cached(ctx, "page:1", time.Minute, render, near.LoadOptions{Stale: 10 * time.Second})
 //
 // # How copies stay true

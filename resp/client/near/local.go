@@ -17,6 +17,13 @@ type local struct {
 	max    int64       // bytes of a shard
 	shards [shards]shard
 	stats  counters
+
+	// names are pseudo-keys, each with the nodes whose copies die with it. Taken
+	// below shards.
+	names struct {
+		sync.Mutex
+		nodes map[string]map[string]struct{}
+	}
 }
 
 type counters struct {
@@ -45,6 +52,7 @@ type held struct {
 	cmd    string // the whole command but for the key; "" is GET
 	value  client.Value
 	life   life
+	name   string  // pseudo-key that it dies with, "" for the node's own key
 	flight *flight // set until the reply is there
 }
 
@@ -149,6 +157,50 @@ func (l *local) land(key, cmd string, f *flight, v client.Value) {
 	}
 }
 
+// landUnder is land for a reply that dies with a pseudo-key; where it has none
+// it is not kept. It lets go of those who wait. Reader only.
+func (l *local) landUnder(key string, f *flight, v client.Value, name string) {
+	sh := l.shard(key)
+	sh.Lock()
+	defer sh.Unlock()
+	f.value = v
+	defer close(f.done)
+	n := sh.keys[key]
+	if n == nil {
+		return
+	}
+	h := n.find("")
+	if h == nil || h.flight != f {
+		return
+	}
+	if name == "" {
+		n.copies = remove(n.copies, func(h *held) bool { return h.flight == f })
+		sh.dropEmpty(n)
+		return
+	}
+	h.value, h.flight, h.name = v, nil, name
+	l.names.Lock()
+	if l.names.nodes == nil {
+		l.names.nodes = map[string]map[string]struct{}{}
+	}
+	if l.names.nodes[name] == nil {
+		l.names.nodes[name] = map[string]struct{}{}
+	}
+	l.names.nodes[name][key] = struct{}{}
+	l.names.Unlock()
+	sh.account(n, h.cost())
+	l.evict(sh)
+}
+
+// unname forgets that the node's copy dies with the name.
+func (l *local) unname(name, key string) {
+	l.names.Lock()
+	defer l.names.Unlock()
+	if delete(l.names.nodes[name], key); len(l.names.nodes[name]) == 0 {
+		delete(l.names.nodes, name)
+	}
+}
+
 // expire sets when the copy that f has left ends, and lets go of those who wait.
 // Reader only.
 func (l *local) expire(key, cmd string, f *flight, end life) {
@@ -178,9 +230,20 @@ func (l *local) fail(key, cmd string, f *flight, err error) {
 	close(f.done)
 }
 
-// drop forgets the copies of a key. Replies still on their way are newer than
-// what has died and stay.
+// drop forgets the copies of a key, or pseudo-key. Replies still on their way
+// are newer than what has died and stay.
 func (l *local) drop(key string) (had bool) {
+	l.names.Lock()
+	nodes := l.names.nodes[key]
+	delete(l.names.nodes, key)
+	l.names.Unlock()
+	for k := range nodes {
+		had = l.dropNode(k) || had
+	}
+	return l.dropNode(key) || had
+}
+
+func (l *local) dropNode(key string) (had bool) {
 	sh := l.shard(key)
 	sh.Lock()
 	defer sh.Unlock()
@@ -188,10 +251,10 @@ func (l *local) drop(key string) (had bool) {
 	if n == nil {
 		return false
 	}
-	return sh.drop(n)
+	return l.dropLocked(sh, n)
 }
 
-func (sh *shard) drop(n *node) (had bool) {
+func (l *local) dropLocked(sh *shard, n *node) (had bool) {
 	for _, w := range n.watchers {
 		close(w)
 	}
@@ -202,6 +265,9 @@ func (sh *shard) drop(n *node) (had bool) {
 			return false
 		}
 		had = true
+		if h.name != "" {
+			l.unname(h.name, n.key)
+		}
 		sh.account(n, -h.cost())
 		return true
 	})
@@ -216,7 +282,7 @@ func (l *local) flush() {
 		sh := &l.shards[i]
 		sh.Lock()
 		for _, n := range sh.keys {
-			sh.drop(n)
+			l.dropLocked(sh, n)
 		}
 		sh.Unlock()
 	}
@@ -247,7 +313,7 @@ func (l *local) evict(sh *shard) {
 	for n := sh.lru.prev; sh.bytes > l.max && n != &sh.lru; {
 		prev := n.prev
 		if n.watchers == nil && n.holds() {
-			sh.drop(n)
+			l.dropLocked(sh, n)
 			l.stats.evictions.Add(1)
 		}
 		n = prev

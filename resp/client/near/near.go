@@ -109,6 +109,49 @@ func (c *Client) Read(ctx context.Context, name, key string, args ...string) (cl
 // never. Reading it costs half of what the time of day does.
 func (c *Client) millis() int64 { return 1 + time.Since(c.start).Milliseconds() }
 
+// Search runs FT.SEARCH with these arguments, from the index's name on, as in
+// [client.Conn.Do]. Where the server tracks searches (its setting
+// search-tracking) the reply is remembered until a write makes it another one; it
+// is shared, and must not be changed.
+func (c *Client) Search(ctx context.Context, args ...any) (client.Value, error) {
+	out, err := client.AppendCommand(nil, append([]any{"FT.SEARCH"}, args...)...)
+	if err != nil {
+		return client.Value{}, err
+	}
+	key := string(out) // is no key of the server's: those who name it here mean this search
+	if v, _, ok := c.local.get(key, "", c.millis); ok {
+		return v, nil
+	}
+	f, mine := c.local.begin(key, "", c.millis)
+	if mine {
+		err := c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
+			if err == nil {
+				err = v.Err()
+			}
+			if err != nil {
+				c.local.fail(key, "", f, err)
+				return
+			}
+			name, _ := v.Get("tracking")
+			c.local.landUnder(key, f, v, name.Str)
+		}})
+		if err != nil {
+			c.local.fail(key, "", f, err)
+		}
+	}
+	return c.await(ctx, f)
+}
+
+// await waits for a flight.
+func (c *Client) await(ctx context.Context, f *flight) (client.Value, error) {
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		return client.Value{}, ctx.Err()
+	}
+}
+
 // read returns the reply to a command on one key, from here or from the server,
 // and how long it lasts.
 func (c *Client) read(ctx context.Context, cmd, key string, args []string) (client.Value, life, error) {
@@ -121,15 +164,11 @@ func (c *Client) read(ctx context.Context, cmd, key string, args []string) (clie
 			c.local.fail(key, cmd, f, err)
 		}
 	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return client.Value{}, life{}, ctx.Err()
+	v, err := c.await(ctx, f)
+	if err != nil {
+		return client.Value{}, life{}, err
 	}
-	if f.err != nil {
-		return client.Value{}, life{}, f.err
-	}
-	return f.value, f.life, nil
+	return v, f.life, nil
 }
 
 // fetch asks the server for the value and then for its time to live: a change

@@ -133,6 +133,54 @@ func TestReadsOfOneKeyAreRemembered(t *testing.T) {
 	}
 }
 
+func TestSearchesAreRemembered(t *testing.T) {
+	s := resptest.Start(t, "--search-tracking", "yes")
+	ctx := context.Background()
+	c, other := open(t, s.Addr(), near.Options{}), dial(t, s.Addr())
+	do(t, other, "FT.CREATE", "ix", "SCHEMA", "g", "TAG")
+	do(t, other, "HSET", "d1", "g", "a")
+	search := func(args ...any) int64 {
+		t.Helper()
+		v, err := c.Search(ctx, append([]any{"ix"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := v.Get("total_results")
+		return n.Int
+	}
+	for range 3 {
+		if a, b, none := search("@g:{a}"), search("@g:{a|b}", "LIMIT", 0, 1), search("@g:{c}"); a != 1 || b != 1 || none != 0 {
+			t.Fatal(a, b, none)
+		}
+	}
+	if st := c.Stats(); st.Hits != 6 || st.Misses != 3 {
+		t.Errorf("%+v", st)
+	}
+	do(t, other, "HSET", "d2", "g", "b")
+	barrier(t, c)
+	if a, b := search("@g:{a}"), search("@g:{a|b}", "LIMIT", 0, 1); a != 1 || b != 2 {
+		t.Error(a, b)
+	}
+	if st := c.Stats(); st.Hits != 7 || st.Misses != 4 || st.Invalidations != 1 {
+		t.Errorf("%+v", st)
+	}
+	if _, err := c.Search(ctx, "ix", "@none:{a}"); err == nil {
+		t.Error("no error")
+	}
+	do(t, other, "FLUSHALL")
+	barrier(t, c)
+	if st := c.Stats(); st.Keys != 0 || st.Bytes != 0 {
+		t.Errorf("%+v", st)
+	}
+	do(t, other, "CONFIG", "SET", "search-tracking", "no")
+	do(t, other, "FT.CREATE", "ix", "SCHEMA", "g", "TAG")
+	search("@g:{a}")
+	search("@g:{a}")
+	if st := c.Stats(); st.Keys != 0 || st.Bytes != 0 || st.Hits != 7 {
+		t.Errorf("not tracked, but held: %+v", st)
+	}
+}
+
 func TestAClientReadsItsOwnWrites(t *testing.T) {
 	s := resptest.Start(t)
 	ctx := context.Background()
