@@ -3,6 +3,8 @@ package list
 import (
 	"encoding/binary"
 	"strconv"
+
+	"github.com/nearcache/nearcache/store/decimal"
 )
 
 // An entry is a header that tells type and length, the data, and the length of
@@ -11,46 +13,16 @@ import (
 // maxIntLen is the length of the longest integer, -9223372036854775808.
 const maxIntLen = 20
 
-// parseInt reads an integer in the one form in which it is printed; only such
-// are kept as numbers.
-func parseInt(b []byte) (int64, bool) {
-	n := len(b)
-	if n == 0 || n > maxIntLen {
-		return 0, false
-	}
-	i := 0
-	if b[0] == '-' {
-		i = 1
-	}
-	if i == n || b[i] == '0' && n > 1 {
-		return 0, false
-	}
-	var u uint64
-	for _, c := range b[i:] {
-		d := uint64(c - '0')
-		if d > 9 || u > (1<<63)/10 {
-			return 0, false
-		}
-		if u = u*10 + d; u > 1<<63 {
-			return 0, false
-		}
-	}
-	if i == 1 {
-		return -int64(u), true
-	}
-	return int64(u), u < 1<<63
-}
-
 // IsInt reports whether an element is kept as a number.
 func IsInt(elem []byte) bool {
-	_, ok := parseInt(elem)
+	_, ok := decimal.ParseInt(elem)
 	return ok
 }
 
 // appendEntry appends the entry of an element.
 func appendEntry(dst, elem []byte) []byte {
 	from := len(dst)
-	if n, ok := parseInt(elem); ok {
+	if n, ok := decimal.ParseInt(elem); ok {
 		dst = appendInt(dst, n)
 	} else {
 		switch l := len(elem); {
@@ -85,7 +57,7 @@ func appendInt(dst []byte, n int64) []byte {
 // entryLen is the length of the entry of an element.
 func entryLen(elem []byte) int {
 	n := len(elem) + 5
-	if i, ok := parseInt(elem); ok {
+	if i, ok := decimal.ParseInt(elem); ok {
 		var room [9]byte
 		n = len(appendInt(room[:0], i))
 	} else if len(elem) < 1<<6 {
@@ -199,7 +171,7 @@ type Element struct {
 
 // Sought prepares an element to be compared with many.
 func Sought(elem []byte) Element {
-	n, ok := parseInt(elem)
+	n, ok := decimal.ParseInt(elem)
 	return Element{elem, n, ok}
 }
 

@@ -14,22 +14,6 @@ import (
 
 var _ object.Packable = (*Value)(nil)
 
-func TestIntegersAreKeptOnlyInTheirPrintedForm(t *testing.T) {
-	f := func(text string, want bool) {
-		t.Helper()
-		n, ok := parseInt([]byte(text))
-		if ok != want || ok && strconv.FormatInt(n, 10) != text {
-			t.Errorf("%q: %d, %v", text, n, ok)
-		}
-	}
-	for _, s := range []string{"0", "1", "-1", "127", "128", "9223372036854775807", "-9223372036854775808", "10"} {
-		f(s, true)
-	}
-	for _, s := range []string{"", "-", "-0", "00", "01", "+1", " 1", "1 ", "1.0", "9223372036854775808", "-9223372036854775809", "123456789012345678901"} {
-		f(s, false)
-	}
-}
-
 func TestEntriesReadBackFromBothSides(t *testing.T) {
 	var elems [][]byte
 	for _, n := range []int64{0, 1, 127, 128, 4095, 4096, -1, -4096, -4097, 32767, -32768, 32768, 1<<23 - 1, -1 << 23, 1 << 23, 1<<31 - 1, -1 << 31, 1 << 31, 1<<63 - 1, -1 << 63} {
@@ -121,9 +105,9 @@ func TestListsAgreeWithSlices(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 1))
 			longest := []int{6, 40, 200, 3000, 20000}[seed%5]
-			steps := 3000
+			steps := 1500
 			if longest > 1000 {
-				steps = 600
+				steps = 300
 			}
 			elem := func() string {
 				if rng.IntN(3) == 0 {

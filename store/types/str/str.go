@@ -4,11 +4,11 @@ package str
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"strconv"
 	"unsafe"
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/nearcache/nearcache/store/decimal"
 	"github.com/nearcache/nearcache/store/object"
 )
 
@@ -116,15 +116,8 @@ func (v *Value) Encoding() string {
 }
 
 func isInt(b []byte) bool {
-	if len(b) == 0 || len(b) > 20 {
-		return false
-	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil {
-		return false
-	}
-	var buf [20]byte
-	return string(strconv.AppendInt(buf[:0], n, 10)) == string(b)
+	_, ok := decimal.ParseInt(b)
+	return ok
 }
 
 // Size implements object.Object.
