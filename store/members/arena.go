@@ -1,15 +1,11 @@
-package zset
+package members
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 )
 
-// ref is the place of a record in an arena, in units; 0 is none.
-type ref uint32
-
-// A record is the score, the member's length and the member.
+// A Ref counts units: the page's number, and the place in it.
 const (
 	unit      = 4
 	unitBits  = 14 // units of a page
@@ -21,19 +17,20 @@ const (
 
 // arena holds records. Freed ones are used again for records of their size.
 type arena struct {
+	head  int // bytes of a record before the length
 	pages [][]byte
 	spare []int32        // numbers of pages that are gone
 	last  int            // the page that is being filled
-	free  map[uint32]ref // by units: the first of a list that runs through the records
-	small [exact + 1]ref // the same, for few units
+	free  map[uint32]Ref // by units: the first of a list that runs through the records
+	small [exact + 1]Ref // the same, for few units
 	held  int            // bytes of all pages
 	live  int            // bytes of records in use
 }
 
 // recordUnits is how many units a record takes: exact ones when small, else
 // rounded so that there are few sizes.
-func recordUnits(member int) uint32 {
-	n := uint32((8 + uvarintLen(member) + member + unit - 1) / unit)
+func (a *arena) recordUnits(member int) uint32 {
+	n := uint32((a.head + uvarintLen(member<<1) + member + unit - 1) / unit)
 	if n > exact {
 		step := uint32(1) << (bits.Len32(n) - 4)
 		n = (n + step - 1) &^ (step - 1)
@@ -44,21 +41,25 @@ func recordUnits(member int) uint32 {
 func uvarintLen(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
 
 // add makes a record.
-func (a *arena) add(member []byte, score float64) ref {
-	u := recordUnits(len(member))
+func (a *arena) add(member []byte, mark bool) Ref {
+	u := a.recordUnits(len(member))
 	r := a.alloc(u)
 	b := a.at(r)
-	binary.LittleEndian.PutUint64(b, math.Float64bits(score))
-	n := 8 + binary.PutUvarint(b[8:], uint64(len(member)))
+	clear(b[:a.head])
+	word := uint64(len(member)) << 1
+	if mark {
+		word |= 1
+	}
+	n := a.head + binary.PutUvarint(b[a.head:], word)
 	copy(b[n:], member)
 	a.live += int(u) * unit
 	return r
 }
 
-func (a *arena) alloc(u uint32) ref {
+func (a *arena) alloc(u uint32) Ref {
 	size := int(u) * unit
 	if len(a.pages) == 0 {
-		a.pages = append(a.pages, nil) // ref 0 is none
+		a.pages = append(a.pages, nil) // Ref 0 is none
 	}
 	if size >= ownPage {
 		page := make([]byte, size)
@@ -67,10 +68,10 @@ func (a *arena) alloc(u uint32) ref {
 			i := a.spare[n-1]
 			a.spare = a.spare[:n-1]
 			a.pages[i] = page
-			return ref(i) << unitBits
+			return Ref(i) << unitBits
 		}
 		a.pages = append(a.pages, page)
-		return ref(len(a.pages)-1) << unitBits
+		return Ref(len(a.pages)-1) << unitBits
 	}
 	if r := a.takeFree(u); r != 0 {
 		return r
@@ -95,27 +96,27 @@ func (a *arena) alloc(u uint32) ref {
 		p = grown
 	}
 	a.pages[a.last] = p[:at+size]
-	return ref(a.last)<<unitBits | ref(at/unit)
+	return Ref(a.last)<<unitBits | Ref(at/unit)
 }
 
-func (a *arena) takeFree(u uint32) ref {
+func (a *arena) takeFree(u uint32) Ref {
 	if u <= exact {
 		r := a.small[u]
 		if r != 0 {
-			a.small[u] = ref(binary.LittleEndian.Uint32(a.at(r)))
+			a.small[u] = Ref(binary.LittleEndian.Uint32(a.at(r)))
 		}
 		return r
 	}
 	r := a.free[u]
 	if r != 0 {
-		a.free[u] = ref(binary.LittleEndian.Uint32(a.at(r)))
+		a.free[u] = Ref(binary.LittleEndian.Uint32(a.at(r)))
 	}
 	return r
 }
 
 // drop gives a record back.
-func (a *arena) drop(r ref) {
-	u := recordUnits(len(a.member(r)))
+func (a *arena) drop(r Ref) {
+	u := a.recordUnits(len(a.member(r)))
 	a.live -= int(u) * unit
 	switch {
 	case int(u)*unit >= ownPage:
@@ -128,7 +129,7 @@ func (a *arena) drop(r ref) {
 		a.small[u] = r
 	default:
 		if a.free == nil {
-			a.free = map[uint32]ref{}
+			a.free = map[uint32]Ref{}
 		}
 		binary.LittleEndian.PutUint32(a.at(r), uint32(a.free[u]))
 		a.free[u] = r
@@ -136,22 +137,20 @@ func (a *arena) drop(r ref) {
 }
 
 // at is the record and what follows it in its page.
-func (a *arena) at(r ref) []byte { return a.pages[r>>unitBits][int(r&(1<<unitBits-1))*unit:] }
+func (a *arena) at(r Ref) []byte { return a.pages[r>>unitBits][int(r&(1<<unitBits-1))*unit:] }
 
-func (a *arena) score(r ref) float64 {
-	return math.Float64frombits(binary.LittleEndian.Uint64(a.at(r)))
-}
-
-func (a *arena) setScore(r ref, score float64) {
-	binary.LittleEndian.PutUint64(a.at(r), math.Float64bits(score))
-}
-
-func (a *arena) member(r ref) []byte {
-	b := a.at(r)
-	if n := int(b[8]); n < 0x80 {
-		return b[9 : 9+n : 9+n]
+func (a *arena) member(r Ref) []byte {
+	b := a.at(r)[a.head:]
+	if w := int(b[0]); w < 0x80 {
+		n := 1 + w>>1
+		return b[1:n:n]
 	}
-	n, k := binary.Uvarint(b[8:])
-	from := 8 + k
-	return b[from : from+int(n) : from+int(n)]
+	w, k := binary.Uvarint(b)
+	n := k + int(w>>1)
+	return b[k:n:n]
+}
+
+// is reports whether a record is that of a member.
+func (a *arena) is(r Ref, member []byte, mark bool) bool {
+	return string(a.member(r)) == string(member) && (a.at(r)[a.head]&1 != 0) == mark
 }

@@ -1,9 +1,6 @@
-package zset
+package members
 
-import (
-	"hash/maphash"
-	"math/bits"
-)
+import "math/bits"
 
 // index finds the record of a member. It is a hash table in pieces, so that it
 // grows without a pause: the first bits of a hash choose a piece, which is split
@@ -17,7 +14,7 @@ type index struct {
 // piece is a table of open addressing, probed from the place that the bits after
 // the prefix of a hash choose.
 type piece struct {
-	refs  []ref
+	refs  []Ref
 	tags  []uint8 // the last bits of the hash
 	n     int
 	depth int // bits of the prefix
@@ -28,13 +25,9 @@ const (
 	maxSlots   = 4096
 )
 
-var seed = maphash.MakeSeed()
-
-func hashOf(member []byte) uint64 { return maphash.Bytes(seed, member) }
-
 func (x *index) newPiece(slots, depth int) *piece {
 	x.bytes += 5*slots + 64
-	return &piece{refs: make([]ref, slots), tags: make([]uint8, slots), depth: depth}
+	return &piece{refs: make([]Ref, slots), tags: make([]uint8, slots), depth: depth}
 }
 
 func (x *index) piece(h uint64) *piece { return x.dir[h>>(64-x.depth)] }
@@ -45,14 +38,14 @@ func (p *piece) home(h uint64) int {
 }
 
 // find returns the record of a member, 0 without one.
-func (x *index) find(a *arena, member []byte, h uint64) ref {
+func (x *index) find(a *arena, member []byte, mark bool, h uint64) Ref {
 	if x.dir == nil {
 		return 0
 	}
 	p := x.piece(h)
 	mask := len(p.refs) - 1
 	for i := p.home(h); p.refs[i] != 0; i = (i + 1) & mask {
-		if p.tags[i] == uint8(h) && string(a.member(p.refs[i])) == string(member) {
+		if p.tags[i] == uint8(h) && a.is(p.refs[i], member, mark) {
 			return p.refs[i]
 		}
 	}
@@ -60,7 +53,7 @@ func (x *index) find(a *arena, member []byte, h uint64) ref {
 }
 
 // insert adds a record whose member is not there.
-func (x *index) insert(a *arena, r ref, h uint64) {
+func (x *index) insert(a *arena, r Ref, h uint64) {
 	if x.dir == nil {
 		x.dir = []*piece{x.newPiece(firstSlots, 0)}
 	}
@@ -72,7 +65,7 @@ func (x *index) insert(a *arena, r ref, h uint64) {
 	p.put(r, h)
 }
 
-func (p *piece) put(r ref, h uint64) {
+func (p *piece) put(r Ref, h uint64) {
 	i, mask := p.home(h), len(p.refs)-1
 	for p.refs[i] != 0 {
 		i = (i + 1) & mask
@@ -85,17 +78,11 @@ func (p *piece) put(r ref, h uint64) {
 const maxDepth = 24
 
 func (x *index) grow(a *arena, p *piece) {
-	x.bytes -= 5*len(p.refs) + 64
 	if len(p.refs) < maxSlots || p.depth >= maxDepth {
-		q := *p
-		*p = *x.newPiece(2*len(q.refs), q.depth)
-		for _, r := range q.refs {
-			if r != 0 {
-				p.put(r, hashOf(a.member(r)))
-			}
-		}
+		x.resize(a, p, 2*len(p.refs))
 		return
 	}
+	x.bytes -= 5*len(p.refs) + 64
 	if p.depth == x.depth {
 		dir := make([]*piece, 2*len(x.dir))
 		for i := range dir {
@@ -109,7 +96,7 @@ func (x *index) grow(a *arena, p *piece) {
 	prefix := 0
 	for _, r := range p.refs {
 		if r != 0 {
-			h := hashOf(a.member(r))
+			h := HashOf(a.member(r))
 			prefix = int(h >> (64 - x.depth))
 			halves[h<<p.depth>>63].put(r, h)
 		}
@@ -123,7 +110,7 @@ func (x *index) grow(a *arena, p *piece) {
 }
 
 // remove takes out a record that is there.
-func (x *index) remove(a *arena, r ref, h uint64) {
+func (x *index) remove(a *arena, r Ref, h uint64) {
 	p := x.piece(h)
 	mask := len(p.refs) - 1
 	i := p.home(h)
@@ -133,19 +120,34 @@ func (x *index) remove(a *arena, r ref, h uint64) {
 	p.n--
 	// Those behind move up as far as their own place allows.
 	for j := (i + 1) & mask; p.refs[j] != 0; j = (j + 1) & mask {
-		home := p.home(hashOf(a.member(p.refs[j])))
+		home := p.home(HashOf(a.member(p.refs[j])))
 		if (j-home)&mask >= (j-i)&mask {
 			p.refs[i], p.tags[i] = p.refs[j], p.tags[j]
 			i = j
 		}
 	}
 	p.refs[i] = 0
+	if p.n < len(p.refs)/8 && len(p.refs) > firstSlots {
+		x.resize(a, p, len(p.refs)/2)
+	}
+}
+
+// resize moves a piece to so many slots.
+func (x *index) resize(a *arena, p *piece, slots int) {
+	x.bytes -= 5*len(p.refs) + 64
+	q := *p
+	*p = *x.newPiece(slots, q.depth)
+	for _, r := range q.refs {
+		if r != 0 {
+			p.put(r, HashOf(a.member(r)))
+		}
+	}
 }
 
 // scan visits the records with hashes from cursor on until about count were
 // seen, and returns the hash to go on from, 0 after the last. Hashes do not
 // depend on the table's size, so what is there all the time is visited.
-func (x *index) scan(a *arena, n int, cursor uint64, count int, visit func(ref)) uint64 {
+func (x *index) scan(a *arena, n int, cursor uint64, count int, visit func(Ref)) uint64 {
 	if x.dir == nil || n == 0 {
 		return 0
 	}
@@ -155,8 +157,8 @@ func (x *index) scan(a *arena, n int, cursor uint64, count int, visit func(ref))
 		width = max(^uint64(0)/uint64(n)*uint64(count), 1<<16)
 	}
 	for {
-		end := cursor + width // exclusive; wraps at the end
-		done := end <= cursor
+		end := cursor + width // exclusive
+		done := count >= n || end <= cursor
 		last := end - 1
 		if done {
 			last = ^uint64(0)
@@ -174,7 +176,7 @@ func (x *index) scan(a *arena, n int, cursor uint64, count int, visit func(ref))
 					if beyond || i == stop {
 						break
 					}
-				} else if h := hashOf(a.member(r)); cursor <= h && h <= to {
+				} else if h := HashOf(a.member(r)); cursor <= h && h <= to {
 					visit(r)
 					seen++
 				}

@@ -5,13 +5,11 @@
 //	┌─────┬───────────────┐        tree: (score, ref) in nodes of 64, counts of what is below
 //	│flags│ n │ entries … │          │
 //	└─────┴───────────────┘          ▼ ref
-//	one run of bytes, in order     arena: pages of records [score | length | member]
-//	                                 ▲ ref
-//	                               index: hash of member → ref, in tables that split
+//	one run of bytes, in order     package members: member → score
 //
 // A [Value] is small up to 128 members and 16 kB, and then large for good. A
-// large one holds no Go pointer per member: nodes, pages and tables are numbers
-// and bytes, of which the collector sees but one pointer for some fifty members.
+// large one holds no Go pointer per member: nodes are numbers, of which the
+// collector sees but one pointer for some fifty members.
 //
 // Cost: small, a look through the entries; large, O(1) for a score, O(log n) for
 // adding, removing, a rank, and the member at a rank. All ranges become ranks

@@ -1,6 +1,10 @@
 package zset
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/nearcache/nearcache/store/members"
+)
 
 // ScoreRange is a range of scores, its ends in it or not.
 type ScoreRange struct {
@@ -17,8 +21,8 @@ func (v *Value) ScoreRange(r *ScoreRange) (lo, hi int) {
 		return 0, 0
 	}
 	if v.t != nil {
-		lo = v.t.count(func(s float64, _ ref) bool { return r.below(s) })
-		hi = v.t.count(func(s float64, _ ref) bool { return !r.above(s) })
+		lo = v.t.count(func(s float64, _ members.Ref) bool { return r.below(s) })
+		hi = v.t.count(func(s float64, _ members.Ref) bool { return !r.above(s) })
 		return lo, max(lo, hi)
 	}
 	for off := headLen; off < len(v.small); off = skip(v.small, off) {
@@ -82,9 +86,9 @@ func (v *Value) LexRange(r *LexRange, reverse bool) (lo, hi int) {
 		return 0, 0
 	}
 	if v.t != nil {
-		a := &v.t.arena
-		lo = v.t.count(func(_ float64, f ref) bool { return r.below(a.member(f)) })
-		hi = v.t.count(func(_ float64, f ref) bool { return !r.above(a.member(f)) })
+		a := v.t.members
+		lo = v.t.count(func(_ float64, f members.Ref) bool { return r.below(a.Member(f)) })
+		hi = v.t.count(func(_ float64, f members.Ref) bool { return !r.above(a.Member(f)) })
 		return lo, max(lo, hi)
 	}
 	return v.lexSmall(r, reverse)

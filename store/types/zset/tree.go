@@ -1,6 +1,12 @@
 package zset
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+
+	"github.com/nearcache/nearcache/store/members"
+)
 
 // fan is how many entries a node has; both parts of one then fill what the
 // allocator gives, nodeBytes.
@@ -16,7 +22,7 @@ type node struct {
 	below      *below
 	n          int
 	scores     [fan]float64
-	refs       [fan]ref
+	refs       [fan]members.Ref
 }
 
 type below struct {
@@ -24,16 +30,28 @@ type below struct {
 	count [fan]uint32
 }
 
-// tree holds the records of an arena in order.
+// tree holds members in order.
 type tree struct {
-	arena arena
-	index index
-	root  *node
-	n     int
-	bytes int // of the nodes
+	members *members.Table
+	root    *node
+	n       int
+	bytes   int // of the nodes
 }
 
-func newTree() *tree { return &tree{root: new(node), bytes: nodeBytes} }
+func newTree() *tree {
+	return &tree{members: members.New(scoreLen), root: new(node), bytes: nodeBytes}
+}
+
+// scoreLen is the head of a member's record: its score.
+const scoreLen = 8
+
+func (t *tree) score(r members.Ref) float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(t.members.Head(r)))
+}
+
+func (t *tree) setScore(r members.Ref, score float64) {
+	binary.LittleEndian.PutUint64(t.members.Head(r), math.Float64bits(score))
+}
 
 // order compares a member with an entry.
 func (t *tree) order(score float64, member []byte, nd *node, i int) int {
@@ -43,7 +61,7 @@ func (t *tree) order(score float64, member []byte, nd *node, i int) int {
 	case score > s:
 		return 1
 	}
-	return bytes.Compare(member, t.arena.member(nd.refs[i]))
+	return bytes.Compare(member, t.members.Member(nd.refs[i]))
 }
 
 // lower is the first entry of a node that is not before the member.
@@ -141,8 +159,8 @@ func splitAt(i int, last bool) int {
 }
 
 // insert adds a record in its place.
-func (t *tree) insert(score float64, r ref) {
-	k := t.insertIn(t.root, score, t.arena.member(r), r, true)
+func (t *tree) insert(score float64, r members.Ref) {
+	k := t.insertIn(t.root, score, t.members.Member(r), r, true)
 	t.n++
 	if k == nil {
 		return
@@ -157,7 +175,7 @@ func (t *tree) insert(score float64, r ref) {
 }
 
 // insertIn returns the node that was split off.
-func (t *tree) insertIn(nd *node, score float64, member []byte, r ref, last bool) (split *node) {
+func (t *tree) insertIn(nd *node, score float64, member []byte, r members.Ref, last bool) (split *node) {
 	if nd.below == nil {
 		i := t.lower(nd, score, member)
 		if nd.n == fan {
@@ -224,14 +242,14 @@ func (t *tree) removeIn(nd *node, score float64, member []byte) {
 
 // removeRun takes out members from a rank on, all of one leaf and no more than
 // limit. It calls gone with each and returns how many.
-func (t *tree) removeRun(rank, limit int, gone func(ref)) int {
+func (t *tree) removeRun(rank, limit int, gone func(members.Ref)) int {
 	n := t.removeRunIn(t.root, rank, limit, gone)
 	t.n -= n
 	t.lowerRoot()
 	return n
 }
 
-func (t *tree) removeRunIn(nd *node, rank, limit int, gone func(ref)) (n int) {
+func (t *tree) removeRunIn(nd *node, rank, limit int, gone func(members.Ref)) (n int) {
 	if nd.below == nil {
 		n = min(limit, nd.n-rank)
 		for _, r := range nd.refs[rank : rank+n] {
@@ -336,7 +354,7 @@ func (t *tree) rank(score float64, member []byte) int {
 
 // count is the number of members for which before is true, given that these come
 // before all others.
-func (t *tree) count(before func(score float64, r ref) bool) int {
+func (t *tree) count(before func(score float64, r members.Ref) bool) int {
 	nd, n := t.root, 0
 	for {
 		lo, hi := 0, nd.n
@@ -372,4 +390,4 @@ func (t *tree) at(rank int) (*node, int) {
 	return nd, rank
 }
 
-func (t *tree) size() int { return t.bytes + t.arena.held + t.index.bytes }
+func (t *tree) size() int { return t.bytes + t.members.Size() }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/nearcache/nearcache/store/members"
 	"github.com/nearcache/nearcache/store/object"
 )
 
@@ -79,15 +80,18 @@ func (t *tree) copy() *tree {
 	c := newTree()
 	for nd, i := t.at(0); nd != nil; nd, i = nd.next, 0 {
 		for ; i < nd.n; i++ {
-			c.add(t.arena.member(nd.refs[i]), nd.scores[i])
+			c.add(t.members.Member(nd.refs[i]), nd.scores[i])
 		}
 	}
 	return c
 }
 
-func (t *tree) add(member []byte, score float64) {
-	r := t.arena.add(member, score)
-	t.index.insert(&t.arena, r, hashOf(member))
+func (t *tree) add(member []byte, score float64) { t.addNew(member, score, members.HashOf(member)) }
+
+// addNew is add for a member whose hash is known.
+func (t *tree) addNew(member []byte, score float64, h uint64) {
+	r := t.members.Add(member, false, h)
+	t.setScore(r, score)
 	t.insert(score, r)
 }
 
@@ -157,11 +161,11 @@ func (v *Value) Score(member []byte) (float64, bool) {
 		_, s, _, _, ok := v.findSmall(member)
 		return s, ok
 	}
-	r := v.t.index.find(&v.t.arena, member, hashOf(member))
+	r := v.t.members.Find(member, false, members.HashOf(member))
 	if r == 0 {
 		return 0, false
 	}
-	return v.t.arena.score(r), true
+	return v.t.score(r), true
 }
 
 // Rank is the number of members before one, and its score.
@@ -199,16 +203,14 @@ func (v *Value) Set(member []byte, score float64) (added, updated bool) {
 		return !there, there
 	}
 	t := v.t
-	h := hashOf(member)
-	r := t.index.find(&t.arena, member, h)
+	h := members.HashOf(member)
+	r := t.members.Find(member, false, h)
 	if r == 0 {
-		r = t.arena.add(member, score)
-		t.index.insert(&t.arena, r, h)
-		t.insert(score, r)
+		t.addNew(member, score, h)
 		v.n++
 		return true, false
 	}
-	old := t.arena.score(r)
+	old := t.score(r)
 	if old == score {
 		return false, false
 	}
@@ -216,7 +218,7 @@ func (v *Value) Set(member []byte, score float64) (added, updated bool) {
 		t.remove(old, member)
 		t.insert(score, r)
 	}
-	t.arena.setScore(r, score)
+	t.setScore(r, score)
 	return false, true
 }
 
@@ -230,8 +232,8 @@ func (v *Value) Remove(member []byte) bool {
 		}
 		return ok
 	}
-	h := hashOf(member)
-	r := v.t.index.find(&v.t.arena, member, h)
+	h := members.HashOf(member)
+	r := v.t.members.Find(member, false, h)
 	if r == 0 {
 		return false
 	}
@@ -240,11 +242,10 @@ func (v *Value) Remove(member []byte) bool {
 	return true
 }
 
-func (v *Value) drop(r ref, h uint64) {
+func (v *Value) drop(r members.Ref, h uint64) {
 	t := v.t
-	t.remove(t.arena.score(r), t.arena.member(r))
-	t.index.remove(&t.arena, r, h)
-	t.arena.drop(r)
+	t.remove(t.score(r), t.members.Member(r))
+	t.members.Remove(r, h)
 	v.n--
 }
 
@@ -269,9 +270,8 @@ func (v *Value) RemoveRange(lo, hi int) {
 	}
 	t := v.t
 	for left := hi - lo; left > 0; {
-		n := t.removeRun(lo, left, func(r ref) {
-			t.index.remove(&t.arena, r, hashOf(t.arena.member(r)))
-			t.arena.drop(r)
+		n := t.removeRun(lo, left, func(r members.Ref) {
+			t.members.Remove(r, members.HashOf(t.members.Member(r)))
 		})
 		left -= n
 		v.n -= n
@@ -279,13 +279,10 @@ func (v *Value) RemoveRange(lo, hi int) {
 	v.shrink()
 }
 
-// minShrink is the arena below which nothing is gained by making it smaller.
-const minShrink = 256 << 10
-
 // shrink moves what is left to new memory when three quarters are unused, which
 // costs no more than the removals that led to it.
 func (v *Value) shrink() {
-	if a := &v.t.arena; v.n > 0 && a.held > minShrink && a.live < a.held/4 {
+	if v.t.members.Sparse() {
 		v.t = v.t.copy()
 	}
 }
@@ -300,8 +297,8 @@ func (v *Value) Scan(cursor uint64, count int, visit func(member []byte, score f
 		}
 		return 0
 	}
-	a := &v.t.arena
-	return v.t.index.scan(a, v.n, cursor, count, func(r ref) { visit(a.member(r), a.score(r)) })
+	a := v.t.members
+	return a.Scan(cursor, count, func(r members.Ref) { visit(a.Member(r), v.t.score(r)) })
 }
 
 // Iter walks over members in order. Make it with From.
@@ -369,7 +366,7 @@ func (it *Iter) nextLarge() bool {
 	if nd == nil {
 		return false
 	}
-	it.score, it.m = nd.scores[it.i], it.v.t.arena.member(nd.refs[it.i])
+	it.score, it.m = nd.scores[it.i], it.v.t.members.Member(nd.refs[it.i])
 	if !it.rev {
 		if it.i++; it.i == nd.n {
 			it.nd, it.i = nd.next, 0
