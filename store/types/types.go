@@ -6,6 +6,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/hash"
 	"github.com/nearcache/nearcache/store/types/json"
 	"github.com/nearcache/nearcache/store/types/list"
+	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
 	"github.com/nearcache/nearcache/store/types/zset"
@@ -16,6 +17,7 @@ var All = []*object.Type{
 	str.Type,
 	hash.Type,
 	list.Type,
+	set.Type,
 	zset.Type,
 	stream.Type,
 	json.Type,
