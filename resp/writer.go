@@ -106,6 +106,18 @@ func (w *Writer) Array(n int) { w.buf = redcon.AppendArray(w.buf, n) }
 func (w *Writer) ArrayFrom(start, n int) {
 	end := len(w.buf)
 	w.Array(n)
+	w.toFront(start, end)
+}
+
+// SetFrom is ArrayFrom for a set.
+func (w *Writer) SetFrom(start, n int) {
+	end := len(w.buf)
+	w.Set(n)
+	w.toFront(start, end)
+}
+
+// toFront moves the head that was written at end to start.
+func (w *Writer) toFront(start, end int) {
 	var head [24]byte
 	k := copy(head[:], w.buf[end:])
 	copy(w.buf[start+k:], w.buf[start:end])

@@ -121,6 +121,7 @@ type Group string
 const (
 	GroupGeneric      Group = "generic"
 	GroupString       Group = "string"
+	GroupBitmap       Group = "bitmap"
 	GroupHash         Group = "hash"
 	GroupList         Group = "list"
 	GroupSet          Group = "set"
@@ -144,7 +145,9 @@ type Arg struct {
 	Since    string
 	Optional bool
 	Multiple bool
-	Args     []Arg // of a oneof or block
+
+	MultipleToken bool  // the token comes again with each
+	Args          []Arg // of a oneof or block
 }
 
 // Spec is a row of the command table.

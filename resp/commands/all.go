@@ -10,6 +10,7 @@ func All() [][]*command.Spec {
 		bitCommands,
 		keyCommands,
 		listCommands,
+		setCommands,
 		hashCommands,
 		zsetCommands,
 		streamCommands,

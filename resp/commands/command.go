@@ -220,6 +220,7 @@ func writeKeySpecs(w *resp.Writer, s *command.Spec) {
 var groupCategories = map[command.Group]string{
 	command.GroupGeneric:      "keyspace",
 	command.GroupString:       "string",
+	command.GroupBitmap:       "bitmap",
 	command.GroupHash:         "hash",
 	command.GroupList:         "list",
 	command.GroupSet:          "set",
@@ -240,12 +241,10 @@ var explicitCategories = map[string][]string{
 	"dbsize":   {"keyspace"},
 	"flushall": {"keyspace", "dangerous"},
 	"flushdb":  {"keyspace", "dangerous"},
-	"getbit":   {"bitmap"},
 	"info":     {"dangerous"},
 	"keys":     {"dangerous"},
 	"lastsave": {"admin", "dangerous"},
 	"role":     {"admin", "dangerous"},
-	"setbit":   {"bitmap"},
 	"wait":     {"connection", "-keyspace"},
 }
 
@@ -337,6 +336,9 @@ func writeCommandArgs(w *resp.Writer, l []command.Arg) {
 		}
 		if a.Multiple {
 			flags = append(flags, "multiple")
+		}
+		if a.MultipleToken {
+			flags = append(flags, "multiple_token")
 		}
 		shown := a.Type != "oneof" && a.Type != "block"
 		n := 2

@@ -72,6 +72,11 @@ func contents(c *client) map[string]string {
 				case "SET":
 					fields["value"] = string(args[2])
 					return
+				case "SADD":
+					for _, m := range args[2:] {
+						fields[string(m)] = ""
+					}
+					return
 				case "RPUSH":
 					fields["elements"] += fmt.Sprintf("%q", args[2:])
 					return

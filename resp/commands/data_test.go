@@ -16,7 +16,7 @@ import (
 )
 
 // dataTable holds the rows of the data commands, which need no server.
-var dataTable = command.NewTable(stringCommands, bitCommands, keyCommands, listCommands, hashCommands, zsetCommands, streamCommands, geoCommands, hyperLogLogCommands, jsonCommands)
+var dataTable = command.NewTable(stringCommands, bitCommands, keyCommands, listCommands, setCommands, hashCommands, zsetCommands, streamCommands, geoCommands, hyperLogLogCommands, jsonCommands)
 
 // client runs data commands on a keyspace of its own, without a server.
 type client struct {

@@ -56,13 +56,6 @@ func listShrunk(c *command.Ctx, e *store.Entry, v *list.Value, key []byte, event
 	shrunk(c, e, v, key, event)
 }
 
-// reencoded keeps what a command has made of a list's encoding though it changed
-// nothing in it: Redis makes room before it looks whether it will be needed.
-func reencoded(c *command.Ctx, e *store.Entry) {
-	c.Tx.ChangedQuietly(e, store.ClassList, "")
-	c.Tx.NoEffect()
-}
-
 func push(name string, end list.End, existing bool, since, summary string) *command.Spec {
 	return &command.Spec{
 		Name: name, Arity: -3, Flags: command.Write | command.DenyOOM | command.Fast, Keys: command.OneKey, Group: command.GroupList, Since: since,
@@ -249,7 +242,7 @@ func runLSet(c *command.Ctx, a triple) error {
 	grown := v.Grow(len(a.value))
 	if i < 0 {
 		if grown {
-			reencoded(c, e)
+			reencoded(c, e, store.ClassList)
 		}
 		return resp.ErrIndexRange
 	}
@@ -300,7 +293,7 @@ func runLInsert(c *command.Ctx, a lInsertArgs) error {
 	i := v.Find(a.pivot)
 	if i < 0 {
 		if grown {
-			reencoded(c, e)
+			reencoded(c, e, store.ClassList)
 		}
 		c.W.Int(-1)
 		return nil

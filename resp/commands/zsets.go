@@ -83,6 +83,13 @@ func shrunk(c *command.Ctx, e *store.Entry, v collection, key []byte, event stri
 	}
 }
 
+// reencoded keeps what a command has made of a value's encoding though it changed
+// nothing in it: Redis makes room before it looks whether it will be needed.
+func reencoded(c *command.Ctx, e *store.Entry, class store.Class) {
+	c.Tx.ChangedQuietly(e, class, "")
+	c.Tx.NoEffect()
+}
+
 var zAddCommand = &command.Spec{
 	Name: "zadd", Arity: -4, Flags: command.Write | command.DenyOOM | command.Fast, Keys: command.OneKey, Group: command.GroupSortedSet, Since: "1.2.0",
 	Summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.",

@@ -38,6 +38,8 @@ func TestRandomCommandsAgree(t *testing.T) {
 	}
 	maps.Copy(commandArgs, zsetArgs)
 	maps.Copy(commandArgs, listArgs)
+	maps.Copy(commandArgs, setArgs)
+	maps.Copy(commandArgs, bitArgs)
 	maps.Copy(commandArgs, streamArgs)
 	match := regexp.MustCompile(*randomMatch)
 	for name := range commandArgs {
@@ -107,7 +109,7 @@ func (d *duel) step() {
 	}
 	mutation := d.rng.IntN(60)
 	switch strings.ToUpper(args[0]) {
-	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "BZPOPMIN", "BZMPOP", "XADD", // their replies are decided for some arguments only
+	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "SSCAN", "SPOP", "SRANDMEMBER", "BZPOPMIN", "BZMPOP", "XADD", // their replies are decided for some arguments only
 		"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM": // and these might wait for ever
 		mutation = -1
 	case "SET", "GETEX", "SETEX", "PSETEX", "MSETEX", "INCREX", "EXPIRE", "PEXPIRE": // a short time would end during the test
@@ -164,7 +166,8 @@ func (d *duel) both(c int, args ...string) {
 // commands, what is unordered by its order.
 func (d *duel) same(args []string, ours, theirs resptest.Value) bool {
 	switch strings.ToUpper(args[0]) {
-	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN", "ZSCAN":
+	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN", "ZSCAN",
+		"SMEMBERS", "SSCAN", "SPOP", "SRANDMEMBER", "SINTER", "SUNION", "SDIFF":
 		pairs := slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "WITHVALUES") }) ||
 			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "ZSCAN") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
 		ours, theirs = ours.Sorted(pairs), theirs.Sorted(pairs)
@@ -249,6 +252,9 @@ func (d *duel) compareData() {
 			case "zset":
 				d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
 				d.both(1, "OBJECT", "ENCODING", key)
+			case "set":
+				d.both(1, "SMEMBERS", key)
+				d.both(1, "OBJECT", "ENCODING", key)
 			case "list":
 				d.both(1, "LRANGE", key, "0", "-1")
 				d.both(1, "OBJECT", "ENCODING", key)
@@ -265,7 +271,7 @@ func (d *duel) compareData() {
 // ---- random arguments
 
 // typedKeys are keys that mostly have one type.
-var typedKeys = slices.Concat(zsetKeys, listKeys, streamKeys)
+var typedKeys = slices.Concat(zsetKeys, listKeys, setKeys, bitKeys, streamKeys)
 
 var keys = []string{"a", "b", "c", "h1", "h2", "h3", "n", "f", "", "bin\x00\xff"}
 

@@ -1,0 +1,4 @@
+// Package bitmap does arithmetic on strings of bits: BITCOUNT, BITPOS, BITOP and
+// BITFIELD. Bit 0 is the highest of the first byte. The functions are pure, and
+// look at eight bytes at a time.
+package bitmap
