@@ -49,6 +49,7 @@ type Commit struct {
 	Origin  uint64 // client that caused it, 0 for the server itself
 	Events  []Event
 	Effects []Effect
+	Served  bool // those who wait for the keys have been served, see Tx.Served
 
 	deferred []Deferred
 }

@@ -8,6 +8,10 @@ package store
 // Next. The slice and its keys are valid until the next call of the Tx.
 func (tx *Tx) Changes() []Event { return tx.commit.Events }
 
+// Served says of all changes up to here that those who wait for the keys have been
+// served, or are about to be: the commit needs not ask for them again.
+func (tx *Tx) Served() { tx.commit.Served = true }
+
 // Next commits what has changed so far and goes on, with the same shards held,
 // for another client and its database. It returns the work that observers
 // deferred, valid until the next commit.

@@ -111,13 +111,14 @@ func (tx *Tx) publish() []Deferred {
 	c := &tx.commit
 	c.deferred = c.deferred[:0]
 	if len(c.Events) == 0 && len(c.Effects) == 0 {
+		c.Served = false
 		return nil
 	}
 	c.Seq, c.At = tx.ks.seq.Add(1), tx.Now
 	for _, o := range tx.ks.observers {
 		o.Committed(c)
 	}
-	c.Events, c.Effects = emptied(c.Events), emptied(c.Effects)
+	c.Events, c.Effects, c.Served = emptied(c.Events), emptied(c.Effects), false
 	return c.deferred
 }
 

@@ -292,11 +292,11 @@ func (t *Table) Forget(keys []Key) {
 	}
 }
 
-// Committed implements store.Observer: keys that a command has changed are
-// ready by then, and served by it. What is left are changes on the server's own
-// account, which whoever made them serves after its shards are unlocked.
+// Committed implements store.Observer. A command serves those whom it wakes
+// itself, and says so. What is left are changes on the server's own account, which
+// whoever made them serves after its shards are unlocked.
 func (t *Table) Committed(c *store.Commit) {
-	if t.n.Load() == 0 {
+	if c.Served || t.n.Load() == 0 {
 		return
 	}
 	if keys := t.Ready(c.Events, nil); len(keys) > 0 {

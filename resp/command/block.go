@@ -129,10 +129,11 @@ func (c *Ctx) wake() (late []blocking.Key) {
 	}
 	changes := c.Tx.Changes()
 	ready := c.Blocking.Ready(changes, nil)
-	if len(ready) == 0 {
-		return nil
+	if len(ready) > 0 {
+		late = c.serve(ready, len(changes))
 	}
-	return c.serve(ready, len(changes))
+	c.Tx.Served()
+	return late
 }
 
 // serveLate serves clients in a Tx of its own, which holds all shards.
@@ -142,6 +143,7 @@ func (c *Ctx) serveLate(ready []blocking.Key) {
 	set.AddAll()
 	c.Tx.Lock(&set)
 	c.serve(ready, 0)
+	c.Tx.Served()
 	c.After(c.Tx.End())
 }
 
@@ -183,6 +185,7 @@ func (c *Ctx) serve(ready []blocking.Key, seen int) (late []blocking.Key) {
 		run := func(w *blocking.Waiter) ([]byte, bool) {
 			// What has changed up to here is another client's commit.
 			more()
+			c.Tx.Served()
 			c.pending = append(c.pending, c.Tx.Next(w.DB, w.Session.ID)...)
 			seen = 0
 			return c.runGuest(w)
