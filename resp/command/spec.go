@@ -9,11 +9,12 @@ import (
 // Flags say how a command behaves; the names are Redis' own.
 type Flags uint32
 
-// The flags that COMMAND reports.
+// The flags that COMMAND reports, in its order.
 const (
 	Write Flags = 1 << iota
 	ReadOnly
 	DenyOOM
+	FromModule // is a module's command in Redis
 	Admin
 	PubSub
 	NoScript
@@ -22,13 +23,15 @@ const (
 	Stale
 	SkipMonitor
 	SkipSlowlog
-	NoAuth
+	Asking
 	Fast
+	NoAuth
+	NoMandatoryKeys
+	NoAsyncLoading
 	NoMulti
 	MovableKeys
 	AllowBusy
-	NoAsyncLoading
-	FromModule // is a module's command in Redis
+	ScriptRunner
 
 	// AllShards locks the whole keyspace around run (FLUSHALL). Not reported.
 	AllShards
@@ -38,36 +41,17 @@ const (
 	Keyless // never looks at a key (PING, CLIENT …): EXEC need not lock for it
 )
 
-var flagNames = []struct {
-	f Flags
-	s string
-}{
-	{Write, "write"},
-	{ReadOnly, "readonly"},
-	{DenyOOM, "denyoom"},
-	{FromModule, "module"},
-	{Admin, "admin"},
-	{PubSub, "pubsub"},
-	{NoScript, "noscript"},
-	{Blocking, "blocking"},
-	{Loading, "loading"},
-	{Stale, "stale"},
-	{SkipMonitor, "skip_monitor"},
-	{SkipSlowlog, "skip_slowlog"},
-	{NoAuth, "no_auth"},
-	{Fast, "fast"},
-	{NoMulti, "no_multi"},
-	{MovableKeys, "movablekeys"},
-	{AllowBusy, "allow_busy"},
-	{NoAsyncLoading, "no_async_loading"},
+var flagNames = []string{
+	"write", "readonly", "denyoom", "module", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor", "skip_slowlog",
+	"asking", "fast", "no_auth", "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys", "allow_busy", "script_runner",
 }
 
 // Names lists the reported flags.
 func (f Flags) Names() []string {
 	var l []string
-	for _, n := range flagNames {
-		if f&n.f != 0 {
-			l = append(l, n.s)
+	for i, name := range flagNames {
+		if f&(1<<i) != 0 {
+			l = append(l, name)
 		}
 	}
 	return l
@@ -139,15 +123,18 @@ const (
 
 // Arg describes an argument for COMMAND DOCS.
 type Arg struct {
-	Name     string
-	Type     string // "string" "integer" "double" "key" "pattern" "unix-time" "pure-token" "oneof" "block"
-	Token    string
-	Since    string
-	Optional bool
-	Multiple bool
-
-	MultipleToken bool  // the token comes again with each
-	Args          []Arg // of a oneof or block
+	Name            string
+	Type            string // "string" "integer" "double" "key" "pattern" "unix-time" "pure-token" "oneof" "block"
+	Token           string
+	Shown           string // how it is displayed, where not by its name
+	Summary         string
+	Since           string
+	DeprecatedSince string
+	KeySpec         int // of a pattern of keys: which of the command's key specs it is about; the keys themselves count up
+	Optional        bool
+	Multiple        bool
+	MultipleToken   bool  // the token comes again with each
+	Args            []Arg // of a oneof or block
 }
 
 // Spec is a row of the command table.
@@ -160,8 +147,13 @@ type Spec struct {
 	Since   string
 	Summary string
 	Args    []Arg
-	Bind    Binding
-	Sub     []*Spec // subcommands; Bind is then used only where no word follows
+
+	// Of commands that Redis' own table does not hold; see commands.Reference.
+	Complexity string
+	Tips       []string
+
+	Bind Binding
+	Sub  []*Spec // subcommands; Bind is then used only where no word follows
 
 	full string // "client|id"
 	sub  names

@@ -58,7 +58,7 @@ var clientCommands = []*command.Spec{
 				Name: "kill", Arity: -3, Flags: clientAdminFlags,
 				Group: command.GroupConnection, Since: "2.4.0", Summary: "Terminates open connections.",
 				Args: []command.Arg{{Name: "filter", Type: "oneof", Args: []command.Arg{
-					{Name: "old-format", Type: "string"},
+					{Name: "old-format", Type: "string", Shown: "ip:port", DeprecatedSince: "2.8.12"},
 					{Name: "new-format", Type: "oneof", Multiple: true, Args: []command.Arg{
 						{Name: "client-id", Type: "integer", Token: "ID", Since: "2.8.12", Optional: true},
 						{Name: "client-type", Type: "oneof", Token: "TYPE", Since: "2.8.12", Optional: true, Args: []command.Arg{
@@ -69,8 +69,8 @@ var clientCommands = []*command.Spec{
 							{Name: "pubsub", Type: "pure-token", Token: "PUBSUB"},
 						}},
 						{Name: "username", Type: "string", Token: "USER", Optional: true},
-						{Name: "addr", Type: "string", Token: "ADDR", Optional: true},
-						{Name: "laddr", Type: "string", Token: "LADDR", Since: "6.2.0", Optional: true},
+						{Name: "addr", Type: "string", Shown: "ip:port", Token: "ADDR", Optional: true},
+						{Name: "laddr", Type: "string", Shown: "ip:port", Token: "LADDR", Since: "6.2.0", Optional: true},
 						{Name: "skipme", Type: "oneof", Token: "SKIPME", Optional: true, Args: yesNoArg},
 						{Name: "maxage", Type: "integer", Token: "MAXAGE", Since: "7.4.0", Optional: true},
 					}},
@@ -146,7 +146,7 @@ var clientCommands = []*command.Spec{
 				Args: []command.Arg{
 					{Name: "status", Type: "oneof", Args: []command.Arg{{Name: "on", Type: "pure-token", Token: "ON"}, {Name: "off", Type: "pure-token", Token: "OFF"}}},
 					{Name: "client-id", Type: "integer", Token: "REDIRECT", Optional: true},
-					{Name: "prefix", Type: "string", Token: "PREFIX", Optional: true, Multiple: true},
+					{Name: "prefix", Type: "string", Token: "PREFIX", Optional: true, Multiple: true, MultipleToken: true},
 					{Name: "bcast", Type: "pure-token", Token: "BCAST", Optional: true},
 					{Name: "optin", Type: "pure-token", Token: "OPTIN", Optional: true},
 					{Name: "optout", Type: "pure-token", Token: "OPTOUT", Optional: true},

@@ -15,6 +15,8 @@ var costCommand = &command.Spec{
 	Summary: "Tells, or sets, what the value of a key costs to make again, in milliseconds; eviction by lhd weighs it.",
 	Args:    []command.Arg{keyArg, {Name: "milliseconds", Type: "integer", Optional: true}},
 	Bind:    command.Bind(parseCost, runCost),
+
+	Complexity: "O(1)",
 }
 
 type costArgs struct {

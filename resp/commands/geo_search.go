@@ -348,7 +348,7 @@ var (
 		{Name: "box", Type: "block", Args: []command.Arg{{Name: "width", Type: "double", Token: "BYBOX"}, {Name: "height", Type: "double"}, geoUnitArg}},
 	}}
 	geoStoreArg = command.Arg{Name: "store", Type: "oneof", Optional: true, Args: []command.Arg{
-		{Name: "storekey", Type: "key", Token: "STORE"}, {Name: "storedistkey", Type: "key", Token: "STOREDIST"},
+		{Name: "storekey", Type: "key", Shown: "key", Token: "STORE"}, {Name: "storedistkey", Type: "key", Shown: "key", Token: "STOREDIST"},
 	}}
 	geoCenterArgs = []command.Arg{keyArg, lonArg, latArg, {Name: "radius", Type: "double"}, geoUnitArg}
 	geoMemberArgs = []command.Arg{keyArg, memberArg, {Name: "radius", Type: "double"}, geoUnitArg}

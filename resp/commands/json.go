@@ -66,6 +66,12 @@ var (
 	jsonExpandsArg = formatArg("STRINGS", "EXPAND1", "EXPAND")
 )
 
+// What most commands on JSON cost, in the words of their documentation.
+const (
+	jsonO1 = "O(1) when path is evaluated to a single value, O(N) when path is evaluated to multiple values, where N is the size of the key"
+	jsonON = "O(N) when path is evaluated to a single value where N is the size of the value, O(N) when path is evaluated to multiple values, where N is the size of the key"
+)
+
 func formatArg(words ...string) command.Arg {
 	return command.Arg{Name: "format", Type: "block", Token: "FORMAT", Optional: true, Args: []command.Arg{oneOf("format-token", words...)}}
 }
@@ -217,7 +223,8 @@ var jsonSetCommand = &command.Spec{
 		{Name: "fpha", Type: "block", Token: "FPHA", Optional: true, Args: []command.Arg{oneOf("fpha-type", "BF16", "FP16", "FP32", "FP64")}},
 		jsonFormatArg,
 	},
-	Bind: command.Bind(parseJSONSet, runJSONSet),
+	Complexity: "O(M+N) when path is evaluated to a single value where M is the size of the original value (if it exists) and N is the size of the new value, O(M+N) when path is evaluated to multiple values where M is the size of the key and N is the size of the new value * the number of original values in the key",
+	Bind:       command.Bind(parseJSONSet, runJSONSet),
 }
 
 type jsonSetArgs struct {
@@ -418,9 +425,10 @@ func fits(matches []json.Match, v *json.Value, size, depth int, into bool) error
 
 var jsonMergeCommand = &command.Spec{
 	Name: "json.merge", Arity: -4, Flags: command.Write | command.DenyOOM | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "2.6.0",
-	Summary: "Merge a given JSON value into matching paths. Consequently, JSON values at matching paths are updated, deleted, or expanded with new children",
-	Args:    []command.Arg{keyArg, jsonPathArg, jsonTextArg, jsonFormatArg},
-	Bind:    command.Bind(parseJSONMerge, runJSONMerge),
+	Summary:    "Merge a given JSON value into matching paths. Consequently, JSON values at matching paths are updated, deleted, or expanded with new children",
+	Args:       []command.Arg{keyArg, jsonPathArg, jsonTextArg, jsonFormatArg},
+	Complexity: "O(M+N) when path is evaluated to a single value where M is the size of the original value (if it exists) and N is the size of the new value, O(M+N) when path is evaluated to multiple values where M is the size of the key and N is the size of the new value * the number of original values in the key",
+	Bind:       command.Bind(parseJSONMerge, runJSONMerge),
 }
 
 func parseJSONMerge(p *args.Parser) jsonSetArgs {
@@ -502,7 +510,8 @@ var jsonMSetCommand = &command.Spec{
 	Args: []command.Arg{
 		{Name: "triplet", Type: "block", Multiple: true, Args: []command.Arg{keyArg, jsonPathArg, jsonTextArg}},
 	},
-	Bind: command.Bind(parseJSONMSet, runJSONMSet),
+	Complexity: "O(K*(M+N)) where k is the number of keys in the command, when path is evaluated to a single value where M is the size of the original value (if it exists) and N is the size of the new value",
+	Bind:       command.Bind(parseJSONMSet, runJSONMSet),
 }
 
 func parseJSONMSet(p *args.Parser) []jsonSetArgs {
@@ -605,8 +614,8 @@ func jsonDelete(name string) *command.Spec {
 	return &command.Spec{
 		Name: name, Arity: -2, Flags: command.Write | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
 		Summary: "Delete a value",
-		Args:    jsonKeyPath,
-		Bind:    command.Bind(parseJSONKey, runJSONDel),
+		Args:    jsonKeyPath, Complexity: jsonON,
+		Bind: command.Bind(parseJSONKey, runJSONDel),
 	}
 }
 
@@ -668,9 +677,10 @@ func deleteJSON(c *command.Ctx, e *store.Entry, key []byte) {
 
 var jsonClearCommand = &command.Spec{
 	Name: "json.clear", Arity: -2, Flags: command.Write | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "2.0.0",
-	Summary: "Clear container values (arrays/objects) and set numeric values to 0",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONClear, runJSONClear),
+	Summary:    "Clear container values (arrays/objects) and set numeric values to 0",
+	Args:       jsonKeyPath,
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONClear, runJSONClear),
 }
 
 func parseJSONClear(p *args.Parser) jsonKey {
@@ -708,9 +718,10 @@ func runJSONClear(c *command.Ctx, a jsonKey) error {
 
 var jsonTypeCommand = &command.Spec{
 	Name: "json.type", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Report the type of JSON value at path",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONType),
+	Summary:    "Report the type of JSON value at path",
+	Args:       jsonKeyPath,
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONKey, runJSONType),
 }
 
 func runJSONType(c *command.Ctx, a jsonKey) error {
@@ -758,7 +769,8 @@ var jsonDebugCommand = &command.Spec{
 		{Name: "subcommand", Type: "oneof", Args: []command.Arg{flagArg("memory", "MEMORY"), flagArg("help", "HELP")}},
 		optional(keyArg), optional(jsonPathArg),
 	},
-	Bind: command.Bind(parseJSONDebug, runJSONDebug),
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONDebug, runJSONDebug),
 }
 
 // debugKey is the key of JSON.DEBUG MEMORY.
@@ -853,9 +865,10 @@ func eachJSON(c *command.Ctx, q *jsonQuery, v *json.Value, write func(json.Node)
 
 var jsonRespCommand = &command.Spec{
 	Name: "json.resp", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Return the JSON in key in Redis serialization protocol specification form",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONResp),
+	Summary:    "Return the JSON in key in Redis serialization protocol specification form",
+	Args:       jsonKeyPath,
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONKey, runJSONResp),
 }
 
 func runJSONResp(c *command.Ctx, a jsonKey) error {

@@ -106,9 +106,10 @@ func changeMany(c *command.Ctx, q *jsonQuery, v *json.Value, change func(v *json
 
 var jsonArrAppendCommand = &command.Spec{
 	Name: "json.arrappend", Arity: -3, Flags: command.Write | command.DenyOOM | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Append the JSON values into the array at path after the last element in it",
-	Args:    []command.Arg{keyArg, jsonPathArg, jsonTextsArg},
-	Bind:    command.Bind(parseJSONArrAppend, runJSONArrAppend),
+	Summary:    "Append the JSON values into the array at path after the last element in it",
+	Args:       []command.Arg{keyArg, jsonPathArg, jsonTextsArg},
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONArrAppend, runJSONArrAppend),
 }
 
 type jsonInsertArgs struct {
@@ -178,9 +179,10 @@ func insertJSON(c *command.Ctx, a *jsonInsertArgs, event string, place func(leng
 
 var jsonArrInsertCommand = &command.Spec{
 	Name: "json.arrinsert", Arity: -5, Flags: command.Write | command.DenyOOM | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Insert the json values into the array at path before the index (shifts to the right)",
-	Args:    []command.Arg{keyArg, jsonPathArg, {Name: "index", Type: "integer"}, jsonTextsArg},
-	Bind:    command.Bind(parseJSONArrInsert, runJSONArrInsert),
+	Summary:    "Insert the json values into the array at path before the index (shifts to the right)",
+	Args:       []command.Arg{keyArg, jsonPathArg, {Name: "index", Type: "integer"}, jsonTextsArg},
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONArrInsert, runJSONArrInsert),
 }
 
 func parseJSONArrInsert(p *args.Parser) jsonInsertArgs {
@@ -205,9 +207,10 @@ func runJSONArrInsert(c *command.Ctx, a jsonInsertArgs) error {
 
 var jsonArrLenCommand = &command.Spec{
 	Name: "json.arrlen", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Report the length of the JSON array at path in key",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONArrLen),
+	Summary:    "Report the length of the JSON array at path in key",
+	Args:       jsonKeyPath,
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONKey, runJSONArrLen),
 }
 
 func runJSONArrLen(c *command.Ctx, a jsonKey) error {
@@ -233,7 +236,8 @@ var jsonArrIndexCommand = &command.Spec{
 		{Name: "json-value", Type: "string"},
 		{Name: "range", Type: "block", Optional: true, Args: []command.Arg{{Name: "start", Type: "integer"}, {Name: "stop", Type: "integer", Optional: true}}},
 	},
-	Bind: command.Bind(parseJSONArrIndex, runJSONArrIndex),
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONArrIndex, runJSONArrIndex),
 }
 
 type jsonIndexArgs struct {
@@ -322,7 +326,8 @@ var jsonArrPopCommand = &command.Spec{
 		keyArg, jsonExpandsArg,
 		{Name: "path_index", Type: "block", Optional: true, Args: []command.Arg{jsonPathArg, {Name: "index", Type: "integer", Optional: true}}},
 	},
-	Bind: command.Bind(parseJSONArrPop, runJSONArrPop),
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONArrPop, runJSONArrPop),
 }
 
 type jsonPopArgs struct {
@@ -378,9 +383,10 @@ func runJSONArrPop(c *command.Ctx, a jsonPopArgs) error {
 
 var jsonArrTrimCommand = &command.Spec{
 	Name: "json.arrtrim", Arity: 5, Flags: command.Write | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Trim an array so that it contains only the specified inclusive range of elements",
-	Args:    []command.Arg{keyArg, jsonPathArg, {Name: "start", Type: "integer"}, {Name: "stop", Type: "integer"}},
-	Bind:    command.Bind(parseJSONArrTrim, runJSONArrTrim),
+	Summary:    "Trim an array so that it contains only the specified inclusive range of elements",
+	Args:       []command.Arg{keyArg, jsonPathArg, {Name: "start", Type: "integer"}, {Name: "stop", Type: "integer"}},
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONArrTrim, runJSONArrTrim),
 }
 
 type jsonTrimArgs struct {

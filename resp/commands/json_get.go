@@ -17,7 +17,8 @@ var jsonGetCommand = &command.Spec{
 		keyArg, textArg("indent", "INDENT"), textArg("newline", "NEWLINE"), textArg("space", "SPACE"), jsonExpandArg,
 		{Name: "path", Type: "string", Optional: true, Multiple: true},
 	},
-	Bind: command.Bind(parseJSONGet, runJSONGet),
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONGet, runJSONGet),
 }
 
 func textArg(name, token string) command.Arg {
@@ -271,9 +272,10 @@ func writeExpanded(w *resp.Writer, n json.Node, how jsonExpand, f *json.Format, 
 var jsonMGetCommand = &command.Spec{
 	Name: "json.mget", Arity: -3, Flags: command.ReadOnly | command.FromModule,
 	Keys: command.KeySpec{First: 1, Last: -2, Step: 1}, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Return the values at path from multiple key arguments",
-	Args:    []command.Arg{{Name: "key", Type: "key", Multiple: true}, jsonPathArg},
-	Bind:    command.Bind(parseJSONMGet, runJSONMGet),
+	Summary:    "Return the values at path from multiple key arguments",
+	Args:       []command.Arg{{Name: "key", Type: "key", Multiple: true}, jsonPathArg},
+	Complexity: "O(M*N) when path is evaluated to a single value where M is the number of keys and N is the size of the value, O(N1+N2+...+Nm) when path is evaluated to multiple values where m is the number of keys and Ni is the size of the i-th key",
+	Bind:       command.Bind(parseJSONMGet, runJSONMGet),
 }
 
 type jsonMGetArgs struct {

@@ -51,7 +51,7 @@ func jsonNumber(name, verb string, o numOp) *command.Spec {
 	return &command.Spec{
 		Name: name, Arity: 4, Flags: command.Write | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
 		Summary: verb,
-		Args:    []command.Arg{keyArg, jsonPathArg, {Name: "number", Type: "double"}},
+		Args:    []command.Arg{keyArg, jsonPathArg, {Name: "number", Type: "double"}}, Complexity: jsonO1,
 		Bind: command.Bind(parseJSONNumber, func(c *command.Ctx, a jsonNumberArgs) error {
 			defer freeDoc(a.by)
 			return runJSONNumber(c, a, name, o)
@@ -205,9 +205,10 @@ func writeNumbers(c *command.Ctx, q *jsonQuery, v *json.Value) {
 
 var jsonToggleCommand = &command.Spec{
 	Name: "json.toggle", Arity: 3, Flags: command.Write | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "2.0.0",
-	Summary: "Toggle the boolean value stored at path",
-	Args:    []command.Arg{keyArg, jsonPathArg},
-	Bind:    command.Bind(parseJSONKey, runJSONToggle),
+	Summary:    "Toggle the boolean value stored at path",
+	Args:       []command.Arg{keyArg, jsonPathArg},
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONKey, runJSONToggle),
 }
 
 func runJSONToggle(c *command.Ctx, a jsonKey) error {
@@ -267,9 +268,10 @@ func btoi(b bool) int {
 
 var jsonStrAppendCommand = &command.Spec{
 	Name: "json.strappend", Arity: -3, Flags: command.Write | command.DenyOOM | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Append the json-string values to the string at path",
-	Args:    []command.Arg{keyArg, optional(jsonPathArg), {Name: "json-string", Type: "string"}},
-	Bind:    command.Bind(parseJSONStrAppend, runJSONStrAppend),
+	Summary:    "Append the json-string values to the string at path",
+	Args:       []command.Arg{keyArg, optional(jsonPathArg), {Name: "json-string", Type: "string"}},
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONStrAppend, runJSONStrAppend),
 }
 
 func parseJSONStrAppend(p *args.Parser) jsonNumberArgs {
@@ -346,9 +348,10 @@ func runJSONStrAppend(c *command.Ctx, a jsonNumberArgs) error {
 
 var jsonStrLenCommand = &command.Spec{
 	Name: "json.strlen", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Report the length of the JSON String at path in key",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONStrLen),
+	Summary:    "Report the length of the JSON String at path in key",
+	Args:       jsonKeyPath,
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONKey, runJSONStrLen),
 }
 
 // readJSON finds a document and compiles a path to read from it. Where the key is
@@ -386,9 +389,10 @@ func runJSONStrLen(c *command.Ctx, a jsonKey) error {
 
 var jsonObjKeysCommand = &command.Spec{
 	Name: "json.objkeys", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Return the keys in the object that's referenced by path",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONObjKeys),
+	Summary:    "Return the keys in the object that's referenced by path",
+	Args:       jsonKeyPath,
+	Complexity: jsonON,
+	Bind:       command.Bind(parseJSONKey, runJSONObjKeys),
 }
 
 func runJSONObjKeys(c *command.Ctx, a jsonKey) error {
@@ -421,9 +425,10 @@ func runJSONObjKeys(c *command.Ctx, a jsonKey) error {
 
 var jsonObjLenCommand = &command.Spec{
 	Name: "json.objlen", Arity: -2, Flags: command.ReadOnly | command.FromModule, Keys: command.OneKey, Group: command.GroupModule, Since: "1.0.0",
-	Summary: "Report the number of keys in the JSON object at path in key",
-	Args:    jsonKeyPath,
-	Bind:    command.Bind(parseJSONKey, runJSONObjLen),
+	Summary:    "Report the number of keys in the JSON object at path in key",
+	Args:       jsonKeyPath,
+	Complexity: jsonO1,
+	Bind:       command.Bind(parseJSONKey, runJSONObjLen),
 }
 
 func runJSONObjLen(c *command.Ctx, a jsonKey) error {

@@ -16,34 +16,45 @@ import (
 
 var searchCommands = []*command.Spec{
 	{
-		Name: "ft.create", Arity: -4, Flags: command.Write | command.DenyOOM | command.AllShards, Group: command.GroupSearch,
+		Name: "ft.create", Arity: -4, Flags: command.Write | command.DenyOOM | command.AllShards | command.FromModule, Group: command.GroupSearch,
 		Since: "1.0.0", Summary: "Creates an index with the given spec",
-		Bind: command.Bind(parseFTCreate, runFTCreate),
+		Args:       ftCreateArgs,
+		Complexity: "O(K) at creation where K is the number of fields, O(N) if scanning the keyspace is triggered, where N is the number of keys in the keyspace",
+		Bind:       command.Bind(parseFTCreate, runFTCreate),
 	},
 	{
-		Name: "ft.dropindex", Arity: -2, Flags: command.Write | command.AllShards, Group: command.GroupSearch,
+		Name: "ft.dropindex", Arity: -2, Flags: command.Write | command.AllShards | command.FromModule, Group: command.GroupSearch,
 		Since: "2.0.0", Summary: "Deletes the index",
-		Bind: command.Bind(parseFTDropIndex, runFTDropIndex),
+		Args:       []command.Arg{ftIndexArg, optional(flagArg("delete docs", "DD"))},
+		Complexity: "O(1) or O(N) if documents are deleted, where N is the number of keys in the keyspace",
+		Bind:       command.Bind(parseFTDropIndex, runFTDropIndex),
 	},
 	{
-		Name: "ft._list", Arity: 1, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Name: "ft._list", Arity: 1, Flags: command.ReadOnly | command.Keyless | command.FromModule, Group: command.GroupSearch,
 		Since: "2.0.0", Summary: "Returns a list of all existing indexes",
-		Bind: command.Bind(command.None, runFTList),
+		Complexity: "O(1)",
+		Bind:       command.Bind(command.None, runFTList),
 	},
 	{
-		Name: "ft.info", Arity: 2, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Name: "ft.info", Arity: 2, Flags: command.ReadOnly | command.Keyless | command.FromModule, Group: command.GroupSearch,
 		Since: "1.0.0", Summary: "Returns information and statistics on the index",
-		Bind: command.Bind(parseFTInfo, runFTInfo),
+		Args:       []command.Arg{ftIndexArg},
+		Complexity: "O(1)",
+		Bind:       command.Bind(parseFTInfo, runFTInfo),
 	},
 	{
-		Name: "ft.search", Arity: -3, Flags: command.ReadOnly, Group: command.GroupSearch,
+		Name: "ft.search", Arity: -3, Flags: command.ReadOnly | command.FromModule, Group: command.GroupSearch,
 		Since: "1.0.0", Summary: "Searches the index with a textual query, returning either documents or just ids",
-		Bind: command.Bind(parseFTSearch, runFTSearch),
+		Args:       ftSearchArgs,
+		Complexity: "O(N)",
+		Bind:       command.Bind(parseFTSearch, runFTSearch),
 	},
 	{
-		Name: "ft.tagvals", Arity: 3, Flags: command.ReadOnly | command.Keyless, Group: command.GroupSearch,
+		Name: "ft.tagvals", Arity: 3, Flags: command.ReadOnly | command.Keyless | command.FromModule, Group: command.GroupSearch,
 		Since: "1.0.0", Summary: "Returns the distinct tags indexed in a Tag field",
-		Bind: command.Bind(parseFTTagVals, runFTTagVals),
+		Args:       []command.Arg{ftIndexArg, {Name: "field_name", Type: "string"}},
+		Complexity: "O(N)",
+		Bind:       command.Bind(parseFTTagVals, runFTTagVals),
 	},
 }
 

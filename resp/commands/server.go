@@ -103,7 +103,11 @@ var serverCommands = []*command.Spec{
 				command.Arg{Name: "arg", Type: "string", Optional: true, Multiple: true}),
 			refusedModule("loadex", -3, "7.0.0", "Loads a module using extended parameters.",
 				command.Arg{Name: "path", Type: "string"},
-				command.Arg{Name: "args", Type: "string", Optional: true, Multiple: true}),
+				command.Arg{Name: "configs", Type: "block", Token: "CONFIG", Optional: true, Multiple: true, MultipleToken: true, Args: []command.Arg{
+					{Name: "name", Type: "string"},
+					{Name: "value", Type: "string"},
+				}},
+				command.Arg{Name: "args", Type: "string", Token: "ARGS", Optional: true, Multiple: true}),
 			refusedModule("unload", 3, "4.0.0", "Unloads a module.", command.Arg{Name: "name", Type: "string"}),
 		},
 	},

@@ -104,7 +104,7 @@ var (
 		{Name: "id", Type: "string"},
 		{Name: "new-id", Type: "pure-token", Token: "$"},
 	}}
-	entriesReadArg = command.Arg{Name: "entriesread", Type: "integer", Token: "ENTRIESREAD", Optional: true}
+	entriesReadArg = command.Arg{Name: "entriesread", Type: "integer", Shown: "entries-read", Token: "ENTRIESREAD", Optional: true}
 )
 
 // xGroupID is the arguments of XGROUP CREATE and SETID.

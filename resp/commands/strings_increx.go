@@ -12,6 +12,8 @@ import (
 	"github.com/nearcache/nearcache/store/types/str"
 )
 
+const increxBound = "Integer when used with BYINT, floating-point when used with BYFLOAT."
+
 var incrExCommand = &command.Spec{
 	Name: "increx", Arity: -2, Flags: command.Write | command.DenyOOM | command.Fast, Keys: command.OneKey, Group: command.GroupString, Since: "8.8.0",
 	Summary: "Increments the numeric value of a key by a number and sets its expiration time. Uses 0 as initial value if the key doesn't exist.",
@@ -20,11 +22,12 @@ var incrExCommand = &command.Spec{
 		{Name: "increment", Type: "oneof", Optional: true, Args: []command.Arg{
 			{Name: "float", Type: "double", Token: "BYFLOAT"}, {Name: "integer", Type: "integer", Token: "BYINT"},
 		}},
-		optional(flagArg("saturate", "SATURATE")),
-		{Name: "lowerbound", Type: "string", Token: "LBOUND", Optional: true},
-		{Name: "upperbound", Type: "string", Token: "UBOUND", Optional: true},
+		{Name: "saturate", Type: "pure-token", Token: "SATURATE", Optional: true, Summary: "Saturate the result to LBOUND/UBOUND (or the type limits when no explicit bound is given) when out of bounds. " +
+			"Without this option, out-of-bounds operations are rejected and reply [current_value, 0]."},
+		{Name: "lowerbound", Type: "string", Token: "LBOUND", Optional: true, Summary: increxBound},
+		{Name: "upperbound", Type: "string", Token: "UBOUND", Optional: true, Summary: increxBound},
 		expiryArg(flagArg("persist", "PERSIST")),
-		optional(flagArg("enx", "ENX")),
+		{Name: "enx", Type: "pure-token", Token: "ENX", Optional: true, Summary: "Only set the expiration if the key currently has no TTL. Requires one of EX/PX/EXAT/PXAT; cannot be combined with PERSIST."},
 	},
 	Bind: command.Bind(parseIncrEx, runIncrEx),
 }
