@@ -41,6 +41,9 @@
 // in the order of its arguments. What serving changes wakes others, after the
 // keys that were ready before.
 //
+// Of consumers that wait for what their group has not read, one that finds nothing
+// speaks for the others of its group ([command.Wait].Share): they keep their places.
+//
 // All of that is one moment for everybody else, because the shards stay
 // locked. Shards are only taken in ascending order, so those that a waiter needs
 // beside the key that wakes it must be held before the command begins: a

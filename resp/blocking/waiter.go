@@ -19,6 +19,7 @@ type Waiter struct {
 	Keys    []string      // each once, in the order of the arguments
 	Type    object.ID     // of the value it waits for
 	Gone    bool          // a key that goes or becomes another type ends the wait too
+	Share   string        // where one finds nothing, no other of the same Share does; see command.Wait
 	Args    [][]byte      // of the command that is run again, its name first
 	Shards  store.LockSet // of all the keys of the command
 	Timeout time.Duration // 0 = for ever
@@ -159,6 +160,7 @@ func (t *Table) Serve(k Key, look func() (kind object.ID, exists bool), holds fu
 		t.mu.Lock()
 		n := q.n
 		t.mu.Unlock()
+		var nothing []string // the shares of those who have found nothing
 		// No more than waited when it began: those that go on waiting come again.
 		for ; n > 0; n-- {
 			kind, exists := look()
@@ -172,17 +174,31 @@ func (t *Table) Serve(k Key, look func() (kind object.ID, exists bool), holds fu
 			if !holds(&w.Shards) {
 				return false
 			}
-			t.serve(w, run)
+			if slices.Contains(nothing, w.Share) {
+				t.pass(w)
+			} else if !t.serve(w, run) && w.Share != "" {
+				nothing = append(nothing, w.Share)
+			}
 		}
 	}
 	return true
 }
 
-func (t *Table) serve(w *Waiter, run func(*Waiter) ([]byte, bool)) {
+// pass lets w go on waiting without running its command.
+func (t *Table) pass(w *Waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.mu.done {
+		t.requeue(w)
+	}
+}
+
+// serve runs the command of w again, and reports whether its wait is over.
+func (t *Table) serve(w *Waiter, run func(*Waiter) ([]byte, bool)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.mu.done { // timed out just now
-		return
+		return true
 	}
 	ran := false
 	defer func() {
@@ -196,8 +212,9 @@ func (t *Table) serve(w *Waiter, run func(*Waiter) ([]byte, bool)) {
 	if !served {
 		t.requeue(w)
 		t.lookAgainLocked(w)
-		return
+		return false
 	}
 	w.endLocked(t)
 	w.resume(reply)
+	return true
 }

@@ -16,6 +16,7 @@ type Wait struct {
 	Keys    [][]byte  // as they are named by the command, in its order
 	Type    object.ID // of the value that ends the wait
 	Gone    bool      // a key that goes or becomes another type ends it too
+	Share   []byte    // where one finds nothing at a key, no other of the same Share does; empty for those who find by themselves
 	Timeout int64     // ms, 0 = for ever
 	Again   int64     // ms after which there may be something though nothing has changed, 0 = never
 	Args    [][]byte  // run again with these arguments, the name first; nil for the command's own
@@ -34,7 +35,7 @@ func (c *Ctx) Block(wait Wait) error {
 		return nil
 	}
 	w := &blocking.Waiter{
-		Session: c.S, DB: c.Tx.DB, Type: wait.Type, Gone: wait.Gone,
+		Session: c.S, DB: c.Tx.DB, Type: wait.Type, Gone: wait.Gone, Share: string(wait.Share),
 		Keys: make([]string, 0, len(wait.Keys)),
 		Mute: c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip,
 	}

@@ -259,11 +259,11 @@ func runXClaim(c *command.Ctx, k keyGroupRest) error {
 		g.SetLast(a.last)
 		c.Tx.Effect(wordXGroup, wordSetID, k.key, k.group, idBytes(a.last), wordEntriesRead, intBytes(g.Read()))
 	}
-	claims := newClaims(c, e, v, g, k.key, k.group, a.consumer)
+	claims := newClaims(c, e, g, k.key, k.group, a.consumer)
 	at, n := c.W.Len(), 0
 	for i, id := range a.ids {
 		p, pending := g.Find(id)
-		if !v.Has(id) {
+		if !claims.it.Find(v, id) {
 			if pending {
 				claims.forget(id, a.names[i])
 			}
@@ -286,7 +286,7 @@ func runXClaim(c *command.Ctx, k keyGroupRest) error {
 			count = p.Again()
 		}
 		claims.take(id, a.names[i], a.time, count)
-		claims.write(id, a.justID)
+		claims.write(a.justID)
 		if n++; c.W.Len()-at > maxReply {
 			break
 		}
@@ -300,13 +300,12 @@ func runXClaim(c *command.Ctx, k keyGroupRest) error {
 type claims struct {
 	c          *command.Ctx
 	e          *store.Entry
-	v          *stream.Value
 	g          *stream.Group
 	key, group []byte
 	consumer   *stream.Consumer
 	name       []byte
 	created    bool
-	it         stream.Iter
+	it         stream.Iter // at the entry in question
 
 	changed     bool
 	ids         [][]byte // taken and not named as an effect yet
@@ -314,8 +313,8 @@ type claims struct {
 }
 
 // newClaims finds the consumer, or makes it.
-func newClaims(c *command.Ctx, e *store.Entry, v *stream.Value, g *stream.Group, key, group, name []byte) *claims {
-	x := &claims{c: c, e: e, v: v, g: g, key: key, group: group, name: name}
+func newClaims(c *command.Ctx, e *store.Entry, g *stream.Group, key, group, name []byte) *claims {
+	x := &claims{c: c, e: e, g: g, key: key, group: group, name: name}
 	x.consumer, x.created = consumerOf(c, e, g, name)
 	return x
 }
@@ -339,11 +338,11 @@ func (x *claims) take(id stream.ID, name []byte, time, count int64) {
 	x.changed, x.created = true, false
 }
 
-// write writes the entry, or its ID.
-func (x *claims) write(id stream.ID, justID bool) {
+// write writes the entry that was found last, or its ID.
+func (x *claims) write(justID bool) {
 	if justID {
-		writeID(x.c.W, id)
-	} else if x.it.Find(x.v, id) {
+		writeID(x.c.W, x.it.ID)
+	} else {
 		writeEntry(x.c.W, &x.it)
 	}
 }
@@ -425,7 +424,7 @@ func runXAutoClaim(c *command.Ctx, a xAutoClaim) error {
 		return noKeyOrGroup(a.key, a.group)
 	}
 	now := c.Tx.Now
-	claims := newClaims(c, e, v, g, a.key, a.group, a.consumer)
+	claims := newClaims(c, e, g, a.key, a.group, a.consumer)
 	c.W.Array(3)
 	cursor := c.W.Len() // where the ID to go on from is put
 	at, n := cursor, 0
@@ -438,7 +437,7 @@ func runXAutoClaim(c *command.Ctx, a xAutoClaim) error {
 		}
 		id, more = p.ID.Next()
 		switch {
-		case !v.Has(p.ID):
+		case !claims.it.Find(v, p.ID):
 			claims.forget(p.ID, idBytes(p.ID))
 			gone = append(gone, p.ID)
 			a.count--
@@ -449,7 +448,7 @@ func runXAutoClaim(c *command.Ctx, a xAutoClaim) error {
 				count = p.Again()
 			}
 			claims.take(p.ID, idBytes(p.ID), now, count)
-			claims.write(p.ID, a.justID)
+			claims.write(a.justID)
 			n++
 			a.count--
 		}

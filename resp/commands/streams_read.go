@@ -280,6 +280,8 @@ func runXRead(c *command.Ctx, a xRead) error {
 			due -= c.Tx.Now - r.oldest
 		}
 		wait.Again = max(due, 1)
+	} else if a.grouped {
+		wait.Share = a.group
 	}
 	return c.Block(wait)
 }

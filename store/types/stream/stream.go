@@ -28,8 +28,9 @@ type Value struct {
 	blocks int
 	length int64
 	last   ID // generated last
-	first  ID // of the entries that are left, unless stale
-	stale  bool
+
+	first, top           ID // of the entries that are left, unless stale
+	staleFirst, staleTop bool
 
 	maxDeleted ID
 	added      int64 // entries ever
@@ -75,8 +76,8 @@ func (v *Value) Blocks() int { return v.blocks }
 
 // First is the ID of the first entry, 0-0 where there is none.
 func (v *Value) First() ID {
-	if v.stale {
-		v.stale = false
+	if v.staleFirst {
+		v.staleFirst = false
 		v.first = ID{}
 		var it Iter
 		if v.Range(&it, MinID, MaxID); it.Next() {
@@ -86,30 +87,21 @@ func (v *Value) First() ID {
 	return v.first
 }
 
-// Top is the ID of the last entry, which may have been deleted: then that of the
-// last one that is left; 0-0 where there is none.
+// Top is the ID of the last entry that is left; 0-0 where there is none.
 func (v *Value) Top() ID {
 	if v.length == 0 {
 		return ID{}
 	}
-	if b := v.tail(); b.dead == 0 {
-		return b.last
-	}
-	for li := len(v.leaves) - 1; li >= 0; li-- {
-		for bi := len(v.leaves[li]) - 1; bi >= 0; bi-- {
-			b := &v.leaves[li][bi]
-			top, found := ID{}, false
-			for c := b.begin(); b.next(&c); b.skip(&c) {
-				if c.flags&flagDead == 0 {
-					top, found = c.id, true
-				}
-			}
-			if found {
-				return top
+	if v.staleTop {
+		v.staleTop = false
+		b := v.tail() // which has not only tombstones
+		for c := b.begin(); b.next(&c); b.skip(&c) {
+			if c.flags&flagDead == 0 {
+				v.top = c.id
 			}
 		}
 	}
-	return ID{}
+	return v.top
 }
 
 func (v *Value) tail() *block {
@@ -168,9 +160,9 @@ func (v *Value) Append(id ID, pairs [][]byte) error {
 	if v.added < math.MaxInt64 {
 		v.added++
 	}
-	v.last = id
+	v.last, v.top, v.staleTop = id, id, false
 	if v.length == 1 {
-		v.first, v.stale = id, false
+		v.first, v.staleFirst = id, false
 	}
 	return nil
 }
@@ -298,8 +290,11 @@ func (v *Value) bury(b *block, c *cursor) {
 	b.live--
 	b.dead++
 	v.length--
-	if v.stale || c.id == v.first || v.length == 0 {
-		v.stale = true
+	if c.id == v.first {
+		v.staleFirst = true
+	}
+	if c.id == v.top {
+		v.staleTop = true
 	}
 }
 

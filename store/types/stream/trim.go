@@ -70,7 +70,7 @@ func (v *Value) Trim(t Trim) (deleted int64, before ID) {
 		}
 	}
 	if deleted > 0 {
-		v.stale = true
+		v.staleFirst = true
 	}
 	return deleted, before
 }
