@@ -344,7 +344,7 @@ func TestStreamIsAsAModel(t *testing.T) {
 				name := pick("g", "h", "")
 				return v.Group([]byte(name)), m.groups[name]
 			}
-			for step := range 12_000 {
+			for step := range 6_000 {
 				switch n := rng.IntN(100); {
 				case n < 40 && len(m.entries) < size:
 					next := ID{m.last.Ms + rng.Uint64N(3), rng.Uint64N(3)}
