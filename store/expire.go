@@ -1,85 +1,124 @@
 package store
 
-// expiry is a binary heap of the entries that have a time to live, soonest
-// first. Each entry knows its place, so changing a TTL leaves nothing behind.
-type expiry struct{ h []*Entry }
+import (
+	"github.com/nearcache/nearcache/store/object"
+	"github.com/nearcache/nearcache/store/slab"
+)
 
-func (x *expiry) next() int64 {
-	if len(x.h) == 0 {
+// publishNextExpiry tells those who do not hold the shard when to look again.
+func (sh *shard) publishNextExpiry() {
+	next := int64(0)
+	for _, s := range sh.dbs {
+		if s == nil {
+			continue
+		}
+		if at := s.wheel.Next(); at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	sh.nextExpiry.Store(next)
+}
+
+// expireSlice bounds how long one shard is held by active expiry.
+const expireSlice = 256
+
+// ExpireDue deletes keys, and parts of values, that are due, the earliest
+// first, at most limit of them (0: all), and returns how many. Shards without any
+// are not locked.
+func (ks *Keyspace) ExpireDue(limit int) int {
+	if ks.lazyOnly.Load() {
 		return 0
 	}
-	return x.h[0].expireAt
-}
-
-func (x *expiry) set(e *Entry, at int64) {
-	switch had := e.expireAt != 0; {
-	case at == 0 && had:
-		x.remove(e)
-	case at != 0 && !had:
-		e.expireAt = at
-		e.heapPos = int32(len(x.h))
-		x.h = append(x.h, e)
-		x.up(len(x.h) - 1)
-	case at != 0:
-		e.expireAt = at
-		x.fix(int(e.heapPos))
-	}
-}
-
-func (x *expiry) remove(e *Entry) {
-	i, last := int(e.heapPos), len(x.h)-1
-	e.expireAt = 0
-	if i != last {
-		x.h[i] = x.h[last]
-		x.h[i].heapPos = int32(i)
-	}
-	x.h[last] = nil
-	x.h = x.h[:last]
-	if c := cap(x.h); c > 1024 && last < c/4 {
-		x.h = append(make([]*Entry, 0, c/2), x.h...)
-	}
-	if i != last {
-		x.fix(i)
-	}
-}
-
-func (x *expiry) fix(i int) {
-	if !x.down(i) {
-		x.up(i)
-	}
-}
-
-func (x *expiry) up(i int) {
-	for i > 0 {
-		p := (i - 1) / 2
-		if x.h[p].expireAt <= x.h[i].expireAt {
-			return
+	n, now := 0, ks.clock()
+	var tx *Tx // made for the first key that is due: mostly there is none
+	for limit == 0 || n < limit {
+		// The shards in the order of what is due in them next: a moment later
+		// than the earliest is as good, which saves to look at all for each key.
+		first := int64(0)
+		for i := range ks.shards {
+			if at := ks.shards[i].nextExpiry.Load(); at != 0 && (first == 0 || at < first) {
+				first = at
+			}
 		}
-		x.swap(i, p)
-		i = p
-	}
-}
-
-func (x *expiry) down(i int) bool {
-	start := i
-	for {
-		c := 2*i + 1
-		if c >= len(x.h) {
+		if first == 0 || first > now {
 			break
 		}
-		if c+1 < len(x.h) && x.h[c+1].expireAt < x.h[c].expireAt {
-			c++
+		if tx == nil {
+			tx = new(Tx)
 		}
-		if x.h[i].expireAt <= x.h[c].expireAt {
-			break
+		for i := range ks.shards {
+			sh := &ks.shards[i]
+			for at := sh.nextExpiry.Load(); at != 0 && at <= first && (limit == 0 || n < limit); at = sh.nextExpiry.Load() {
+				tx.Begin(ks, 0, 0)
+				tx.lockShard(i)
+				n += tx.expireDue(sh, first)
+				sh.publishNextExpiry()
+				DoAll(tx.End())
+			}
 		}
-		x.swap(i, c)
-		i = c
 	}
-	return i > start
+	return n
 }
 
-func (x *expiry) swap(i, j int) {
-	x.h[i], x.h[j] = x.h[j], x.h[i]
-	x.h[i].heapPos, x.h[j].heapPos = int32(i), int32(j)
+// expireDue deletes some of what is due in a shard up to a moment, and returns
+// how many keys and parts.
+func (tx *Tx) expireDue(sh *shard, until int64) (n int) {
+	for _, s := range sh.dbs {
+		if s == nil {
+			continue
+		}
+		tx.DB = s.db
+		for range expireSlice {
+			ref, ok := s.wheel.Pop(until)
+			if !ok {
+				break
+			}
+			n += tx.comeUp(s, ref)
+		}
+	}
+	return n
+}
+
+// comeUp deals with a record that the wheel has handed out: it is due, or parts
+// of its value are, or it is filed anew.
+func (tx *Tx) comeUp(s *space, ref slab.Ref) (n int) {
+	r := s.record(ref)
+	at := r.expireAt()
+	if at != 0 && at <= s.wheel.Now() {
+		tx.expire(tx.entryOf(s, ref))
+		return 1
+	}
+	if r.meta()&metaParts != 0 {
+		e := tx.entryOf(s, ref)
+		if x, ok := e.Value().(object.Expiring); ok {
+			if next := x.NextExpiry(); next != 0 && next <= s.wheel.Now() {
+				return tx.expireParts(e, x)
+			} else if next != 0 && (at == 0 || next < at) {
+				at = next
+			}
+		}
+	}
+	if at != 0 {
+		s.wheel.Add(ref, at, s.wheel.Now())
+	}
+	return 0
+}
+
+var wordHDel = []byte("HDEL")
+
+// expireParts removes the parts of a value that are due, and the key with the
+// last of them. Only fields of hashes have a time to live of their own.
+func (tx *Tx) expireParts(e *Entry, x object.Expiring) (n int) {
+	effect := [][]byte{wordHDel, e.rec.key()}
+	x.Expire(tx.Now, func(part []byte) {
+		effect = append(effect, append([]byte(nil), part...))
+		n++
+	})
+	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: e.s.db, Args: effect})
+	tx.Changed(e, ClassHash, "hexpired")
+	if x.Len() == 0 {
+		tx.remove(e)
+		tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: ClassGeneric, Name: "del"})
+	}
+	return n
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"hash/maphash"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nearcache/nearcache/store/evict"
+	"github.com/nearcache/nearcache/store/slab"
 )
 
 // Databases is the number of databases that SELECT knows.
@@ -29,32 +31,33 @@ type Options struct {
 type Keyspace struct {
 	clock     Clock
 	seed      maphash.Seed
+	arena     *slab.Arena // of all records
 	seq       atomic.Uint64
-	used      atomic.Int64
+	used      atomic.Int64 // of all shards, but for what they have pending
+	grain     atomic.Int64 // how much a shard may have pending
 	maxMemory atomic.Int64
 	eviction  eviction
 	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
 	expired   atomic.Uint64
 	evicted   atomic.Uint64
 	observers []Observer     // fixed before the first Tx
-	external  []func() int64 // memory held elsewhere; fixed before the first Tx
+	counted   []func() int64 // memory held elsewhere; fixed before the first Tx
 	shards    [Shards]shard
 }
 
 type shard struct {
 	sync.Mutex
-	dbs        [Databases]dict
-	expiry     [Databases]expiry
-	used       [Databases]int64 // bytes of the entries
-	keys       int              // entries of all databases
+	dbs        [Databases]*space // nil without a key
+	keys       int               // of all databases
 	evict      evict.Shard
 	watches    map[watchKey][]*Watch
-	index      uint8
-	nextExpiry atomic.Int64 // soonest expiry of all databases, 0 for none; read without the lock
+	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
+	bytes      atomic.Int64 // that the spaces hold; read without the lock
+	pending    int64        // of bytes, not yet in Keyspace.used
 	_          [64]byte
 }
 
-// New makes an empty keyspace.
+// New makes an empty keyspace. It panics where the system has no addresses for it.
 func New(o Options) *Keyspace {
 	ks := &Keyspace{clock: o.Clock, seed: maphash.MakeSeed()}
 	if ks.clock == nil {
@@ -62,18 +65,28 @@ func New(o Options) *Keyspace {
 	}
 	ks.eviction.init()
 	for i := range ks.shards {
-		ks.shards[i].index = uint8(i)
 		ks.shards[i].evict.Seed(rand.Uint64())
 	}
+	ks.grain.Store(maxGrain)
+	arena, err := slab.NewArena()
+	if err != nil {
+		panic(err)
+	}
+	ks.arena = arena
+	// For keyspaces that nobody closes: tests make many of them.
+	runtime.AddCleanup(ks, (*slab.Arena).Close, arena)
 	return ks
 }
+
+// Close gives the memory of all keys back. Nobody may use the keyspace any more.
+func (ks *Keyspace) Close() { ks.arena.Close() }
 
 // Observe adds an observer. Call it before the first Tx.
 func (ks *Keyspace) Observe(o Observer) { ks.observers = append(ks.observers, o) }
 
 // CountMemory adds a source of memory outside of the keyspace (vector indexes,
 // tracking tables) to Used. Call it before the first Tx.
-func (ks *Keyspace) CountMemory(f func() int64) { ks.external = append(ks.external, f) }
+func (ks *Keyspace) CountMemory(f func() int64) { ks.counted = append(ks.counted, f) }
 
 // Now is the time of the keyspace's clock in Unix milliseconds.
 func (ks *Keyspace) Now() int64 { return ks.clock() }
@@ -99,51 +112,5 @@ func (ks *Keyspace) ResetStats() {
 // SetActiveExpire switches the active side of expiry.
 func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }
 
-func (sh *shard) publishNextExpiry() {
-	next := int64(0)
-	for db := range sh.expiry {
-		if at := sh.expiry[db].next(); at != 0 && (next == 0 || at < next) {
-			next = at
-		}
-	}
-	sh.nextExpiry.Store(next)
-}
-
-// expireSlice bounds how long one shard is held by active expiry.
-const expireSlice = 256
-
-// ExpireDue deletes keys that are due, at most limit of them (0: all), and
-// returns how many. Shards without any are not locked.
-func (ks *Keyspace) ExpireDue(limit int) int {
-	if ks.lazyOnly.Load() {
-		return 0
-	}
-	n, now := 0, ks.clock()
-	var tx *Tx // made for the first key that is due: mostly there is none
-	for i := range ks.shards {
-		sh := &ks.shards[i]
-		for {
-			if at := sh.nextExpiry.Load(); at == 0 || at > now || limit > 0 && n >= limit {
-				break
-			}
-			if tx == nil {
-				tx = new(Tx)
-			}
-			tx.Begin(ks, 0, 0)
-			tx.lockShard(i)
-			k := 0
-			for db := range sh.expiry {
-				tx.DB = db
-				for x := &sh.expiry[db]; k < expireSlice && x.next() != 0 && x.next() <= now; k++ {
-					tx.expire(sh, x.h[0])
-				}
-			}
-			DoAll(tx.End())
-			n += k
-			if k == 0 {
-				break
-			}
-		}
-	}
-	return n
-}
+// discard gives back the memory of a space that was flushed.
+func (ks *Keyspace) discard(s *space) { s.release() }

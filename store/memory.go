@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/store/evict"
+	"github.com/nearcache/nearcache/store/slab"
 )
 
 // eviction is what the keyspace knows of it. Sessions evict, each for a bounded
@@ -43,16 +44,55 @@ func (v *eviction) init() {
 // Used is the memory accounted to data in bytes: keys, values and what
 // CountMemory added.
 func (ks *Keyspace) Used() int64 {
-	n := ks.used.Load() + ks.eviction.bytes.Load()
-	for _, f := range ks.external {
+	n := ks.external()
+	for i := range ks.shards {
+		n += ks.shards[i].bytes.Load()
+	}
+	return n
+}
+
+// external is the memory that is not the shards'.
+func (ks *Keyspace) external() int64 {
+	n := ks.eviction.bytes.Load()
+	for _, f := range ks.counted {
 		n += f()
 	}
 	return n
 }
 
+// account adds to the memory of a shard, which is held.
+func (ks *Keyspace) account(sh *shard, n int64) {
+	if n == 0 {
+		return
+	}
+	sh.bytes.Add(n)
+	// Cores that write different shards do not pass one counter between them.
+	if sh.pending += n; sh.pending > ks.grain.Load() || -sh.pending > ks.grain.Load() {
+		ks.used.Add(sh.pending)
+		sh.pending = 0
+	}
+}
+
+// maxGrain is the most that a shard keeps to itself; of a small maxmemory it
+// is less. OverLimit counts it for all shards, so that Used is never above the
+// limit, and at most 1/256 below.
+const maxGrain = 4096
+
 // SetMaxMemory sets the limit in bytes; 0 is none.
 func (ks *Keyspace) SetMaxMemory(n int64) {
 	ks.maxMemory.Store(n)
+	grain := int64(maxGrain)
+	if n > 0 {
+		grain = min(grain, n/Shards/256)
+	}
+	ks.grain.Store(grain)
+	for i := range ks.shards {
+		sh := &ks.shards[i]
+		sh.Lock()
+		ks.used.Add(sh.pending)
+		sh.pending = 0
+		sh.Unlock()
+	}
 	ks.press()
 }
 
@@ -79,8 +119,13 @@ func (ks *Keyspace) SetEviction(f func(*evict.Setup)) {
 		sh := &ks.shards[i]
 		sh.Lock()
 		sh.evict.Reset()
-		for db := range sh.dbs {
-			sh.dbs[db].each(func(e *Entry) { e.access = sh.evict.New(&s, e.hash, now, sh.keys) })
+		for _, sp := range sh.dbs {
+			if sp != nil {
+				sp.each(func(ref slab.Ref) {
+					r := sp.record(ref)
+					r.setAccess(sh.evict.New(&s, ks.hash(r.key()), now, sh.keys))
+				})
+			}
 		}
 		sh.Unlock()
 	}
@@ -122,7 +167,7 @@ func (ks *Keyspace) Learn() {
 // OverLimit reports whether more memory is used than maxmemory allows.
 func (ks *Keyspace) OverLimit() bool {
 	limit := ks.maxMemory.Load()
-	return limit > 0 && ks.Used() > limit
+	return limit > 0 && ks.used.Load()+Shards*ks.grain.Load()+ks.external() > limit
 }
 
 // Pressure holds a value once memory is over the limit and more is to be evicted
@@ -186,64 +231,84 @@ func (ks *Keyspace) evictOne(tx *Tx) bool {
 		sh := &ks.shards[i]
 		tx.Begin(ks, 0, 0)
 		tx.lockShard(i)
-		e := tx.victim(sh, int(ks.eviction.samples.Load()))
-		if e != nil {
-			c := e.candidate()
+		s, c := tx.victim(sh, int(ks.eviction.samples.Load()))
+		if s != nil {
 			sh.evict.Evicted(tx.setup, &c, sh.keys)
-			tx.DB = int(e.db)
-			tx.drop(sh, e, ClassEvicted, "evicted")
+			tx.DB = s.db
+			tx.drop(tx.entry(s, c.Hash, ks.findHash(s, c.Hash)), ClassEvicted, "evicted")
 			ks.evicted.Add(1)
 		}
 		DoAll(tx.End())
-		if e != nil {
+		if s != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// victim chooses who goes of a shard, nil where there is none.
-func (tx *Tx) victim(sh *shard, samples int) *Entry {
-	s := tx.setup
-	for db := range sh.dbs {
-		for range s.Samples(samples) {
-			e := sh.candidate(db, s.Volatile)
-			if e == nil {
-				break
+// victim chooses who goes of a shard; nil where there is none.
+func (tx *Tx) victim(sh *shard, samples int) (*space, evict.Candidate) {
+	setup := tx.setup
+	for _, s := range sh.dbs {
+		if s == nil || s.n == 0 || setup.Volatile && s.volatile == 0 {
+			continue
+		}
+		for range setup.Samples(samples) {
+			if ref := s.sample(setup.Volatile, sh.evict.Random); ref != 0 {
+				sh.evict.Sample(setup, s.candidate(tx, ref), tx.Now)
 			}
-			sh.evict.Sample(s, e.candidate(), tx.Now)
 		}
 	}
 	for {
-		c, ok := sh.evict.Best(s, tx.Now)
+		c, ok := sh.evict.Best(setup, tx.Now)
 		if !ok {
-			return nil
+			return nil, c
 		}
-		e := sh.dbs[c.DB].findHash(c.Hash)
-		if e == nil || s.Volatile && e.expireAt == 0 {
+		s := sh.dbs[c.DB]
+		if s == nil {
 			continue
 		}
-		if now := e.candidate(); now != c { // weigh it again as it is
-			sh.evict.Sample(s, now, tx.Now)
+		ref := tx.ks.findHash(s, c.Hash)
+		if ref == 0 || setup.Volatile && s.record(ref).expireAt() == 0 {
 			continue
 		}
-		return e
+		if now := s.candidate(tx, ref); now != c { // weigh it again as it is
+			sh.evict.Sample(setup, now, tx.Now)
+			continue
+		}
+		return s, c
 	}
 }
 
-func (sh *shard) candidate(db int, volatile bool) *Entry {
-	if volatile {
-		h := sh.expiry[db].h
-		if len(h) == 0 {
-			return nil
-		}
-		return h[sh.evict.Random()%uint64(len(h))]
+// sample is some record, 0 where none was found. Of volatile ones, those that
+// the wheel files only for a part of their value are left out.
+func (s *space) sample(volatile bool, rnd func() uint64) slab.Ref {
+	if !volatile {
+		return s.random(rnd)
 	}
-	return sh.dbs[db].random(sh.evict.Random)
+	for range 4 {
+		ref, ok := s.wheel.Random(rnd)
+		if !ok {
+			return 0
+		}
+		if s.record(ref).expireAt() != 0 {
+			return ref
+		}
+	}
+	return 0
 }
 
-func (e *Entry) candidate() evict.Candidate {
-	return evict.Candidate{Hash: e.hash, DB: e.db, ExpireAt: e.expireAt, Size: e.size, Access: e.access}
+// findHash is a record of that hash, whatever its key; there hardly ever is a
+// second.
+func (ks *Keyspace) findHash(s *space, hash uint64) slab.Ref {
+	return s.findTag(tagOf(hash), func(r record) bool { return ks.hash(r.key()) == hash })
+}
+
+func (s *space) candidate(tx *Tx, ref slab.Ref) evict.Candidate {
+	r := s.record(ref)
+	return evict.Candidate{
+		Hash: tx.ks.hash(r.key()), DB: uint8(s.db), ExpireAt: r.expireAt(), Size: s.sizeOf(ref), Access: r.access(),
+	}
 }
 
 // weights are the shards' sizes, each with those before it. A shard is chosen for
@@ -263,10 +328,8 @@ func (ks *Keyspace) weighShards() *weights {
 	sum, keys := int64(0), 0
 	for i := range ks.shards {
 		sh := &ks.shards[i]
+		sum += sh.bytes.Load()
 		sh.Lock()
-		for _, u := range sh.used {
-			sum += u
-		}
 		keys += sh.keys
 		sh.Unlock()
 		w.upTo[i] = sum

@@ -26,6 +26,15 @@ func (s *testStore) cacheAside(key string, ms int64) bool {
 	return false
 }
 
+// keyBytes is what so many small keys take.
+func keyBytes(tb testing.TB, n int) int64 {
+	s := newStore(tb)
+	for i := range n {
+		s.set(fmt.Sprint("k", i), "v")
+	}
+	return s.ks.Used()
+}
+
 // policyBytes is what the policy's tables will take once all shards have them.
 func (s *testStore) policyBytes() int64 {
 	if s.ks.Eviction().Word != evict.Density {
@@ -48,7 +57,7 @@ func TestLHDKeepsWhatScansWouldPushOut(t *testing.T) {
 		s := newStore(t)
 		s.ks.observers = nil
 		s.setPolicy(policy)
-		s.ks.SetMaxMemory(2000*140 + s.policyBytes())
+		s.ks.SetMaxMemory(keyBytes(t, 2000) + s.policyBytes())
 		r := rand.New(rand.NewPCG(1, 2))
 		z := rand.NewZipf(r, 1.01, 1, 20_000)
 		scan := 0
@@ -66,7 +75,7 @@ func TestLHDKeepsWhatScansWouldPushOut(t *testing.T) {
 				hits[policy]++
 			}
 		}
-		s.checkMemory(t)
+		s.check(t)
 	}
 	lru, lhd := float64(hits["allkeys-lru"])/30_000, float64(hits["allkeys-lhd"])/30_000
 	t.Logf("lru %.3f, lhd %.3f", lru, lhd)
@@ -86,7 +95,7 @@ func TestLHDKeepsWhatIsDear(t *testing.T) {
 		if how == "hinted" {
 			s.ks.SetEviction(func(e *evict.Setup) { e.Costs = evict.Hinted })
 		}
-		s.ks.SetMaxMemory(2000*140 + s.policyBytes())
+		s.ks.SetMaxMemory(keyBytes(t, 2000) + s.policyBytes())
 		r := rand.New(rand.NewPCG(1, 2))
 		var hits, asked [2]int
 		for i := range 40_000 {

@@ -10,10 +10,8 @@ func (tx *Tx) ChangedQuietly(e *Entry, class Class, name string) { tx.quiet(e, c
 func (tx *Tx) ChangedForWaiters(e *Entry, class Class, name string) { tx.quiet(e, class, name, true) }
 
 func (tx *Tx) quiet(e *Entry, class Class, name string, wakes bool) {
-	tx.resize(&tx.ks.shards[e.shard], e)
-	e.access = tx.setup.Changed(e.access, tx.Now)
-	tx.dirty = true
+	tx.update(e)
 	tx.commit.Events = append(tx.commit.Events, Event{
-		DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e, Quiet: true, Wakes: wakes,
+		DB: e.s.db, Key: e.Key(), Class: class, Name: name, Entry: e, Quiet: true, Wakes: wakes,
 	})
 }

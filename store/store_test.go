@@ -29,6 +29,15 @@ func newStore(tb testing.TB) *testStore {
 	s := &testStore{now: 1_800_000_000_000}
 	s.ks = New(Options{Clock: func() int64 { return s.now }})
 	s.ks.Observe(s)
+	tb.Cleanup(func() {
+		if tb.Failed() { // shards may be held
+			return
+		}
+		if err := s.ks.Validate(); err != nil {
+			tb.Error(err)
+		}
+		s.ks.Close()
+	})
 	return s
 }
 
@@ -102,30 +111,11 @@ func (s *testStore) count() (keys, volatile int) {
 	return keys, volatile
 }
 
-// checkMemory compares what is accounted with what is there.
-func (s *testStore) checkMemory(tb testing.TB) {
+// check validates the keyspace.
+func (s *testStore) check(tb testing.TB) {
 	tb.Helper()
-	total := int64(0)
-	for i := range s.ks.shards {
-		sh := &s.ks.shards[i]
-		for db := range sh.dbs {
-			sum := int64(0)
-			n := 0
-			sh.dbs[db].each(func(e *Entry) {
-				if e.size != e.measure() || int(e.shard) != i || int(e.db) != db {
-					tb.Fatalf("entry %q: size %d, measured %d; shard %d in %d; db %d in %d", e.key, e.size, e.measure(), e.shard, i, e.db, db)
-				}
-				sum += int64(e.size)
-				n++
-			})
-			if sum != sh.used[db] || n != sh.dbs[db].n {
-				tb.Fatalf("shard %d, db %d: %d bytes accounted, %d there", i, db, sh.used[db], sum)
-			}
-			total += sum
-		}
-	}
-	if total != s.ks.used.Load() {
-		tb.Fatalf("%d bytes used, %d there", s.ks.used.Load(), total)
+	if err := s.ks.Validate(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -177,17 +167,17 @@ func TestMemoryAddsUp(t *testing.T) {
 		s.now += int64(rnd.IntN(2))
 		switch {
 		case step%5000 == 4999:
-			s.checkMemory(t)
+			s.check(t)
 		case step%7000 == 6999:
 			s.all(func(tx *Tx) { tx.Flush(rnd.IntN(2)) })
-			s.checkMemory(t)
+			s.check(t)
 		}
 	}
 	s.all(func(tx *Tx) { tx.Flush(-1) })
 	if keys, volatile := s.count(); s.ks.Used() != 0 || keys != 0 || volatile != 0 {
 		t.Fatalf("%d bytes, %d keys, %d volatile after a flush of all", s.ks.Used(), keys, volatile)
 	}
-	s.checkMemory(t)
+	s.check(t)
 }
 
 func TestFlushOfOneDatabaseLeavesTheOthers(t *testing.T) {
@@ -204,7 +194,7 @@ func TestFlushOfOneDatabaseLeavesTheOthers(t *testing.T) {
 	if keys, volatile := s.count(); keys != 50 || volatile != 50 {
 		t.Fatalf("%d keys, %d volatile", keys, volatile)
 	}
-	s.checkMemory(t)
+	s.check(t)
 	s.now += 10
 	if n := s.ks.ExpireDue(0); n != 50 {
 		t.Fatalf("%d expired", n)
@@ -437,8 +427,8 @@ func TestScanMissesNothingWhileKeysComeAndGo(t *testing.T) {
 		seen := 0
 		cursor = tx.Scan(cursor, 50, func(e *Entry) {
 			seen++
-			if _, ok := stay[e.key]; ok {
-				stay[e.key] = true
+			if _, ok := stay[e.Key()]; ok {
+				stay[e.Key()] = true
 			}
 		})
 		tx.End()
@@ -502,7 +492,7 @@ func TestScanEachAndRandomKeyHideWhatIsDue(t *testing.T) {
 	defer tx.End()
 	scanned, each := map[string]bool{}, 0
 	for cursor := uint64(0); ; {
-		if cursor = tx.Scan(cursor, 7, func(e *Entry) { scanned[e.key] = true }); cursor == 0 {
+		if cursor = tx.Scan(cursor, 7, func(e *Entry) { scanned[strings.Clone(e.Key())] = true }); cursor == 0 {
 			break
 		}
 	}
@@ -611,7 +601,7 @@ func TestEveryPolicyEvictsItsOwn(t *testing.T) {
 			if !choosy && (hot < gone/4 || hot > gone*3/4) {
 				t.Fatalf("%d of %d evicted keys are of the first half", hot, gone)
 			}
-			s.checkMemory(t)
+			s.check(t)
 			if !p.Volatile {
 				return
 			}
@@ -783,38 +773,34 @@ func TestChangingThePolicyResetsAccess(t *testing.T) {
 	})
 }
 
-func TestEqualHashesAreToldApartByKey(t *testing.T) {
-	t.Parallel()
-	var d dict
-	a, b := &Entry{key: "a", hash: 7}, &Entry{key: "b", hash: 7}
-	d.insert(a)
-	d.insert(b)
-	if d.find(7, []byte("a")) != a || d.find(7, []byte("b")) != b || d.find(7, []byte("c")) != nil {
-		t.Fatal("confused")
-	}
-}
-
-func TestEntriesKeepTheirKeysAndLetGoOfTheirValues(t *testing.T) {
+// TestEntriesCanBeReadUntilTheTxEnds reads what was removed, replaced and moved.
+func TestEntriesCanBeReadUntilTheTxEnds(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	for n := range 70 {
+	for _, n := range []int{0, 1, 7, 8, 70, 255, 256, 5000, 40_000} {
 		key := []byte(strings.Repeat("k", n))
-		var e *Entry
-		s.update(string(key), func(tx *Tx) { e = s.put(tx, string(key), "v") })
-		if e.Key() != string(key) {
-			t.Fatalf("key of %d bytes: %q", n, e.Key())
-		}
+		value := strings.Repeat("v", 3*n)
 		s.update(string(key), func(tx *Tx) {
-			if tx.Find(key) != e {
-				t.Fatalf("key of %d bytes is not found", n)
-			}
-			tx.Delete(key, "del")
-			if e.Value() == nil {
-				t.Fatal("observers would find no value")
+			e := s.put(tx, string(key), value)
+			if tx.Find(key) != e || tx.Peek(key) != e {
+				t.Fatalf("key of %d bytes has two entries", n)
 			}
 		})
-		if e.Value() != nil || e.Key() != string(key) {
-			t.Fatal("a removed entry keeps its value")
-		}
+		s.update(string(key), func(tx *Tx) {
+			e := tx.Find(key)
+			old := e.Key()
+			b := e.Value().(*str.Value).B
+			tx.SetExpire(e, s.now+1000) // makes it longer
+			tx.Changed(tx.PutString(e, key, []byte(value+value+"x"), 0), ClassString, "set")
+			tx.Delete(key, "del")
+			s.put(tx, string(key), "other")
+			if old != string(key) || e.Key() != string(key) || n > 0 && string(b) != value {
+				t.Fatalf("key of %d bytes: %.10q and %.10q of %.10q are gone before the Tx", n, old, e.Key(), b)
+			}
+			if got := tx.Find(key).Value().(*str.Value).B; string(got) != "other" {
+				t.Fatalf("%.10q", got)
+			}
+		})
 	}
+	s.check(t)
 }

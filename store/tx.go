@@ -6,6 +6,7 @@ import (
 
 	"github.com/nearcache/nearcache/store/evict"
 	"github.com/nearcache/nearcache/store/object"
+	"github.com/nearcache/nearcache/store/slab"
 )
 
 // Tx is the view of one command, or of one EXEC, on the keyspace. It belongs
@@ -23,10 +24,23 @@ type Tx struct {
 	commit   Commit
 	dirty    bool // the current command changed something
 	explicit bool // …and said its own effect
-	removed  []*Entry
 	hits     uint64
 	misses   uint64
 	inner    *Tx // of With, reused
+
+	entries []*Entry            // those that look-ups have returned, then some to be used again
+	open    int                 // how many of entries are in use
+	kept    int                 // of these, from commands before the current one
+	byRef   map[slab.Ref]*Entry // of entries, where there are many
+	freed   []freed             // memory of records, to be freed when nobody looks at it any more
+	touched []*space            // have changed
+	visited *Entry              // what Scan shows, reused
+}
+
+// freed is a record that is in no table any more.
+type freed struct {
+	s   *space
+	ref slab.Ref
 }
 
 // Begin opens the Tx for a database on behalf of a client (0: the server).
@@ -95,13 +109,11 @@ func (tx *Tx) HoldsAll() bool {
 // End commits what changed and unlocks. It returns the work that observers
 // deferred; the slice is valid until the next Begin.
 func (tx *Tx) End() []Deferred {
+	tx.storeAll(0)
 	d := tx.publish()
-	if len(tx.removed) > 0 {
-		// Whoever keeps a key's name keeps its entry, but not the value.
-		for _, e := range tx.removed {
-			e.value = nil
-		}
-		tx.removed = emptied(tx.removed)
+	tx.closeAll(0)
+	if len(tx.touched) > 0 {
+		tx.settle()
 	}
 	tx.unlock()
 	return d
@@ -199,12 +211,16 @@ func (tx *Tx) shard(key []byte) *shard {
 }
 
 // FinishCommand ends one command of the Tx: where it changed something and
-// named no effect of its own, its arguments are the effect.
+// named no effect of its own, its arguments are the effect. Entries that it has
+// looked up, and not changed, may not be used any more.
 func (tx *Tx) FinishCommand(args [][]byte) {
 	if tx.dirty && !tx.explicit {
 		tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
 	}
 	tx.dirty, tx.explicit = false, false
+	if tx.open > tx.kept+maxOpen {
+		tx.trim()
+	}
 }
 
 // Effect names a command that repeats the change, where the client's own would
@@ -228,18 +244,26 @@ func (tx *Tx) TakeHits() (hits, misses uint64) {
 	return hits, misses
 }
 
-func (tx *Tx) lookup(key []byte) (*shard, *Entry) {
-	sh := tx.shard(key)
-	d := &sh.dbs[tx.DB]
-	if d.n == 0 {
-		return sh, nil
+// hash is what the tables go by.
+func (ks *Keyspace) hash(key []byte) uint64 { return maphash.Bytes(ks.seed, key) }
+
+// lookup finds a live key.
+func (tx *Tx) lookup(key []byte) *Entry {
+	s := tx.shard(key).dbs[tx.DB]
+	if s == nil || s.n == 0 {
+		return nil
 	}
-	e := d.find(maphash.Bytes(tx.ks.seed, key), key)
-	if e != nil && e.expireAt != 0 && e.expireAt <= tx.Now {
-		tx.expire(sh, e)
-		e = nil
+	hash := tx.ks.hash(key)
+	ref := s.find(tagOf(hash), key)
+	if ref == 0 {
+		return nil
 	}
-	return sh, e
+	e := tx.entry(s, hash, ref)
+	if at := e.rec.expireAt(); at != 0 && at <= tx.Now {
+		tx.expire(e)
+		return nil
+	}
+	return e
 }
 
 // Get looks a key up for reading and counts the hit or miss; nil where there
@@ -249,7 +273,7 @@ func (tx *Tx) Get(key []byte) *Entry {
 	if e == nil {
 		tx.misses++
 		if tx.setup.Word == evict.Density {
-			tx.shard(key).evict.Missed(tx.setup, maphash.Bytes(tx.ks.seed, key), tx.Now)
+			tx.shard(key).evict.Missed(tx.setup, tx.ks.hash(key), tx.Now)
 		}
 	} else {
 		tx.hits++
@@ -259,94 +283,129 @@ func (tx *Tx) Get(key []byte) *Entry {
 
 // Find looks a key up and marks it as used.
 func (tx *Tx) Find(key []byte) *Entry {
-	sh, e := tx.lookup(key)
+	e := tx.lookup(key)
 	if e != nil && !tx.NoTouch {
-		tx.touch(sh, e)
+		tx.touch(e)
 	}
 	return e
 }
 
 // Peek looks a key up and leaves no trace (OBJECT, TYPE, TTL).
-func (tx *Tx) Peek(key []byte) *Entry {
-	_, e := tx.lookup(key)
-	return e
-}
+func (tx *Tx) Peek(key []byte) *Entry { return tx.lookup(key) }
 
-func (tx *Tx) touch(sh *shard, e *Entry) { e.access = sh.evict.Used(tx.setup, e.access, tx.Now) }
+func (tx *Tx) touch(e *Entry) {
+	was := e.rec.access()
+	if now := e.s.shard.evict.Used(tx.setup, was, tx.Now); now != was { // else the cache line stays clean
+		e.rec.setAccess(now)
+	}
+}
 
 // SetCost sets what the entry costs to make again, in milliseconds; false where
 // the eviction policy does not weigh it.
 func (tx *Tx) SetCost(e *Entry, ms int64) (ok bool) {
-	e.access, ok = tx.setup.WithCost(e.access, ms)
+	access, ok := tx.setup.WithCost(e.rec.access(), ms)
+	e.rec.setAccess(access)
 	return ok
 }
 
 // Put stores o under key, replacing whatever is there. The time to live goes
-// unless keepTTL. Call Changed to tell the world.
+// unless keepTTL. Call Changed to tell the world. The object is the entry's
+// value for as long as the Tx lasts; after, its bytes may be in the record, and
+// only those.
 func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
-	sh, e := tx.lookup(key)
-	if e == nil {
-		e = newEntry(key)
-		e.hash, e.db, e.shard = maphash.Bytes(tx.ks.seed, key), uint8(tx.DB), sh.index
-		e.access = sh.evict.New(tx.setup, e.hash, tx.Now, sh.keys)
-		sh.dbs[tx.DB].insert(e)
-		sh.keys++
-	} else {
-		if !keepTTL && e.expireAt != 0 {
-			tx.setExpire(sh, e, 0)
-		}
+	e := tx.lookup(key)
+	if e != nil {
 		if !tx.NoTouch {
-			tx.touch(sh, e)
+			tx.touch(e)
 		}
+		e.value, e.fresh = o, true
+		if !keepTTL && e.rec.expireAt() != 0 {
+			tx.SetExpire(e, 0)
+		}
+		return e
 	}
+	e = tx.newEntry()
 	e.value = o
-	tx.resize(sh, e)
+	b, place, form := e.packed()
+	h := shape{meta: uint32(o.Type().ID) | place<<placeShift | uint32(form)<<formShift, size: len(b)}
+	if place == onHeap {
+		h.size = numberSize
+	}
+	tx.create(e, key, h)
+	if place == onHeap {
+		e.rec.setNumber(e.s.hold(o))
+	} else {
+		e.fresh = true
+	}
+	return e
+}
+
+// KeepTTL is the expiry of PutString that leaves it as it is.
+const KeepTTL = -1
+
+// PutString stores a copy of b, as a whole string, and gives the key a time to
+// live: expireAt is in Unix milliseconds, 0 is none, KeepTTL the one it has. e is the
+// key's entry, nil where there is no such key. It is Put and SetExpire without
+// an object in between.
+func (tx *Tx) PutString(e *Entry, key, b []byte, expireAt int64) *Entry {
+	h := shape{meta: uint32(object.String) | inRecord<<placeShift, size: len(b), expireAt: max(expireAt, 0)}
+	if e == nil {
+		e = tx.newEntry()
+		tx.create(e, key, h)
+	} else {
+		if expireAt == KeepTTL {
+			h.expireAt = e.rec.expireAt()
+		}
+		e.value = nil
+		tx.reshape(e, h)
+	}
+	copy(e.rec.value(), b)
+	e.fresh = false
 	return e
 }
 
 // Delete removes a key; false where there is none. It commits event name
 // ("del" where the caller has no better word).
 func (tx *Tx) Delete(key []byte, name string) bool {
-	sh, e := tx.lookup(key)
+	e := tx.lookup(key)
 	if e == nil {
 		return false
 	}
-	tx.remove(sh, e)
+	tx.remove(e)
 	tx.dirty = true
-	tx.event(sh, Event{DB: tx.DB, Key: e.key, Class: ClassGeneric, Name: name})
+	tx.event(e.s.shard, Event{DB: tx.DB, Key: e.Key(), Class: ClassGeneric, Name: name})
 	return true
 }
 
 // SetExpire gives the entry a time to live, 0 for none. Call Changed to tell.
 func (tx *Tx) SetExpire(e *Entry, at int64) {
-	tx.setExpire(&tx.ks.shards[e.shard], e, at)
-}
-
-func (tx *Tx) setExpire(sh *shard, e *Entry, at int64) {
-	x := &sh.expiry[e.db]
-	before := x.next()
-	x.set(e, at)
-	if x.next() != before {
-		sh.publishNextExpiry()
+	if e.rec.expireAt() == at {
+		return
+	}
+	if !e.stored() {
+		tx.store(e)
+	}
+	value := e.rec.value()
+	if tx.reshape(e, shape{meta: e.rec.meta() & (metaKept | metaParts), size: len(value), expireAt: at}) {
+		copy(e.rec.value(), value)
 	}
 }
 
 // Changed tells observers that the entry was changed by the current command,
-// and accounts its new size.
+// and stores what its value is now.
 func (tx *Tx) Changed(e *Entry, class Class, name string) {
-	sh := &tx.ks.shards[e.shard]
-	tx.resize(sh, e)
-	e.access = tx.setup.Changed(e.access, tx.Now)
-	tx.dirty = true
-	tx.event(sh, Event{DB: int(e.db), Key: e.key, Class: class, Name: name, Entry: e})
+	tx.update(e)
+	tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: class, Name: name, Entry: e})
 }
 
-func (tx *Tx) resize(sh *shard, e *Entry) {
-	if n := e.measure(); n != e.size {
-		sh.used[e.db] += int64(n - e.size)
-		tx.ks.used.Add(int64(n - e.size))
-		e.size = n
+// update stores what the entry's value is now.
+func (tx *Tx) update(e *Entry) {
+	tx.store(e)
+	if was := e.rec.access(); tx.setup.Word == evict.LastChange {
+		e.rec.setAccess(tx.setup.Changed(was, tx.Now))
 	}
+	tx.dirty = true
+	e.noted = true
 }
 
 func (tx *Tx) event(sh *shard, ev Event) {
@@ -356,46 +415,36 @@ func (tx *Tx) event(sh *shard, ev Event) {
 	}
 }
 
-func (tx *Tx) remove(sh *shard, e *Entry) {
-	if e.expireAt != 0 {
-		tx.setExpire(sh, e, 0)
-	}
-	sh.dbs[e.db].remove(e)
-	sh.keys--
-	sh.used[e.db] -= int64(e.size)
-	tx.ks.used.Add(-int64(e.size))
-	tx.removed = append(tx.removed, e)
+// expire removes an entry that is past its time.
+func (tx *Tx) expire(e *Entry) {
+	tx.ks.expired.Add(1)
+	tx.drop(e, ClassExpired, "expired")
 }
 
-// expire removes an entry that is past its time.
-func (tx *Tx) expire(sh *shard, e *Entry) {
-	tx.ks.expired.Add(1)
-	tx.drop(sh, e, ClassExpired, "expired")
-}
+var wordDel = []byte("DEL")
 
 // drop removes an entry on the server's own account: the log gets a DEL.
-func (tx *Tx) drop(sh *shard, e *Entry, class Class, name string) {
-	tx.remove(sh, e)
-	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: int(e.db), Args: [][]byte{[]byte("DEL"), []byte(e.key)}})
-	tx.event(sh, Event{DB: int(e.db), Key: e.key, Class: class, Name: name})
+func (tx *Tx) drop(e *Entry, class Class, name string) {
+	tx.remove(e)
+	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: e.s.db, Args: [][]byte{wordDel, e.rec.key()}})
+	tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: class, Name: name})
 }
 
 // Flush empties database db, or all for -1. Every shard must be held.
 func (tx *Tx) Flush(db int) {
 	for i := range tx.ks.shards {
 		sh := &tx.ks.shards[i]
-		for d := range sh.dbs {
-			if db >= 0 && d != db {
+		for d, s := range sh.dbs {
+			if db >= 0 && d != db || s == nil {
 				continue
 			}
 			for k := range sh.watches {
-				if k.db == d && sh.dbs[d].find(maphash.String(tx.ks.seed, k.key), []byte(k.key)) != nil {
+				if key := []byte(k.key); k.db == d && s.find(tagOf(tx.ks.hash(key)), key) != 0 {
 					sh.touchWatches(d, k.key)
 				}
 			}
-			tx.ks.used.Add(-sh.used[d])
-			sh.keys -= sh.dbs[d].n
-			sh.dbs[d], sh.expiry[d], sh.used[d] = dict{}, expiry{}, 0
+			sh.keys -= s.n
+			tx.bury(s)
 		}
 		sh.publishNextExpiry()
 	}

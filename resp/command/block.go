@@ -179,7 +179,7 @@ func (c *Ctx) serve(ready []blocking.Key, seen int) (late []blocking.Key) {
 		if e == nil {
 			return 0, false
 		}
-		return e.Value().Type().ID, true
+		return e.Type().ID, true
 	}
 	for len(ready) > 0 {
 		key = append(key[:0], ready[0].Name...)

@@ -84,7 +84,7 @@ var typeCommand = &command.Spec{
 
 func runType(c *command.Ctx, key []byte) error {
 	if e := look(c, key); e != nil {
-		c.W.Status(e.Value().Type().Name)
+		c.W.Status(e.Type().Name)
 	} else {
 		c.W.Status("none")
 	}

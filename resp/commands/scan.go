@@ -95,7 +95,7 @@ func runScan(c *command.Ctx, a scanArgs) error {
 	var found resp.Writer
 	n := 0
 	next := c.Tx.Scan(a.cursor, a.count, func(e *store.Entry) {
-		if (a.typ == "" || e.Value().Type().Name == a.typ) && a.matches(e.Key()) {
+		if (a.typ == "" || e.Type().Name == a.typ) && a.matches(e.Key()) {
 			found.BulkString(e.Key())
 			n++
 		}

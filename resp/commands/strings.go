@@ -34,19 +34,14 @@ func asString(e *store.Entry) (*str.Value, error) {
 	return nil, resp.ErrWrongType
 }
 
-// putString stores a copy of b under key, whose entry is e, if any. It reuses
-// the memory of the string that is there.
+// putString stores a copy of b under key, whose entry is e, nil where there is
+// none.
 func putString(c *command.Ctx, e *store.Entry, key, b []byte, keepTTL bool) *store.Entry {
-	if e != nil {
-		if v, ok := e.Value().(*str.Value); ok {
-			v.SetCopy(b)
-			if !keepTTL && e.ExpireAt() != 0 {
-				c.Tx.SetExpire(e, 0)
-			}
-			return e
-		}
+	at := int64(0)
+	if keepTTL {
+		at = store.KeepTTL
 	}
-	return c.Tx.Put(key, str.Copy(b), keepTTL)
+	return c.Tx.PutString(e, key, b, at)
 }
 
 // parseKey is the parse of commands that take one key and nothing else.
@@ -294,8 +289,7 @@ func runSet(c *command.Ctx, a setArgs) error {
 	case at <= c.Tx.Now:
 		deleteExpired(c, a.key)
 	default:
-		e = putString(c, e, a.key, a.value, true)
-		c.Tx.SetExpire(e, at)
+		e = c.Tx.PutString(e, a.key, a.value, at)
 		c.Tx.Changed(e, store.ClassString, "set")
 		c.Tx.Changed(e, store.ClassGeneric, "expire")
 		c.Tx.Effect(wordSet, a.key, a.value, wordPXAT, decimal(at))
@@ -814,8 +808,7 @@ func runSetEx(name string) func(*command.Ctx, setExArgs) error {
 		if err != nil {
 			return err
 		}
-		e := putString(c, c.Tx.Find(a.key), a.key, a.value, true)
-		c.Tx.SetExpire(e, at)
+		e := c.Tx.PutString(c.Tx.Find(a.key), a.key, a.value, at)
 		c.Tx.Changed(e, store.ClassString, "set")
 		c.Tx.Changed(e, store.ClassGeneric, "expire")
 		c.Tx.Effect(wordSet, a.key, a.value, wordPXAT, decimal(at))

@@ -101,8 +101,7 @@ func runMSetEx(c *command.Ctx, a mSetExArgs) error {
 		case at <= c.Tx.Now:
 			deleteExpired(c, key)
 		default:
-			e := putString(c, c.Tx.Find(key), key, value, true)
-			c.Tx.SetExpire(e, at)
+			e := c.Tx.PutString(c.Tx.Find(key), key, value, at)
 			c.Tx.Changed(e, store.ClassString, "set")
 			c.Tx.Changed(e, store.ClassGeneric, "expire")
 			c.Tx.Effect(wordSet, key, value, wordPXAT, decimal(at))

@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nearcache/nearcache/index/search"
@@ -110,6 +111,7 @@ var jobs = sync.Pool{New: func() any {
 // jobFor copies what the index needs of an entry; its shard is held.
 func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bool) *job {
 	j := jobs.Get().(*job)
+	key = strings.Clone(key) // it lies in the record, and the job outlives the Tx
 	j.ix, j.key, j.version, j.expiry = ix, key, version, expiryOnly
 	j.gone = true
 	if e == nil {

@@ -3,6 +3,7 @@ package slab
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 	"unsafe"
 )
@@ -66,9 +67,18 @@ const runSize = 64
 
 var _ [0]struct{} = [unsafe.Sizeof(run{}) - runSize]struct{}{}
 
-// NewArena reserves a range of addresses, 1 TB or as much as the system grants.
-// That costs no memory. Less than 64 MB is an error.
-func NewArena() (*Arena, error) { return newArena(maxReserve) }
+// NewArena reserves a range of addresses: eight times the machine's memory, where
+// that is known, up to 1 TB, or as much as the system grants. That costs no memory.
+// Less than 64 MB is an error.
+func NewArena() (*Arena, error) {
+	size := maxReserve
+	if n := physicalMemory(); n > 0 && n < maxReserve/8 {
+		// A power of two. Not more than can be of use: a process has 128 TB for
+		// all of its arenas, and tests make hundreds.
+		size = max(minReserve, 1<<bits.Len(uint(8*n-1)))
+	}
+	return newArena(size)
+}
 
 func newArena(size int) (*Arena, error) {
 	for ; ; size /= 2 {

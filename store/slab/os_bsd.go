@@ -12,6 +12,8 @@ const mapNoReserve = 0 // what is without access is not counted
 
 func hugePages() bool { return false }
 
+func physicalMemory() int { return 0 }
+
 func adviseHuge(unsafe.Pointer, uintptr) {}
 
 func adviseSmall(unsafe.Pointer, uintptr) {}

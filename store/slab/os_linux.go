@@ -28,3 +28,12 @@ func discard(p unsafe.Pointer, n uintptr) { advise(p, n, unix.MADV_DONTNEED) }
 func advise(p unsafe.Pointer, n uintptr, advice int) {
 	_ = unix.Madvise(unsafe.Slice((*byte)(p), n), advice)
 }
+
+// physicalMemory is what the machine has in bytes, 0 where that is not known.
+func physicalMemory() int {
+	var i unix.Sysinfo_t
+	if unix.Sysinfo(&i) != nil {
+		return 0
+	}
+	return int(uint64(i.Totalram) * uint64(i.Unit))
+}

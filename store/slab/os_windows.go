@@ -25,6 +25,8 @@ func release(p unsafe.Pointer, _ uintptr) {
 
 func hugePages() bool { return false }
 
+func physicalMemory() int { return 0 }
+
 func adviseHuge(unsafe.Pointer, uintptr) {}
 
 func adviseSmall(unsafe.Pointer, uintptr) {}

@@ -37,6 +37,12 @@ func (s *Span) Bytes() []byte {
 	return unsafe.Slice(p, s.Cap())[:s.n]
 }
 
+// Ref names the first byte, as if the span were a cell.
+func (s *Span) Ref() Ref { return Ref(s.page) * pageUnits }
+
+// Shared reports whether others hold a reference, too.
+func (s *Span) Shared() bool { return s.refs.Load() > 1 }
+
 // Len is how many bytes were asked for.
 func (s *Span) Len() int { return s.n }
 

@@ -22,7 +22,8 @@ type Value struct {
 }
 
 // form is what is known of how the string came to be: Redis looks for integers
-// only in strings that were set whole, and OBJECT ENCODING shows it.
+// only in strings that were set whole, and OBJECT ENCODING shows it. It is kept
+// in two bits of a record.
 type form uint8
 
 const (
@@ -30,6 +31,13 @@ const (
 	printed             // result of a sum: never an integer
 	edited              // changed in place: always raw
 )
+
+// Form is what a record keeps of the string beside its bytes.
+func (v *Value) Form() uint8 { return uint8(v.form) }
+
+// Stand makes the value stand on the bytes and the form that a record has kept.
+// Nothing is copied: changes are made in b, up to its capacity.
+func (v *Value) Stand(b []byte, f uint8) { v.B, v.form = b, form(f) }
 
 // New makes a value that owns b.
 func New(b []byte) *Value { return &Value{B: b} }
@@ -61,15 +69,6 @@ func Copy(b []byte) *Value {
 		return &v.Value
 	}
 	return &Value{B: append(make([]byte, 0, len(b)), b...)}
-}
-
-// SetCopy replaces the bytes by a copy of b, reusing the memory where it fits
-// without wasting more than half of it.
-func (v *Value) SetCopy(b []byte) {
-	if cap(v.B) < len(b) || cap(v.B) > 2*len(b)+64 {
-		v.B = make([]byte, 0, len(b))
-	}
-	v.B, v.form = append(v.B[:0], b...), whole
 }
 
 // MarkRaw notes that the bytes were changed in place (APPEND, SETRANGE).

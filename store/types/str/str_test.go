@@ -35,25 +35,16 @@ func TestEncoding(t *testing.T) {
 	if v.Encoding() != "raw" || v.Clone().Encoding() != "raw" {
 		t.Fatal("an edited string is not raw")
 	}
-	v.SetCopy([]byte("1"))
-	if v.Encoding() != "int" {
-		t.Fatal("a string set anew remembers its past")
-	}
 }
 
-func TestSetCopyReusesMemoryButDoesNotHoardIt(t *testing.T) {
-	v := Copy(make([]byte, 1000))
-	src := []byte(strings.Repeat("x", 900))
-	if n := testing.AllocsPerRun(10, func() { v.SetCopy(src) }); n != 0 {
-		t.Fatalf("%v allocations for bytes that fit", n)
-	}
-	src[0] = 'y'
-	if v.B[0] != 'x' {
-		t.Fatal("shares the caller's bytes")
-	}
-	v.SetCopy([]byte("small"))
-	if cap(v.B) > 100 {
-		t.Fatalf("5 bytes hold %d", cap(v.B))
+func TestStandKeepsTheForm(t *testing.T) {
+	v := New([]byte("1"))
+	for _, mark := range []func(){func() {}, v.MarkPrinted, v.MarkRaw} {
+		mark()
+		var w Value
+		if w.Stand(v.B, v.Form()); w.Encoding() != v.Encoding() {
+			t.Fatalf("%s of a string that was %s", w.Encoding(), v.Encoding())
+		}
 	}
 }
 
