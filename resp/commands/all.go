@@ -21,6 +21,7 @@ func All() [][]*command.Spec {
 		searchCommands,
 		connectionCommands,
 		clientCommands,
+		trackingCommands,
 		pubsubCommands,
 		serverCommands,
 		commandCommands,

@@ -255,6 +255,7 @@ func runQuit(c *command.Ctx, _ [][]byte) error {
 func runReset(c *command.Ctx, _ struct{}) error {
 	c.Discard()
 	c.Tracking.Off(c.S)
+	c.Tracking.Unmonitor(c.S)
 	c.PubSub.Drop(c.S)
 	c.S.Select(0)
 	setProto(c, 2)

@@ -175,18 +175,7 @@ func quoteWord(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' || r == '\\' || r == '#' }) {
 		return word
 	}
-	b := []byte{'"'}
-	for i := range len(word) {
-		switch ch := word[i]; {
-		case ch == '"' || ch == '\\':
-			b = append(b, '\\', ch)
-		case ch < ' ' || ch >= 0x7f:
-			b = fmt.Appendf(b, "\\x%02x", ch)
-		default:
-			b = append(b, ch)
-		}
-	}
-	return string(append(b, '"'))
+	return string(resp.AppendQuoted(nil, word))
 }
 
 // replaceFile writes beside the file, syncs, and takes its place.

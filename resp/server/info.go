@@ -149,6 +149,7 @@ func isLocal(conn net.Conn) bool {
 func (s *Server) ConfigResetStat() {
 	s.stats.reset()
 	s.ks.ResetStats()
+	s.env.Tracking.ResetStats()
 }
 
 // DebugAllowed implements command.Server.

@@ -393,7 +393,7 @@ func TestEvictionTakesDocumentsOut(t *testing.T) {
 // TestManyVectorsInOnePipeline sends ten thousand writes and a search in one go.
 func TestManyVectorsInOnePipeline(t *testing.T) {
 	s, _ := start(t, nil, "--appendonly", "no")
-	c := dial(t, s, client.Options{})
+	c := dial(t, s, client.Options{Timeout: time.Minute}) // under the race detector, on a busy machine
 	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA n NUMERIC v VECTOR HNSW 6 TYPE FLOAT32 DIM 8 DISTANCE_METRIC L2")...)
 	const n = 10000
 	vec := func(i int) string {

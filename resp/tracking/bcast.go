@@ -52,6 +52,12 @@ func (b *broadcast) committed(t *Table, c *store.Commit, m *mail) {
 	for n, keys := range hit {
 		for cl := range n.clients {
 			if o := cl.options.Load(); o != nil && o.BCast && !(o.NoLoop && cl.s.ID == c.Origin) {
+				t.counters.invalidations.Add(int64(len(keys)))
+				if t.monitors.n.Load() > 0 {
+					for _, k := range keys {
+						t.show(cl, "invalidate", k, "prefix")
+					}
+				}
 				t.address(m, cl, o, keys...)
 			}
 		}

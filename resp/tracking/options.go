@@ -128,6 +128,7 @@ func (t *Table) Off(s *session.Session) {
 // Clients that redirect to this one are told that it is gone, now and not at
 // the next change: one may have been lost with it.
 func (t *Table) Close(s *session.Session) {
+	t.Unmonitor(s)
 	for _, c := range t.bcast.sourcesOf(s.ID) {
 		if o := c.options.Load(); o != nil && o.Redirect == s.ID && c.s != s {
 			t.broken(c, o)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/session"
@@ -24,6 +25,9 @@ type Table struct {
 	maxItems atomic.Int64
 	on       atomic.Int64 // clients with tracking on
 	Searches atomic.Bool  // searches are tracked too (search-tracking)
+	counters counters
+	groups   groups
+	monitors monitors
 	bcast    broadcast
 }
 
@@ -68,9 +72,17 @@ func (t *Table) Read(s *session.Session, each func(func(key []byte))) {
 	if !t.Wants(s) {
 		return
 	}
-	n := stateOf(s).number
-	each(func(key []byte) { t.keys.add(maphash.Bytes(t.seed, key), key, n) })
+	c := stateOf(s)
+	each(func(key []byte) { t.add(c, key) })
 	t.limit()
+}
+
+func (t *Table) add(c *client, key []byte) {
+	hash := maphash.Bytes(t.seed, key)
+	t.keys.add(hash, key, c.number)
+	name := unsafe.String(unsafe.SliceData(key), len(key)) // not kept
+	t.countRead(hash, name)
+	t.show(c, "track", name, "")
 }
 
 // Wants reports whether the mode of s wants what its command reads registered.
@@ -86,13 +98,13 @@ func (t *Table) Wants(s *session.Session) bool {
 // Note registers that s, which wants it, holds something under a name that is no
 // key. Changed ends it.
 func (t *Table) Note(s *session.Session, name string) {
-	t.keys.add(maphash.String(t.seed, name), []byte(name), stateOf(s).number)
+	t.add(stateOf(s), []byte(name))
 	t.limit()
 }
 
 // Changed tells those who hold what Note has named that it has died.
 func (t *Table) Changed(name string) {
-	t.keys.taken(maphash.String(t.seed, name), name, t.tellAll)
+	t.keys.taken(maphash.String(t.seed, name), name, func(name string, readers []number) { t.tellAll(name, readers, "search") })
 }
 
 // Committed implements store.Observer. All that one commit has for a client is
@@ -114,7 +126,8 @@ func (t *Table) Committed(c *store.Commit) {
 		if t.keys.n.Load() == 0 || e.Quiet {
 			continue
 		}
-		for _, n := range t.keys.take(maphash.String(t.seed, e.Key), e.Key, room[:0]) {
+		hash, told := maphash.String(t.seed, e.Key), 0
+		for _, n := range t.keys.take(hash, e.Key, room[:0]) {
 			cl := t.clients.get(n)
 			if cl == nil {
 				continue
@@ -122,12 +135,17 @@ func (t *Table) Committed(c *store.Commit) {
 			o := cl.options.Load()
 			switch {
 			case o == nil || o.BCast || o.NoLoop && cl.s.ID == c.Origin:
-			case len(c.Events) == 1:
-				t.send(cl, o, e.Key)
 			default:
-				t.address(&m, cl, o, e.Key)
+				told++
+				t.show(cl, "invalidate", e.Key, e.Name)
+				if len(c.Events) == 1 {
+					t.send(cl, o, e.Key)
+				} else {
+					t.address(&m, cl, o, e.Key)
+				}
 			}
 		}
+		t.countDeath(hash, e.Key, told)
 	}
 	t.bcast.committed(t, c, &m)
 	t.deliverAll(m)
@@ -139,21 +157,28 @@ func (t *Table) limit() {
 	over := func(n *atomic.Int64, limit int64) bool { return limit > 0 && n.Load() > limit }
 	for over(&t.keys.n, t.maxKeys.Load()) || over(&t.keys.items, t.maxItems.Load()) {
 		place := rand.Uint64()
-		t.keys.evict(&t.keys.stripes[place%stripes], place/stripes, t.tellAll)
+		t.keys.evict(&t.keys.stripes[place%stripes], place/stripes, func(key string, readers []number) {
+			t.counters.forgotten.Add(1)
+			t.tellAll(key, readers, "limit")
+		})
 	}
 }
 
 // tellAll tells the readers of a key that the table is about to forget. The
 // shard of that key is not held, so they must hear of it before the stripe is let
 // go: a writer that then finds no reader is acknowledged without telling anybody.
-func (t *Table) tellAll(key string, readers []number) {
+func (t *Table) tellAll(key string, readers []number, why string) {
+	told := 0
 	for _, n := range readers {
 		if c := t.clients.get(n); c != nil {
 			if o := c.options.Load(); o != nil && !o.BCast {
+				told++
+				t.show(c, "invalidate", key, why)
 				t.send(c, o, key)
 			}
 		}
 	}
+	t.countDeath(maphash.String(t.seed, key), key, told)
 }
 
 // SetMaxKeys sets tracking-table-max-keys, 0 for no limit.
@@ -175,8 +200,10 @@ func (t *Table) FlushAll() {
 		return
 	}
 	t.keys.clear()
+	t.counters.flushes.Add(1)
 	for _, c := range t.bcast.everybody() {
 		if o := c.options.Load(); o != nil {
+			t.show(c, "flush", "", "")
 			t.send(c, o)
 		}
 	}
@@ -195,7 +222,7 @@ type mail map[*session.Session][]letter
 // send queues one invalidation on whoever is to hear of c's keys.
 func (t *Table) send(c *client, o *Options, keys ...string) {
 	if target := t.target(c, o); target != nil {
-		deliver(target, letter{c, o, keys})
+		t.deliver(target, letter{c, o, keys})
 	}
 }
 
@@ -226,11 +253,12 @@ func (t *Table) target(c *client, o *Options) *session.Session {
 
 func (t *Table) deliverAll(m mail) {
 	for target, letters := range m {
-		deliver(target, letters...)
+		t.deliver(target, letters...)
 	}
 }
 
-func deliver(target *session.Session, letters ...letter) {
+func (t *Table) deliver(target *session.Session, letters ...letter) {
+	t.counters.pushes.Add(int64(len(letters)))
 	for {
 		proto := target.Proto.Load()
 		var w resp.Writer
@@ -277,15 +305,4 @@ func (t *Table) broken(c *client, o *Options) {
 	w.BulkString("tracking-redir-broken")
 	w.Int(int64(o.Redirect))
 	c.s.PushIn(3, w.Bytes())
-}
-
-// Stats are the figures of INFO.
-type Stats struct{ Clients, Keys, Items, Prefixes, Bytes int64 }
-
-// Stats returns the table's figures.
-func (t *Table) Stats() Stats {
-	return Stats{
-		Clients: t.on.Load(), Keys: t.keys.n.Load(), Items: t.keys.items.Load(),
-		Prefixes: t.bcast.prefixes.n.Load(), Bytes: t.keys.bytes.Load(),
-	}
 }

@@ -32,10 +32,11 @@ type counters struct {
 
 type shard struct {
 	sync.Mutex
-	keys  map[string]*node
-	lru   node // ring: next is the most recently used
-	bytes int64
-	_     [64]byte
+	keys    map[string]*node
+	lru     node // ring: next is the most recently used
+	bytes   int64
+	answers map[string]*answered // by prefix, of the keys that are sampled
+	_       [64]byte
 }
 
 // node is a key of which something is held, or asked for.
@@ -79,16 +80,22 @@ func newLocal(maxBytes int64) *local {
 	return l
 }
 
-func (l *local) shard(key string) *shard { return &l.shards[maphash.String(l.seed, key)%shards] }
+func (l *local) shard(key string) *shard { return &l.shards[l.hash(key)%shards] }
+
+func (l *local) hash(key string) uint64 { return maphash.String(l.seed, key) }
 
 // get returns the copy of a reply. now is asked only where a copy may end.
 func (l *local) get(key, cmd string, now func() int64) (v client.Value, end life, ok bool) {
 	if !l.live.Load() {
 		return v, end, false
 	}
-	sh := l.shard(key)
+	hash := l.hash(key)
+	sh := &l.shards[hash%shards]
 	sh.Lock()
 	defer sh.Unlock()
+	if hash>>16%sampled == 0 {
+		defer func() { sh.count(key, ok) }()
+	}
 	n := sh.keys[key]
 	if n == nil {
 		return v, end, false

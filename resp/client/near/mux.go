@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
@@ -28,6 +29,7 @@ type mux struct {
 	o      *Options
 	addr   string
 	opened func(c *conn) // a connection stands; its reader does not run yet
+	report func() []byte // a command that the server is sent with every Ping, or nil
 	push   func(v client.Value)
 	closed func() // the connection has ended; before its calls fail
 
@@ -44,11 +46,13 @@ type mux struct {
 
 // conn is one connection of a mux, from its handshake to its end.
 type conn struct {
-	nc     net.Conn
-	wake   chan struct{} // there is something to write
-	ended  chan struct{}
-	heard  bool // the reader has read something since the last Ping
+	nc        net.Conn
+	wake      chan struct{} // there is something to write
+	ended     chan struct{}
+	noReports atomic.Bool // the server does not know TRACKING.REPORT
+
 	mu     sync.Mutex
+	heard  bool // the reader has read something since the last Ping
 	out    []byte
 	calls  []call // in the order of their commands; calls[0].replies counts down
 	head   int    // calls before it are done
@@ -151,7 +155,7 @@ func (m *mux) run(c *conn) {
 			_ = c.nc.Close()
 		}
 		var writer sync.WaitGroup
-		writer.Go(func() { c.write(m.o) })
+		writer.Go(func() { m.write(c) })
 		err := m.read(c)
 		_ = c.nc.Close()
 		m.mu.Lock()
@@ -238,8 +242,8 @@ func (c *conn) enqueue(commands []byte, cl call) bool {
 
 // write sends what is queued, and a PING where nothing has been heard for a
 // while. A connection that stays silent is closed, which ends its reader.
-func (c *conn) write(o *Options) {
-	t := time.NewTicker(o.Ping)
+func (m *mux) write(c *conn) {
+	t := time.NewTicker(m.o.Ping)
 	defer t.Stop()
 	var spare []byte
 	asked := false
@@ -248,6 +252,11 @@ func (c *conn) write(o *Options) {
 		case <-c.ended:
 			return
 		case <-t.C:
+			if out := m.report(); out != nil && !c.noReports.Load() {
+				c.enqueue(out, call{replies: 1, reply: func(_ int, v client.Value, _ error) {
+					c.noReports.Store(v.Err() != nil) // a server that knows no such thing
+				}})
+			}
 			c.mu.Lock()
 			heard := c.heard
 			c.heard = false
@@ -269,7 +278,7 @@ func (c *conn) write(o *Options) {
 			c.out = spare[:0]
 			c.mu.Unlock()
 			if len(out) > 0 {
-				_ = c.nc.SetWriteDeadline(time.Now().Add(o.Timeout)) // an error shows at the write
+				_ = c.nc.SetWriteDeadline(time.Now().Add(m.o.Timeout)) // an error shows at the write
 				if _, err := c.nc.Write(out); err != nil {
 					_ = c.nc.Close()
 					return

@@ -43,7 +43,7 @@ func Open(ctx context.Context, addr string, o Options) (*Client, error) {
 		o.Ping = 5 * time.Second
 	}
 	c := &Client{o: o, local: newLocal(o.MaxBytes), start: time.Now()}
-	c.mux = mux{o: &c.o, addr: addr, push: c.push}
+	c.mux = mux{o: &c.o, addr: addr, push: c.push, report: c.local.report}
 	c.mux.opened = func(*conn) { c.local.live.Store(true) }
 	c.mux.closed = func() {
 		c.local.live.Store(false)

@@ -476,6 +476,32 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 	}
 }
 
+func TestTheServerIsToldOfHits(t *testing.T) {
+	s := resptest.Start(t)
+	c, other := open(t, s.Addr(), near.Options{Ping: 10 * time.Millisecond}), dial(t, s.Addr())
+	for i := range 400 {
+		for range 4 {
+			get(t, c, fmt.Sprint("price:", i))
+		}
+	}
+	for {
+		stats := do(t, other, "TRACKING.STATS")
+		prefixes, _ := stats.Get("prefixes")
+		if len(prefixes.Elems) == 1 {
+			p := prefixes.Elems[0]
+			name, _ := p.Get("prefix")
+			rate, _ := p.Get("hit-rate")
+			if !rate.IsNull() {
+				if x, err := rate.Float(); name.Str != "price:" || err != nil || x < 0.7 || x > 0.8 {
+					t.Errorf("%s has a hit rate of %v", name.Str, rate)
+				}
+				break
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestCloseEndsWhatWaits(t *testing.T) {
 	s := resptest.Start(t)
 	c, other := open(t, s.Addr(), near.Options{}), dial(t, s.Addr())
