@@ -155,7 +155,7 @@ func TestEveryPartMeasures(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"recall lost after all was replaced 2 times, nearcache-f32",
+		"recall lost while all was replaced 2 times, nearcache-f32",
 		"re-insert after deletes against a fresh insert, nearcache-f32",
 		"recall@10 under filters of 0.01% to 100%, ef=32, nearcache-f32",
 		"FLAT top-1 against a plain float32 SIMD scan",

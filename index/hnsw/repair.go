@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -11,8 +12,8 @@ import (
 //	doom     mark them; from now on nobody links to them or hangs a tree child on them
 //	entry    choose another entry point if it is one of them
 //	tree     hang their tree children elsewhere
-//	links    visit every node; one that links to a doomed node selects its
-//	         neighbours anew from its own and those of the doomed
+//	links    visit every node; one that links to a doomed node gets neighbours
+//	         of it instead, and they link back where they have room
 //	retire   nothing leads to them: their slots are free when every operation
 //	         that is running has ended
 //
@@ -275,20 +276,57 @@ func (g *Graph) mend(sc *scratch, s uint32) (had bool) {
 		}
 		// What it keeps stays: to select among all would leave fewer, and with
 		// each repair fewer still.
-		for _, k := range g.sorted(sc, s, theirs[:n]) {
-			if lost == 0 {
+		old := len(kept)
+		most := old + lost
+		near := g.sorted(sc, s, theirs[:n])
+		for _, k := range near {
+			if len(kept) == most {
 				break
 			}
 			if c := keySlot(k); g.diverse(sc, kept, c, keyDistance(k)) {
 				kept = append(kept, c)
-				lost--
+			}
+		}
+		// Where that leaves it with few, the nearest of the others.
+		for _, k := range near {
+			if len(kept) >= min(most, len(list)*5/8) {
+				break
+			}
+			if c := keySlot(k); !slices.Contains(kept[old:], c) {
+				kept = append(kept, c)
 			}
 		}
 		sc.kept = kept
 		g.writeLocked(l, s, kept)
 		g.unlock(s)
+		// Links that replace what led both ways do so too. Without this, nodes are
+		// led to by fewer with each repair: when all was replaced, recall at ef=16
+		// was 0.8 points below that of a graph made of the same vectors, on MiniLM
+		// and on clusters.
+		for _, c := range kept[old:] {
+			g.linkBack(l, c, s)
+		}
 	}
 	return had
+}
+
+// linkBack links c to s where its list has room.
+func (g *Graph) linkBack(level int, c, s uint32) {
+	g.lock(c)
+	defer g.unlock(c)
+	if g.node(c).has(doomed) || g.node(s).has(doomed) {
+		return
+	}
+	l := g.list(level, c)
+	for i := range l {
+		switch atomic.LoadUint32(&l[i]) {
+		case s + 1:
+			return
+		case 0:
+			atomic.StoreUint32(&l[i], s+1)
+			return
+		}
+	}
 }
 
 func (g *Graph) linksToDoomed(level int, s uint32) bool {
