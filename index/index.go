@@ -43,7 +43,9 @@ func (m Metric) String() string {
 // Element is the type of a vector's components as they come off the wire.
 type Element uint8
 
-// The element types. FLOAT16 is IEEE 754 half precision, BFLOAT16 the upper half of a float32.
+// The element types. FLOAT16 is IEEE 754 half precision, BFLOAT16 the upper half
+// of a float32. An element of BITS is eight components of a bit each, so that Dim
+// is a number of bytes; it is for HNSW under L2, which counts the bits that differ.
 const (
 	Float32 Element = iota
 	Float64
@@ -51,6 +53,7 @@ const (
 	BFloat16
 	Int8
 	Uint8
+	Bits
 )
 
 var elements = [...]struct {
@@ -58,7 +61,7 @@ var elements = [...]struct {
 	size int
 }{
 	Float32: {"FLOAT32", 4}, Float64: {"FLOAT64", 8}, Float16: {"FLOAT16", 2},
-	BFloat16: {"BFLOAT16", 2}, Int8: {"INT8", 1}, Uint8: {"UINT8", 1},
+	BFloat16: {"BFLOAT16", 2}, Int8: {"INT8", 1}, Uint8: {"UINT8", 1}, Bits: {"BITS", 1},
 }
 
 // Size is the size of one component in bytes.
@@ -99,7 +102,7 @@ func (q Quant) String() string {
 // Params describe a vector index. The zero value of each optional field means
 // RediSearch's default.
 type Params struct {
-	Dim            int     // number of components, 1 to MaxDim
+	Dim            int     // number of components, 1 to MaxDim or twice that
 	Element        Element // FLOAT32 by default
 	Metric         Metric
 	Quant          Quant   // HNSW: quantisation; FLAT ignores it
@@ -113,7 +116,8 @@ type Params struct {
 	Dir            string  // QuantBinary: the folder of the file that holds the vectors; default os.TempDir
 }
 
-// Limits of Params. MaxDim and MaxM are RediSearch's.
+// Limits of Params. MaxDim and MaxM are RediSearch's. INT8, and FLOAT32 without
+// quantisation, may have twice as many dimensions: as many as Redis' vector sets.
 const (
 	MaxDim = 32768
 	MaxM   = 512
@@ -122,7 +126,7 @@ const (
 // Validate reports the first parameter that no index can have.
 func (p Params) Validate() error {
 	switch {
-	case p.Dim < 1 || p.Dim > MaxDim:
+	case p.Dim < 1 || p.Dim > 2*MaxDim || p.Dim > MaxDim && p.Element != Int8 && (p.Element != Float32 || p.Quant != QuantNone):
 		return fmt.Errorf("%w: dimension %d", ErrParams, p.Dim)
 	case int(p.Element) >= len(elements):
 		return fmt.Errorf("%w: element type %d", ErrParams, p.Element)
@@ -130,6 +134,8 @@ func (p Params) Validate() error {
 		return fmt.Errorf("%w: quantisation %d", ErrParams, p.Quant)
 	case p.Metric > Cosine:
 		return fmt.Errorf("%w: metric %d", ErrParams, p.Metric)
+	case p.Element == Bits && p.Metric != L2:
+		return fmt.Errorf("%w: metric %v of bits", ErrParams, p.Metric)
 	case p.M < 0 || p.M == 1 || p.M > MaxM:
 		return fmt.Errorf("%w: M %d", ErrParams, p.M)
 	case p.EFConstruction < 0 || p.EFRuntime < 0:

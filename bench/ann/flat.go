@@ -48,7 +48,7 @@ func (p *plain) best(v []float32, metric index.Metric) (row int) {
 
 func newPlain(rows []float32, dim int, metric index.Metric) (*plain, error) {
 	p := &plain{
-		k: kernel.Best(kernel.OpOf(metric), kernel.F32), stride: kernel.Stride(dim, index.Float32), n: len(rows) / dim,
+		k: kernel.Best(kernel.OpOf(metric, index.Float32), kernel.F32), stride: kernel.Stride(dim, index.Float32), n: len(rows) / dim,
 		dst: make([]float32, plainBatch),
 	}
 	p.q = make([]float32, p.stride/4)

@@ -47,7 +47,7 @@ func New(p index.Params) (*Index, error) {
 // BenchmarkTop1; 0 where none does.
 var minCodedDim = [...]int{
 	index.Float32: 32, index.Float64: 16, index.Float16: 64, index.BFloat16: 64,
-	index.Int8: 0, index.Uint8: 0,
+	index.Int8: 0, index.Uint8: 0, index.Bits: 0,
 }
 
 func newIndex(p index.Params, codes *quant.SQ4) (*Index, error) {

@@ -10,6 +10,11 @@ import (
 
 // Add inserts the vector or replaces the label's older one.
 func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
+	return g.AddEF(l, version, v, g.params.EFConstruction)
+}
+
+// AddEF is Add with a pool of ef nodes in place of EFConstruction.
+func (g *Graph) AddEF(l index.Label, version uint64, v []byte, ef int) error {
 	g.repair.keepUp(g)
 	g.gate.RLock()
 	defer g.gate.RUnlock()
@@ -46,7 +51,7 @@ func (g *Graph) Add(l index.Label, version uint64, v []byte) error {
 			level, row := g.takeUpper(g.drawLevel())
 			n.upper.Store(row)
 			n.state.Store(pending | uint32(level)<<levelShift)
-			g.insert(sc, s, level)
+			g.insert(sc, s, level, min(ef, maxPool))
 			break
 		}
 		if g.hang(head, s) {
@@ -109,8 +114,8 @@ func (g *Graph) hang(head, s uint32) bool {
 	return true
 }
 
-// insert links the node into the graph.
-func (g *Graph) insert(sc *scratch, s uint32, level int) {
+// insert links the node into the graph, with a pool of ef.
+func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 	n := g.node(s)
 	e := g.entry.Load()
 	for ; e == 0; e = g.entry.Load() {
@@ -118,7 +123,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 			return
 		}
 	}
-	sc.allow, sc.hops, sc.budget = nil, false, 0
+	sc.allow, sc.pass, sc.hops, sc.budget = nil, nil, false, 0
 	g.asQuery(sc)
 	top, cur := int(e>>32)-1, uint32(e)
 	cur, d := g.descend(sc, cur, top, level)
@@ -126,7 +131,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level int) {
 		sc.seen.reset(g.alloc.Count())
 		sc.seen.add(s)
 		sc.seen.add(cur)
-		sc.pool.reset(g.params.EFConstruction)
+		sc.pool.reset(ef)
 		sc.pool.insert(d, cur, g.buried(cur))
 		g.beginSketch(sc, true)
 		g.explore(sc, l, nil)

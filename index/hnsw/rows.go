@@ -147,7 +147,7 @@ func auto(p index.Params) index.Quant {
 
 // splits reports whether a walk is faster if vectors lie in two parts.
 func splits(p index.Params) bool {
-	return p.Element == index.Float32 && p.Dim >= minCoded && assembly(kernel.SQ8)
+	return p.Element == index.Float32 && p.Dim >= minCoded && p.Dim <= index.MaxDim && assembly(kernel.SQ8)
 }
 
 func assembly(t kernel.Type) bool { return kernel.Best(kernel.Dot, t).ISA != kernel.Generic }

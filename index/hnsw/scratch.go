@@ -43,6 +43,9 @@ type scratch struct {
 	// of a search
 	same   uint32 // the node of an equal vector, or slot.None
 	allow  *index.Bitmap
+	pass   func(index.Label) bool // see SearchWhere
+	asked  int                    // how many labels pass was asked for
+	effort int                    // and how many it may be
 	evals  int
 	budget int // of evals; 0: none
 	one    [1]uint32

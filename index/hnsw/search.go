@@ -106,6 +106,9 @@ func (g *Graph) explore(sc *scratch, level int, stop func() bool) bool {
 				}
 			}
 		}
+		if sc.pass != nil && sc.asked >= sc.effort {
+			return true
+		}
 		if sketch.on {
 			n, m = m, found
 			sc.batch, sc.after, sc.later = sc.after, sc.later, sc.batch
@@ -124,10 +127,13 @@ var inf32 = float32(math.Inf(1))
 
 // hides reports whether no label of the node may be returned.
 func (g *Graph) hides(sc *scratch, s uint32) bool {
-	if sc.allow == nil {
-		return g.buried(s)
+	switch {
+	case sc.pass != nil:
+		return g.refused(sc, s)
+	case sc.allow != nil:
+		return g.filtered(sc, s)
 	}
-	return g.filtered(sc, s)
+	return g.buried(s)
 }
 
 // startShare: level 1 is searched for one in so many of ef nodes, all of which
@@ -150,8 +156,8 @@ func (g *Graph) enter(sc *scratch, ef int) bool {
 	if level == 0 {
 		return true
 	}
-	allow := sc.allow
-	sc.allow = nil
+	allow, pass := sc.allow, sc.pass
+	sc.allow, sc.pass = nil, nil
 	sc.seen.reset(g.alloc.Count())
 	sc.pool.reset(ef)
 	sc.seen.add(cur)
@@ -159,7 +165,7 @@ func (g *Graph) enter(sc *scratch, ef int) bool {
 	sc.sketching = sketching{beyond: sc.sketching.beyond}
 	g.explore(sc, level, nil)
 	sc.near = append(sc.near[:0], sc.pool.keys...)
-	sc.allow = allow
+	sc.allow, sc.pass = allow, pass
 	return true
 }
 
@@ -191,7 +197,7 @@ func (g *Graph) emit(sc *scratch, s uint32, f func(l index.Label, s uint32) bool
 	for {
 		n := g.node(s)
 		if n.has(live) {
-			if l := g.label(s); (sc.allow == nil || sc.allow.Contains(l)) && !f(l, s) {
+			if l := g.label(s); (sc.allow == nil || sc.allow.Contains(l)) && (sc.pass == nil || sc.pass(l)) && !f(l, s) {
 				return false
 			}
 		}
@@ -289,7 +295,7 @@ func (g *Graph) Search(dst []index.Neighbor, q []byte, k int, o index.SearchOpti
 		ef = g.params.EFRuntime
 	}
 	ef = g.poolSize(max(ef, k))
-	sc.allow = o.Allow
+	sc.allow, sc.pass = o.Allow, nil
 	return g.moves.Search(dst, k, func(dst []index.Neighbor) []index.Neighbor {
 		if g.walk(sc, k, ef, o) {
 			return g.results(dst, sc, k)
@@ -323,7 +329,7 @@ func (g *Graph) walk(sc *scratch, k, ef int, o index.SearchOptions) bool {
 // allowed is the distance of a label that the search may return.
 func (g *Graph) allowed(sc *scratch, radius float64) func(index.Label) (float64, bool) {
 	return func(l index.Label) (float64, bool) {
-		if sc.allow != nil && !sc.allow.Contains(l) {
+		if sc.allow != nil && !sc.allow.Contains(l) || sc.pass != nil && !sc.pass(l) {
 			return 0, false
 		}
 		s := g.labels.Slot(l)
@@ -363,7 +369,7 @@ func (g *Graph) Range(dst []index.Neighbor, q []byte, radius float64, o index.Se
 		return dst, nil
 	}
 	g.asSearch(sc)
-	sc.allow = o.Allow
+	sc.allow, sc.pass = o.Allow, nil
 	dst = g.moves.Search(dst, -1, func(dst []index.Neighbor) []index.Neighbor {
 		n := len(dst)
 		sc.found = sc.found[:0]

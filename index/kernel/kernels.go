@@ -27,9 +27,12 @@ func (o Op) String() string {
 	return ops[o]
 }
 
-// OpOf is the operation that a metric is made of.
-func OpOf(m index.Metric) Op {
-	if m == index.L2 {
+// OpOf is the operation that a metric of an element type is made of.
+func OpOf(m index.Metric, e index.Element) Op {
+	switch {
+	case e == index.Bits:
+		return Hamming
+	case m == index.L2:
 		return SquaredL2
 	}
 	return Dot
@@ -39,7 +42,8 @@ func OpOf(m index.Metric) Op {
 type Type uint8
 
 // The types. A query has as many components as a row, so that of F16 and BF16
-// takes 2*size bytes. Integer results are exact: 255*255*[index.MaxDim] < 2^31.
+// takes 2*size bytes. Integer results are exact: 255*255*[index.MaxDim] and
+// 128*128*2*[index.MaxDim] are below 2^31.
 const (
 	F32   Type = iota // float32; results float32
 	F64               // float64; results float64
@@ -68,7 +72,7 @@ func (t Type) String() string {
 func TypeOf(e index.Element) Type {
 	return [...]Type{
 		index.Float32: F32, index.Float64: F64, index.Float16: F16,
-		index.BFloat16: BF16, index.Int8: I8, index.Uint8: U8,
+		index.BFloat16: BF16, index.Int8: I8, index.Uint8: U8, index.Bits: Bits,
 	}[e]
 }
 

@@ -51,7 +51,7 @@ func round(n, to int) int { return (n + to - 1) / to * to }
 func New(dim int, e index.Element, m index.Metric) *Space {
 	s := &Space{
 		Dim: dim, Element: e, Metric: m,
-		kernel: kernel.Best(kernel.OpOf(m), kernel.TypeOf(e)).Func,
+		kernel: kernel.Best(kernel.OpOf(m, e), kernel.TypeOf(e)).Func,
 		size:   kernel.Stride(dim, e),
 	}
 	s.Stride, s.QuerySize = s.size, s.size
@@ -74,6 +74,8 @@ func New(dim int, e index.Element, m index.Metric) *Space {
 			s.head = round(dim, 4)
 			s.Stride = max(s.size, round(s.head+headerSize, 16))
 		}
+	case index.Bits:
+		s.finish = intL2
 	}
 	if s.head > 0 {
 		s.qhead = s.QuerySize
@@ -126,7 +128,7 @@ func (s *Space) Parse(row unsafe.Pointer, blob []byte) error {
 		if s.head > 0 {
 			s.scale16(v, headerAt(row, s.head))
 		}
-	case index.Int8, index.Uint8:
+	case index.Int8, index.Uint8, index.Bits:
 		copy(view[byte](row, s.Dim), blob)
 		if s.head > 0 {
 			// Zero behind the components, the row is its own query.
