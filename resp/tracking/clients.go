@@ -76,12 +76,17 @@ func (cs *clients) leave(c *client) {
 	cs.mu.gone = append(cs.mu.gone, c.number)
 }
 
-// sweepStripes is how many stripes one Sweep looks at: a pass takes eight calls.
-const sweepStripes = stripes / 8
+// A Sweep looks at about sweepSlots slots of the table, and one that is smaller
+// than sweepAtOnce is swept as soon as a client closes.
+const (
+	sweepSlots  = 1 << 16
+	sweepAtOnce = 1 << 12
+)
 
 // Sweep takes clients that have closed out of the table, a part of it at each
-// call. The server calls it every 100 ms or so: after two seconds nothing is left
-// of a client, however many keys it has read, and no client waits for that.
+// call. The server calls it every 100 ms or so: of a million keys nothing is left
+// of a client after two seconds, however many it has read, and no client waits
+// for that.
 func (t *Table) Sweep() {
 	cs := &t.clients
 	cs.sweep.Lock()
@@ -98,9 +103,8 @@ func (t *Table) Sweep() {
 			cs.sweep.gone[n] = true
 		}
 	}
-	for range sweepStripes {
-		t.keys.drop(&t.keys.stripes[cs.sweep.at], func(n number) bool { return cs.sweep.gone[n] })
-		cs.sweep.at++
+	for slots := 0; slots < sweepSlots && cs.sweep.at < stripes; cs.sweep.at++ {
+		slots += t.keys.drop(&t.keys.stripes[cs.sweep.at], func(n number) bool { return cs.sweep.gone[n] })
 	}
 	if cs.sweep.at < stripes {
 		return

@@ -346,8 +346,9 @@ func (k *keys) clear() {
 	}
 }
 
-// drop takes the readers out of a stripe that gone says.
-func (k *keys) drop(st *stripe, gone func(number) bool) {
+// drop takes the readers out of a stripe that gone says, and returns how many
+// slots it has looked at.
+func (k *keys) drop(st *stripe, gone func(number) bool) (slots int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for key, l := range st.mu.big {
@@ -365,7 +366,9 @@ func (k *keys) drop(st *stripe, gone func(number) bool) {
 			i++
 		}
 	}
+	slots = len(st.mu.slots)
 	k.shrinkLocked(st)
+	return slots
 }
 
 // dropReadersLocked takes readers out of a slot's record, and reports whether

@@ -142,7 +142,10 @@ func (t *Table) Close(s *session.Session) {
 		t.send(c, o)
 	}
 	t.Off(s)
-	t.clients.leave(c) // Sweep takes it out of the table
+	t.clients.leave(c) // a Sweep takes it out of the table
+	if t.keys.n.Load() <= sweepAtOnce {
+		t.Sweep()
+	}
 }
 
 // Caching is CLIENT CACHING: it decides for the next command, or transaction.
