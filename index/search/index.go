@@ -232,7 +232,7 @@ func (ix *Index) Close() error {
 		return nil
 	}
 	ix.closed = true
-	ix.endAll()
+	ix.EndWatches()
 	var err error
 	for _, a := range ix.vecs {
 		err = errors.Join(err, a.vectors.Close())

@@ -267,8 +267,8 @@ func (ws *watches) endLocked(w *Watch) {
 	}
 }
 
-// endAll ends every watch: the index is going.
-func (ix *Index) endAll() {
+// EndWatches ends every watch: the index is going.
+func (ix *Index) EndWatches() {
 	ws := &ix.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

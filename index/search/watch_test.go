@@ -291,17 +291,7 @@ func TestNoWriteIsMissedWhileASearchRuns(t *testing.T) {
 				t.Fatalf("round %d, search %d: %q is now %q", round, i, h.answer, now)
 			}
 		}
-		ix.endAllForTest()
-	}
-}
-
-// endAllForTest ends what is watched, as a drop would.
-func (ix *Index) endAllForTest() {
-	ws := &ix.watches
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	for _, w := range ws.mu.byName {
-		ws.endLocked(w)
+		ix.EndWatches()
 	}
 }
 

@@ -200,6 +200,7 @@ func (c *Catalog) Drop(name string) error {
 // retire closes an index in the background: a long search may still use it.
 func (c *Catalog) retire(ix *Index) {
 	ix.stop.Store(true)
+	ix.search.EndWatches() // who keeps an answer hears of it before the drop is acknowledged
 	c.wg.Go(func() { _ = ix.search.Close() })
 }
 
