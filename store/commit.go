@@ -23,7 +23,10 @@ const (
 	ClassModule  Class = 'd' // of types that are a module's in Redis: JSON
 	ClassExpired Class = 'x'
 	ClassEvicted Class = 'e'
-	ClassNew     Class = 'n' // a key that was not there before; not a change of its own
+	ClassMiss    Class = 'm' // these four are told by Notices only: they are no changes of their own
+	ClassNew     Class = 'n'
+	ClassOver    Class = 'o'
+	ClassRetyped Class = 'c'
 )
 
 // Event says that a key changed.
@@ -36,6 +39,21 @@ type Event struct {
 	Entry *Entry // the entry after the change, nil where the key is gone
 	Quiet bool   // nothing that a reader of the key would notice, see Tx.ChangedQuietly
 	Wakes bool   // quiet, but what clients wait for may be there now
+
+	// Fields are the fields of a hash that it is about, where notifications want
+	// to know (see Tx.Fields).
+	Fields [][]byte
+}
+
+// Notice is an event that only keyspace notifications tell: a key was made, was
+// replaced by another value, or was not found. Nothing changes by it beside what
+// events say.
+type Notice struct {
+	At    int // how many of the commit's events come before it
+	DB    int
+	Key   string
+	Class Class
+	Name  string
 }
 
 // Effect is a command that repeats a change exactly: what the log stores.
@@ -49,7 +67,8 @@ type Commit struct {
 	Origin  uint64 // client that caused it, 0 for the server itself
 	Events  []Event
 	Effects []Effect
-	Served  bool // those who wait for the keys have been served, see Tx.Served
+	Notices []Notice // only where Keyspace.SetNotices asks for them
+	Served  bool     // those who wait for the keys have been served, see Tx.Served
 
 	deferred []Deferred
 }

@@ -41,6 +41,8 @@ type Keyspace struct {
 	expired   atomic.Uint64
 	evicted   atomic.Uint64
 	observers []Observer     // fixed before the first Tx
+	noticer   Noticer        // fixed before the first Tx
+	wanted    atomic.Uint32  // a Wanted
 	counted   []func() int64 // memory held elsewhere; fixed before the first Tx
 	shards    [Shards]shard
 }

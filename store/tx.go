@@ -16,6 +16,7 @@ type Tx struct {
 	Now     int64 // one moment for the whole Tx
 	DB      int   // database of every key named from now on
 	NoTouch bool  // look-ups leave the access words alone (CLIENT NO-TOUCH)
+	NoMiss  bool  // look-ups that find nothing are no event (OBJECT)
 
 	ks       *Keyspace
 	held     [Shards / 64]uint64
@@ -124,12 +125,16 @@ func (tx *Tx) publish() []Deferred {
 	c.deferred = c.deferred[:0]
 	if len(c.Events) == 0 && len(c.Effects) == 0 {
 		c.Served = false
+		if len(c.Notices) > 0 {
+			tx.publishNotices()
+		}
 		return nil
 	}
 	c.Seq, c.At = tx.ks.seq.Add(1), tx.Now
 	for _, o := range tx.ks.observers {
 		o.Committed(c)
 	}
+	tx.publishNotices()
 	c.Events, c.Effects, c.Served = emptied(c.Events), emptied(c.Effects), false
 	return c.deferred
 }
@@ -272,6 +277,9 @@ func (tx *Tx) Get(key []byte) *Entry {
 	e := tx.Find(key)
 	if e == nil {
 		tx.misses++
+		if !tx.NoMiss {
+			tx.notice(WantMisses, ClassMiss, "keymiss", key)
+		}
 		if tx.setup.Word == evict.Density {
 			tx.shard(key).evict.Missed(tx.setup, tx.ks.hash(key), tx.Now)
 		}
@@ -313,8 +321,16 @@ func (tx *Tx) SetCost(e *Entry, ms int64) (ok bool) {
 // value for as long as the Tx lasts; after, its bytes may be in the record, and
 // only those.
 func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
-	e := tx.lookup(key)
-	if e != nil {
+	e, was := tx.put(key, o, keepTTL)
+	tx.Overwritten(e, was)
+	return e
+}
+
+// put is Put without a word about what was there before: its type, nil for
+// nothing.
+func (tx *Tx) put(key []byte, o object.Object, keepTTL bool) (e *Entry, was *object.Type) {
+	if e = tx.lookup(key); e != nil {
+		was = e.Type()
 		if !tx.NoTouch {
 			tx.touch(e)
 		}
@@ -322,7 +338,7 @@ func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
 		if !keepTTL && e.rec.expireAt() != 0 {
 			tx.SetExpire(e, 0)
 		}
-		return e
+		return e, was
 	}
 	e = tx.newEntry()
 	e.value = o
@@ -337,7 +353,7 @@ func (tx *Tx) Put(key []byte, o object.Object, keepTTL bool) *Entry {
 	} else {
 		e.fresh = true
 	}
-	return e
+	return e, nil
 }
 
 // KeepTTL is the expiry of PutString that leaves it as it is.

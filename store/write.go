@@ -176,6 +176,7 @@ func (tx *Tx) create(e *Entry, key []byte, h shape) {
 		tx.byRef[e.ref] = e
 	}
 	tx.schedule(e, h)
+	tx.notice(WantNew, ClassNew, "new", key)
 }
 
 // make allocates a record and writes its header and key.

@@ -92,6 +92,7 @@ func runHSet(status bool) func(*command.Ctx, keyFields) error {
 			e = c.Tx.Put(a.key, v, false)
 		}
 		c.Tx.Changed(e, store.ClassHash, "hset")
+		c.Tx.Fields(a.fields, 2)
 		if status {
 			c.W.Status("OK")
 		} else {
@@ -134,6 +135,7 @@ func putField(c *command.Ctx, e *store.Entry, v *hash.Value, a triple, event str
 		e = c.Tx.Put(a.key, v, false)
 	}
 	c.Tx.Changed(e, store.ClassHash, event)
+	c.Tx.Fields(c.Args[2:3], 1)
 }
 
 var hMSetCommand = &command.Spec{
@@ -264,14 +266,15 @@ func runHGetDel(c *command.Ctx, a hGetDelArgs) error {
 		return a.err
 	}
 	c.W.Array(len(a.fields))
-	n := 0
+	var room [8][]byte
+	gone := room[:0]
 	for _, name := range a.fields {
 		replyField(c, v, name)
 		if v != nil && v.Delete(name) {
-			n++
+			gone = append(gone, name)
 		}
 	}
-	fieldsDeleted(c, e, v, a.key, n)
+	fieldsDeleted(c, e, v, a.key, gone)
 	return nil
 }
 
@@ -385,25 +388,27 @@ func runHDel(c *command.Ctx, a keyFields) error {
 	if err != nil {
 		return err
 	}
-	n := 0
+	var room [8][]byte
+	gone := room[:0]
 	if v != nil {
 		for _, name := range a.fields {
 			if v.Delete(name) {
-				n++
+				gone = append(gone, name)
 			}
 		}
 	}
-	fieldsDeleted(c, e, v, a.key, n)
-	c.W.Int(int64(n))
+	fieldsDeleted(c, e, v, a.key, gone)
+	c.W.Int(int64(len(gone)))
 	return nil
 }
 
-// fieldsDeleted tells that n fields went, and the hash with the last of them.
-func fieldsDeleted(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, n int) {
-	if n == 0 {
+// fieldsDeleted tells that fields went, and the hash with the last of them.
+func fieldsDeleted(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, names [][]byte) {
+	if len(names) == 0 {
 		return
 	}
 	c.Tx.Changed(e, store.ClassHash, "hdel")
+	c.Tx.Fields(names, 1)
 	if v.Len() == 0 {
 		c.Tx.Delete(key, "del")
 	}

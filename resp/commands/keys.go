@@ -32,6 +32,14 @@ func look(c *command.Ctx, key []byte) *store.Entry {
 	return e
 }
 
+// inspect is look for OBJECT: that a key is not there is no event.
+func inspect(c *command.Ctx, key []byte) *store.Entry {
+	c.Tx.NoMiss = true
+	e := look(c, key)
+	c.Tx.NoMiss = false
+	return e
+}
+
 var delCommand = &command.Spec{
 	Name: "del", Arity: -2, Flags: command.Write, Keys: command.AllKeys, Group: command.GroupGeneric, Since: "1.0.0",
 	Summary: "Deletes one or more keys.",
@@ -325,10 +333,11 @@ func runRename(nx bool) func(*command.Ctx, pair) error {
 		free := string(a.a) != string(a.b) && (!nx || c.Tx.Find(a.b) == nil)
 		if free {
 			o, at := e.Value(), e.ExpireAt()
+			e, was := c.Tx.PutAnew(a.b, o)
 			c.Tx.Delete(a.a, "rename_from")
-			e = c.Tx.Put(a.b, o, false)
 			c.Tx.SetExpire(e, at)
 			c.Tx.Changed(e, store.ClassGeneric, "rename_to")
+			c.Tx.Overwritten(e, was)
 		}
 		switch {
 		case !nx:
@@ -404,9 +413,10 @@ func runCopy(c *command.Ctx, a copyArgs) error {
 	done := a.replace || c.Tx.Find(a.dst) == nil
 	if done {
 		at := e.ExpireAt()
-		e = c.Tx.Put(a.dst, e.Value().Clone(), false)
+		e, was := c.Tx.PutAnew(a.dst, e.Value().Clone())
 		c.Tx.SetExpire(e, at)
 		c.Tx.Changed(e, store.ClassGeneric, "copy_to")
+		c.Tx.Overwritten(e, was)
 	}
 	c.Tx.DB = from
 	replyDone(c, done)
@@ -446,12 +456,12 @@ func runMove(c *command.Ctx, a moveArgs) error {
 	c.Tx.DB = from
 	if done {
 		o, at := e.Value(), e.ExpireAt()
-		c.Tx.Delete(a.key, "move_from")
 		c.Tx.DB = a.db
 		e = c.Tx.Put(a.key, o, false)
+		c.Tx.DB = from
+		c.Tx.Delete(a.key, "move_from")
 		c.Tx.SetExpire(e, at)
 		c.Tx.Changed(e, store.ClassGeneric, "move_to")
-		c.Tx.DB = from
 	}
 	replyDone(c, done)
 	return nil
@@ -549,7 +559,7 @@ var objectCommand = &command.Spec{
 const maxEmbedded = 41
 
 func runObjectEncoding(c *command.Ctx, key []byte) error {
-	e := look(c, key)
+	e := inspect(c, key)
 	if e == nil {
 		c.W.Null()
 		return nil
@@ -563,7 +573,7 @@ func runObjectEncoding(c *command.Ctx, key []byte) error {
 }
 
 func runObjectFreq(c *command.Ctx, key []byte) error {
-	e := look(c, key)
+	e := inspect(c, key)
 	if e == nil {
 		c.W.Null()
 		return nil
@@ -577,7 +587,7 @@ func runObjectFreq(c *command.Ctx, key []byte) error {
 }
 
 func runObjectIdleTime(c *command.Ctx, key []byte) error {
-	e := look(c, key)
+	e := inspect(c, key)
 	if e == nil {
 		c.W.Null()
 		return nil
@@ -593,7 +603,7 @@ func runObjectIdleTime(c *command.Ctx, key []byte) error {
 }
 
 func runObjectRefCount(c *command.Ctx, key []byte) error {
-	if look(c, key) != nil {
+	if inspect(c, key) != nil {
 		c.W.Int(1) // Redis 8 shares no values any more, and neither does this
 	} else {
 		c.W.Null()
@@ -652,7 +662,7 @@ func parseMemoryUsage(p *args.Parser) []byte {
 }
 
 func runMemoryUsage(c *command.Ctx, key []byte) error {
-	if e := look(c, key); e != nil {
+	if e := c.Tx.Peek(key); e != nil {
 		c.W.Int(int64(e.Size()))
 	} else {
 		c.W.Null()

@@ -35,13 +35,29 @@ func asString(e *store.Entry) (*str.Value, error) {
 }
 
 // putString stores a copy of b under key, whose entry is e, nil where there is
-// none.
-func putString(c *command.Ctx, e *store.Entry, key, b []byte, keepTTL bool) *store.Entry {
-	at := int64(0)
-	if keepTTL {
-		at = store.KeepTTL
+// none, and leaves the time to live as it is.
+func putString(c *command.Ctx, e *store.Entry, key, b []byte) *store.Entry {
+	return c.Tx.PutString(e, key, b, store.KeepTTL)
+}
+
+// setString is Tx.PutString for commands that set a key whatever it holds: to
+// notifications that is another value, not a changed one.
+func setString(c *command.Ctx, e *store.Entry, key, b []byte, at int64) *store.Entry {
+	if e == nil {
+		return c.Tx.PutString(nil, key, b, at)
 	}
-	return c.Tx.PutString(e, key, b, at)
+	was := e.Type()
+	e = c.Tx.PutString(e, key, b, at)
+	c.Tx.Overwritten(e, was)
+	return e
+}
+
+// keptTTL is the expiry of a string that is set with or without KEEPTTL.
+func keptTTL(keep bool) int64 {
+	if keep {
+		return store.KeepTTL
+	}
+	return 0
 }
 
 // parseKey is the parse of commands that take one key and nothing else.
@@ -260,7 +276,15 @@ func runSet(c *command.Ctx, a setArgs) error {
 			return err
 		}
 	}
+	if a.get { // which is a read before the write
+		if _, err := asString(c.Tx.Get(a.key)); err != nil {
+			return err
+		}
+	}
 	e := c.Tx.Find(a.key)
+	if e != nil && a.cond >= ifEqual { // and so is this
+		c.Tx.Get(a.key)
+	}
 	if a.get || a.cond >= ifEqual {
 		v, err := asString(e)
 		if err != nil {
@@ -285,11 +309,11 @@ func runSet(c *command.Ctx, a setArgs) error {
 	}
 	switch {
 	case at == 0:
-		c.Tx.Changed(putString(c, e, a.key, a.value, a.keepTTL), store.ClassString, "set")
+		c.Tx.Changed(setString(c, e, a.key, a.value, keptTTL(a.keepTTL)), store.ClassString, "set")
 	case at <= c.Tx.Now:
 		deleteExpired(c, a.key)
 	default:
-		e = c.Tx.PutString(e, a.key, a.value, at)
+		e = setString(c, e, a.key, a.value, at)
 		c.Tx.Changed(e, store.ClassString, "set")
 		c.Tx.Changed(e, store.ClassGeneric, "expire")
 		c.Tx.Effect(wordSet, a.key, a.value, wordPXAT, decimal(at))
@@ -481,7 +505,7 @@ func runMSet(c *command.Ctx, pairs [][]byte) error {
 func mset(c *command.Ctx, pairs [][]byte) {
 	for i := 0; i < len(pairs); i += 2 {
 		key := pairs[i]
-		c.Tx.Changed(putString(c, c.Tx.Find(key), key, pairs[i+1], false), store.ClassString, "set")
+		c.Tx.Changed(setString(c, c.Tx.Find(key), key, pairs[i+1], 0), store.ClassString, "set")
 	}
 }
 
@@ -542,7 +566,7 @@ func runIncrBy(c *command.Ctx, a keyInt) error {
 		return err
 	}
 	var text [20]byte
-	e = putString(c, e, a.key, strconv.AppendInt(text[:0], n, 10), true)
+	e = putString(c, e, a.key, strconv.AppendInt(text[:0], n, 10))
 	c.Tx.Changed(e, store.ClassString, "incrby")
 	c.W.Int(n)
 	return nil
@@ -576,7 +600,7 @@ func runIncrByFloat(c *command.Ctx, a pair) error {
 	if err != nil {
 		return err
 	}
-	e = putString(c, e, a.a, text, true)
+	e = putString(c, e, a.a, text)
 	e.Value().(*str.Value).MarkPrinted()
 	c.Tx.Changed(e, store.ClassString, "incrbyfloat")
 	c.Tx.Effect(wordSet, a.a, text, wordKeepTTL)
@@ -771,7 +795,7 @@ func runSetNX(c *command.Ctx, a pair) error {
 		c.W.Int(0)
 		return nil
 	}
-	c.Tx.Changed(putString(c, nil, a.a, a.b, false), store.ClassString, "set")
+	c.Tx.Changed(setString(c, nil, a.a, a.b, 0), store.ClassString, "set")
 	c.W.Int(1)
 	return nil
 }
@@ -808,7 +832,7 @@ func runSetEx(name string) func(*command.Ctx, setExArgs) error {
 		if err != nil {
 			return err
 		}
-		e := c.Tx.PutString(c.Tx.Find(a.key), a.key, a.value, at)
+		e := setString(c, c.Tx.Find(a.key), a.key, a.value, at)
 		c.Tx.Changed(e, store.ClassString, "set")
 		c.Tx.Changed(e, store.ClassGeneric, "expire")
 		c.Tx.Effect(wordSet, a.key, a.value, wordPXAT, decimal(at))
@@ -831,7 +855,7 @@ func runGetSet(c *command.Ctx, a pair) error {
 		return err
 	}
 	replyBulk(c, v)
-	c.Tx.Changed(putString(c, e, a.a, a.b, false), store.ClassString, "set")
+	c.Tx.Changed(setString(c, e, a.a, a.b, 0), store.ClassString, "set")
 	c.Tx.Effect(wordSet, a.a, a.b)
 	return nil
 }

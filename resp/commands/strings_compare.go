@@ -73,7 +73,11 @@ func parseDelEx(p *args.Parser) (a delExArgs) {
 }
 
 func runDelEx(c *command.Ctx, a delExArgs) error {
-	e := c.Tx.Find(a.key)
+	find := c.Tx.Get
+	if a.cond == always { // then it is DEL
+		find = c.Tx.Find
+	}
+	e := find(a.key)
 	if e != nil && a.cond != always {
 		v, err := asString(e)
 		if err != nil {

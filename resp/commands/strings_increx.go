@@ -184,7 +184,7 @@ func runIncrEx(c *command.Ctx, a incrExArgs) error {
 		deleteExpired(c, a.key)
 		return nil
 	}
-	e = putString(c, e, a.key, text, true)
+	e = putString(c, e, a.key, text)
 	if a.float {
 		e.Value().(*str.Value).MarkPrinted()
 	}

@@ -95,17 +95,15 @@ func runMSetEx(c *command.Ctx, a mSetExArgs) error {
 	}
 	for i := 0; i < len(a.pairs); i += 2 {
 		key, value := a.pairs[i], a.pairs[i+1]
-		switch {
-		case at == 0:
-			c.Tx.Changed(putString(c, c.Tx.Find(key), key, value, a.keepTTL), store.ClassString, "set")
-		case at <= c.Tx.Now:
-			deleteExpired(c, key)
-		default:
-			e := c.Tx.PutString(c.Tx.Find(key), key, value, at)
-			c.Tx.Changed(e, store.ClassString, "set")
-			c.Tx.Changed(e, store.ClassGeneric, "expire")
-			c.Tx.Effect(wordSet, key, value, wordPXAT, decimal(at))
+		if at == 0 {
+			c.Tx.Changed(setString(c, c.Tx.Find(key), key, value, keptTTL(a.keepTTL)), store.ClassString, "set")
+			continue
 		}
+		// The time may be over: then the key is due at once, other than by SET.
+		e := setString(c, c.Tx.Find(key), key, value, at)
+		c.Tx.Changed(e, store.ClassGeneric, "expire")
+		c.Tx.Changed(e, store.ClassString, "set") // in this order, other than by SET
+		c.Tx.Effect(wordSet, key, value, wordPXAT, decimal(at))
 	}
 	c.W.Int(1)
 	return nil

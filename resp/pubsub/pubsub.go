@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/session"
@@ -22,7 +23,8 @@ type subscribers map[*session.Session]struct{}
 
 // Broker knows who is subscribed to what. The zero value is ready.
 type Broker struct {
-	mu struct {
+	listening atomic.Int64 // subscriptions to channels and patterns
+	mu        struct {
 		sync.Mutex
 		by [3]map[string]subscribers
 	}
@@ -57,7 +59,7 @@ func (b *Broker) Subscribe(s *session.Session, k Kind, name string) int {
 		m[name][s] = struct{}{}
 		st := stateOf(s)
 		st.names[k] = append(st.names[k], name)
-		count(s, k).Add(1)
+		b.counted(s, k, 1)
 	}
 	return total(s, k)
 }
@@ -86,7 +88,7 @@ func (b *Broker) unsubscribeLocked(s *session.Session, k Kind, name string) {
 			break
 		}
 	}
-	count(s, k).Add(-1)
+	b.counted(s, k, -1)
 }
 
 // Names lists what the session is subscribed to, oldest first.
@@ -110,23 +112,29 @@ func (b *Broker) Drop(s *session.Session) {
 			if len(b.mu.by[k][name]) == 0 {
 				delete(b.mu.by[k], name)
 			}
-			count(s, Kind(k)).Add(-1)
+			b.counted(s, Kind(k), -1)
 		}
 		st.names[k] = nil
 	}
 }
 
-type counter interface{ Add(int32) int32 }
-
-func count(s *session.Session, k Kind) counter {
+// counted adds n to the subscriptions of that kind.
+func (b *Broker) counted(s *session.Session, k Kind, n int32) {
 	switch k {
 	case Channel:
-		return &s.Subs
+		s.Subs.Add(n)
 	case Pattern:
-		return &s.PSubs
+		s.PSubs.Add(n)
+	case Shard:
+		s.SSubs.Add(n)
+		return
 	}
-	return &s.SSubs
+	b.listening.Add(int64(n))
 }
+
+// Listening reports whether anybody is subscribed to a channel or a pattern: if
+// not, a message need not even be made.
+func (b *Broker) Listening() bool { return b.listening.Load() > 0 }
 
 func total(s *session.Session, k Kind) int {
 	if k == Shard {

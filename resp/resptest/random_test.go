@@ -26,13 +26,34 @@ var (
 // real Redis that NEARCACHE_REDIS names, over several connections in both
 // protocol versions, and compares every reply and, now and then, all the data.
 // Each run is decided by its seed alone.
-func TestRandomCommandsAgree(t *testing.T) {
+func TestRandomCommandsAgree(t *testing.T) { newDuel(t).run(*randomSteps) }
+
+// TestRandomEventsAgree is the same with all keyspace notifications on: after
+// each command the events that it has caused are compared, one by one.
+func TestRandomEventsAgree(t *testing.T) {
+	d := newDuel(t)
+	for i := range d.events {
+		d.events[i] = dial(t, d.addrs[i], 3)
+		if v := d.events[i].DoMany(1, "PSUBSCRIBE", "__*"); v[0].Kind != resptest.Push {
+			t.Fatal(v)
+		}
+		conn := d.conns[0][i]
+		was := conn.Do("CONFIG", "GET", "notify-keyspace-events")
+		conn.Do("CONFIG", "SET", "notify-keyspace-events", "AKEmnocSTIV")
+		t.Cleanup(func() { conn.Do("CONFIG", "SET", "notify-keyspace-events", was.Elems[1].Text) })
+	}
+	d.conns[0][0].Do("CONFIG", "RESETSTAT")
+	d.conns[0][1].Do("CONFIG", "RESETSTAT")
+	d.run(*randomSteps / 4)
+}
+
+func newDuel(t *testing.T) *duel {
 	theirs := redisAddr(t)
 	ours := os.Getenv("NEARCACHE_ADDR")
 	if ours == "" {
 		ours = resptest.Start(t).Addr()
 	}
-	d := &duel{T: t, rng: rand.New(rand.NewPCG(*randomSeed, 0)), start: time.Now()}
+	d := &duel{T: t, rng: rand.New(rand.NewPCG(*randomSeed, 0)), start: time.Now(), addrs: [2]string{ours, theirs}}
 	for i, proto := range []int{2, 3, 2, 3} {
 		d.conns[i] = [2]*resptest.Conn{dial(t, ours, proto), dial(t, theirs, proto)}
 	}
@@ -51,15 +72,19 @@ func TestRandomCommandsAgree(t *testing.T) {
 		}
 	}
 	slices.Sort(d.names)
-	t.Logf("seed %d, %d steps, %d of %d commands", *randomSeed, *randomSteps, len(d.names), len(commandArgs))
+	return d
+}
+
+func (d *duel) run(steps int) {
+	d.Logf("seed %d, %d steps, %d of %d commands", *randomSeed, steps, len(d.names), len(commandArgs))
 	d.both(0, "FLUSHALL")
-	for i := range *randomSteps {
+	for i := range steps {
 		d.step()
 		if i%500 == 499 {
 			d.compareData()
 		}
 		if d.failures >= 20 {
-			t.Fatal("too many differences")
+			d.Fatal("too many differences")
 		}
 	}
 }
@@ -79,7 +104,9 @@ type duel struct {
 	*testing.T
 	rng      *rand.Rand
 	start    time.Time
+	addrs    [2]string
 	conns    [4][2]*resptest.Conn // ours and theirs
+	events   [2]*resptest.Conn    // subscribed to notifications, or nil
 	inMulti  [4]bool
 	names    []string
 	history  []string
@@ -125,6 +152,14 @@ func (d *duel) step() {
 	case 2:
 		args[d.rng.IntN(len(args))] = d.value()
 	}
+	if d.events[0] != nil && strings.EqualFold(args[0], "MSETEX") {
+		// A time that is over makes keys that are due, and go whenever the server likes.
+		for i, a := range args[:len(args)-1] {
+			if strings.EqualFold(a, "EXAT") || strings.EqualFold(a, "PXAT") {
+				args[i+1] = strconv.FormatInt(d.start.Add(time.Hour).UnixMilli(), 10)
+			}
+		}
+	}
 	switch name := strings.ToUpper(args[0]); name {
 	case "MULTI", "EXEC", "DISCARD":
 		if len(args) == 1 {
@@ -141,7 +176,18 @@ func (d *duel) both(c int, args ...string) {
 	ours := d.conns[c][0].Do(args...)
 	theirs := d.conns[c][1].Do(args...)
 	d.history = append(d.history, fmt.Sprintf("%d> %.200q -> %.200s", c, args, ours))
-	if d.same(args, ours, theirs) {
+	same := d.same(args, ours, theirs)
+	if d.events[0] != nil {
+		if !d.inMulti[0] && d.failures < 20 {
+			d.compareStats()
+		}
+		a, b := d.told(0), d.told(1)
+		if same && a != b {
+			same = false
+			d.Logf("ours tells\n%stheirs tells\n%s", a, b)
+		}
+	}
+	if same {
 		return
 	}
 	d.failures++
@@ -160,6 +206,33 @@ func (d *duel) both(c int, args ...string) {
 		}
 		d.inMulti[i] = false
 	}
+}
+
+// compareStats compares how many look-ups have found their key, and how many not.
+func (d *duel) compareStats() {
+	var got [2][]string
+	for i := range got {
+		for _, line := range strings.Split(d.conns[0][i].Do("INFO", "stats").Text, "\r\n") {
+			if strings.HasPrefix(line, "keyspace_") {
+				got[i] = append(got[i], line)
+			}
+		}
+	}
+	if len(got[0]) != 2 || !slices.Equal(got[0], got[1]) {
+		d.failures++
+		d.Errorf("ours %q, theirs %q after\n-- %s", got[0], got[1], strings.Join(d.history[len(d.history)-1:], "\n-- "))
+		d.conns[0][0].Do("CONFIG", "RESETSTAT")
+		d.conns[0][1].Do("CONFIG", "RESETSTAT")
+	}
+}
+
+// told lists the notifications that a server has sent, a line each.
+func (d *duel) told(i int) string {
+	var b strings.Builder
+	for _, v := range d.events[i].Drain() {
+		b.WriteString(v.String() + "\n")
+	}
+	return b.String()
 }
 
 // same compares two replies. Times may differ by the moments between the two
@@ -246,7 +319,13 @@ func (d *duel) compareData() {
 		for _, key := range slices.Concat(keys, typedKeys) {
 			d.both(1, "TYPE", key)
 			d.both(1, "PTTL", key)
-			switch d.conns[1][0].Do("TYPE", key).Text {
+			kind := d.conns[1][0].Do("TYPE", key).Text
+			if d.events[0] != nil {
+				d.conns[1][1].Do("TYPE", key)
+				d.told(0)
+				d.told(1)
+			}
+			switch kind {
 			case "hash":
 				d.both(1, "HGETALL", key)
 			case "zset":

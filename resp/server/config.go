@@ -205,7 +205,7 @@ var Settings = []*Setting{
 		Name: "notify-keyspace-events", Kind: String, Parse: parseNotify,
 		Help:  "which changes are published: K and E for the two kinds of channel, then letters for the events, A for most",
 		Field: func(c *Config) *Value { return &c.notify },
-		Apply: func(_ *Server, c *Config) error { c.notifier.flags.Store(uint32(c.notify.Int())); return nil },
+		Apply: func(s *Server, c *Config) error { c.notifier.set(uint32(c.notify.Int()), s.ks); return nil },
 	},
 
 	{
@@ -295,7 +295,7 @@ type Config struct {
 // they are made.
 func (c *Config) bind(s *Server) {
 	c.notifier.broker = s.env.PubSub
-	s.ks.Observe(&c.notifier)
+	s.ks.Notify(&c.notifier)
 	s.stats.probe = func() (used, netOut int64) { return s.ks.Used(), s.netOut() }
 	c.mu.Lock()
 	defer c.mu.Unlock()
