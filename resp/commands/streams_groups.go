@@ -35,7 +35,17 @@ func noKeyOrGroup(key, group []byte) resp.Error {
 // findGroup finds a group of a stream for writing; nil where there is no key or
 // no group.
 func findGroup(c *command.Ctx, key, group []byte) (*store.Entry, *stream.Value, *stream.Group, error) {
-	e, v, err := findStream(c, key)
+	return groupIn(c.Tx.Find(key), group)
+}
+
+// getGroup is findGroup for those who read a group's entries: to Redis, that is a
+// look-up for reading, whatever they change then.
+func getGroup(c *command.Ctx, key, group []byte) (*store.Entry, *stream.Value, *stream.Group, error) {
+	return groupIn(c.Tx.Get(key), group)
+}
+
+func groupIn(e *store.Entry, group []byte) (*store.Entry, *stream.Value, *stream.Group, error) {
+	v, err := asStream(e)
 	if v == nil {
 		return nil, nil, nil, err
 	}
@@ -291,7 +301,7 @@ var xAckCommand = &command.Spec{
 }
 
 func runXAck(c *command.Ctx, a groupIDs) error {
-	e, _, g, err := findGroup(c, a.key, a.group)
+	e, _, g, err := getGroup(c, a.key, a.group)
 	if err != nil {
 		return err
 	}
@@ -325,7 +335,7 @@ var xAckDelCommand = &command.Spec{
 }
 
 func runXAckDel(c *command.Ctx, a refIDs) error {
-	e, v, g, err := findGroup(c, a.key, a.group)
+	e, v, g, err := getGroup(c, a.key, a.group)
 	if err != nil {
 		return err
 	}

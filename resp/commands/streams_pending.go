@@ -242,7 +242,7 @@ func parseXClaim(l [][]byte, now int64) (a xClaim, err error) {
 }
 
 func runXClaim(c *command.Ctx, k keyGroupRest) error {
-	e, v, g, err := findGroup(c, k.key, k.group)
+	e, v, g, err := getGroup(c, k.key, k.group)
 	if err != nil {
 		return err
 	}
@@ -416,7 +416,7 @@ func parseXAutoClaim(p *args.Parser) xAutoClaim {
 }
 
 func runXAutoClaim(c *command.Ctx, a xAutoClaim) error {
-	e, v, g, err := findGroup(c, a.key, a.group)
+	e, v, g, err := getGroup(c, a.key, a.group)
 	if err != nil {
 		return err
 	}

@@ -249,7 +249,7 @@ func runXRead(c *command.Ctx, a xRead) error {
 		if r.full() {
 			break
 		}
-		e := c.Tx.Peek(key)
+		e := c.Tx.Get(key) // which Redis counts a second time
 		v, err := asStream(e)
 		if err != nil {
 			return err

@@ -42,8 +42,7 @@ func TestRandomEventsAgree(t *testing.T) {
 		conn.Do("CONFIG", "SET", "notify-keyspace-events", "AKEmnocSTIV")
 		t.Cleanup(func() { conn.Do("CONFIG", "SET", "notify-keyspace-events", was.Elems[1].Text) })
 	}
-	d.conns[0][0].Do("CONFIG", "RESETSTAT")
-	d.conns[0][1].Do("CONFIG", "RESETSTAT")
+	d.resetStats()
 	d.run(*randomSteps / 4)
 }
 
@@ -178,13 +177,19 @@ func (d *duel) both(c int, args ...string) {
 	d.history = append(d.history, fmt.Sprintf("%d> %.200q -> %.200s", c, args, ours))
 	same := d.same(args, ours, theirs)
 	if d.events[0] != nil {
-		if !d.inMulti[0] && d.failures < 20 {
+		a, b := d.told(0), d.told(1)
+		switch {
+		case hasError(ours): // whether a key was looked up before an argument was found wrong is no matter
+			a, b = withoutMisses(a), withoutMisses(b)
+			d.resetStats()
+		case strings.EqualFold(args[0], "SPOP") || strings.EqualFold(args[0], "EXEC"): // Redis looks up twice what SPOP takes as a whole
+			d.resetStats()
+		default:
 			d.compareStats()
 		}
-		a, b := d.told(0), d.told(1)
-		if same && a != b {
+		if same && !slices.Equal(a, b) {
 			same = false
-			d.Logf("ours tells\n%stheirs tells\n%s", a, b)
+			d.Logf("ours tells\n%s\ntheirs tells\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 		}
 	}
 	if same {
@@ -212,7 +217,7 @@ func (d *duel) both(c int, args ...string) {
 func (d *duel) compareStats() {
 	var got [2][]string
 	for i := range got {
-		for _, line := range strings.Split(d.conns[0][i].Do("INFO", "stats").Text, "\r\n") {
+		for _, line := range strings.Split(d.events[i].Do("INFO", "stats").Text, "\r\n") {
 			if strings.HasPrefix(line, "keyspace_") {
 				got[i] = append(got[i], line)
 			}
@@ -221,18 +226,30 @@ func (d *duel) compareStats() {
 	if len(got[0]) != 2 || !slices.Equal(got[0], got[1]) {
 		d.failures++
 		d.Errorf("ours %q, theirs %q after\n-- %s", got[0], got[1], strings.Join(d.history[len(d.history)-1:], "\n-- "))
-		d.conns[0][0].Do("CONFIG", "RESETSTAT")
-		d.conns[0][1].Do("CONFIG", "RESETSTAT")
+		d.resetStats()
 	}
 }
 
-// told lists the notifications that a server has sent, a line each.
-func (d *duel) told(i int) string {
-	var b strings.Builder
-	for _, v := range d.events[i].Drain() {
-		b.WriteString(v.String() + "\n")
+func (d *duel) resetStats() {
+	for _, conn := range d.events {
+		conn.Do("CONFIG", "RESETSTAT")
 	}
-	return b.String()
+}
+
+// told lists the notifications that a server has sent.
+func (d *duel) told(i int) (l []string) {
+	for _, v := range d.events[i].Drain() {
+		l = append(l, v.String())
+	}
+	return l
+}
+
+func withoutMisses(l []string) []string {
+	return slices.DeleteFunc(l, func(s string) bool { return strings.Contains(s, "keymiss") })
+}
+
+func hasError(v resptest.Value) bool {
+	return v.Kind == resptest.Error || slices.ContainsFunc(v.Elems, hasError)
 }
 
 // same compares two replies. Times may differ by the moments between the two
