@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/bench/load"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
+	"github.com/nearcache/nearcache/bench/types"
 )
 
 // benches are what `nearcache bench` measures.
@@ -19,6 +20,7 @@ var benches = []struct {
 	{"ann", "measures the vector indexes beside other libraries", ann.Run},
 	{"load", "measures servers under load, beside Redis", load.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
+	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
 	{"tracking", "whether copies in clients stay true, and what that costs", tracking.Run},
 }
 
