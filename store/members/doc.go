@@ -1,7 +1,8 @@
-// Package members holds the members of a large set or sorted set: bytes with a
-// head of fixed size (a score), found by their hash.
+// Package members holds the members of a large set or sorted set, and the fields
+// of a hash: bytes with a head of fixed size (a score) or a tail (a value), found by
+// their hash.
 //
-//	arena: pages of records [head | length, mark | member]
+//	arena: pages of records [head | length, mark | member | length, tail]
 //	         ▲ Ref
 //	index: hash of member → Ref, in tables that split
 //
@@ -10,5 +11,5 @@
 // grows a table at a time, so that no single Add takes long.
 //
 // The mark is a bit beside the member: equal bytes with different marks are
-// different members. A Table is guarded by its key's shard.
+// different members, but in a table with tails. A Table is guarded by its key's shard.
 package members

@@ -1,6 +1,9 @@
 package members
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // index finds the record of a member. It is a hash table in pieces, so that it
 // grows without a pause: the first bits of a hash choose a piece, which is split
@@ -109,6 +112,16 @@ func (x *index) grow(a *arena, p *piece) {
 	}
 }
 
+// replace puts another record of the same member in the place of one.
+func (x *index) replace(r, by Ref, h uint64) {
+	p := x.piece(h)
+	i, mask := p.home(h), len(p.refs)-1
+	for p.refs[i] != r {
+		i = (i + 1) & mask
+	}
+	p.refs[i] = by
+}
+
 // remove takes out a record that is there.
 func (x *index) remove(a *arena, r Ref, h uint64) {
 	p := x.piece(h)
@@ -142,6 +155,22 @@ func (x *index) resize(a *arena, p *piece, slots int) {
 			p.put(r, HashOf(a.member(r)))
 		}
 	}
+}
+
+// clone is an index of the same Refs.
+func (x *index) clone() index {
+	c := *x
+	c.dir = make([]*piece, len(x.dir))
+	for i, p := range x.dir {
+		if i > 0 && p == x.dir[i-1] {
+			c.dir[i] = c.dir[i-1]
+			continue
+		}
+		q := *p
+		q.refs, q.tags = slices.Clone(p.refs), slices.Clone(p.tags)
+		c.dir[i] = &q
+	}
+	return c
 }
 
 // scan visits the records with hashes from cursor on until about count were

@@ -15,6 +15,11 @@ type Table struct {
 // New makes an empty table of records with heads of so many bytes.
 func New(head int) *Table { return &Table{arena: arena{head: head}} }
 
+// NewTailed makes an empty table whose members have tails: bytes of any length, the
+// values of a hash. The mark then says something of the tail, and a member is what
+// its bytes are.
+func NewTailed() *Table { return &Table{arena: arena{tails: true}} }
+
 // Len is the number of members.
 func (t *Table) Len() int { return t.n }
 
@@ -33,10 +38,34 @@ func (t *Table) Find(member []byte, mark bool, h uint64) Ref {
 
 // Add makes a record of a member that is not there, its head of zeros.
 func (t *Table) Add(member []byte, mark bool, h uint64) Ref {
-	r := t.arena.add(member, mark)
+	r := t.arena.add(member, mark, nil)
 	t.index.insert(&t.arena, r, h)
 	t.n++
 	return r
+}
+
+// AddTailed is Add with a tail.
+func (t *Table) AddTailed(member []byte, mark bool, tail []byte, h uint64) Ref {
+	r := t.arena.add(member, mark, tail)
+	t.index.insert(&t.arena, r, h)
+	t.n++
+	return r
+}
+
+// Tail is the tail of a record, which may be written to. It is valid until the
+// record changes.
+func (t *Table) Tail(r Ref) []byte { return t.arena.tail(r) }
+
+// SetTail gives a record another tail, which is not of the table, and mark. It
+// returns the record, which may be another one then.
+func (t *Table) SetTail(r Ref, mark bool, tail []byte, h uint64) Ref {
+	if t.arena.setTail(r, mark, tail) {
+		return r
+	}
+	by := t.arena.add(t.arena.member(r), mark, tail)
+	t.index.replace(r, by, h)
+	t.arena.drop(r)
+	return by
 }
 
 // Remove takes out a record that is there.
@@ -57,6 +86,12 @@ func (t *Table) Member(r Ref) []byte { return t.arena.member(r) }
 
 // Marked is the mark of a record.
 func (t *Table) Marked(r Ref) bool { return t.arena.at(r)[t.arena.head]&1 != 0 }
+
+// Clone is a copy that shares no memory with the table. Its records have the same
+// Refs.
+func (t *Table) Clone() *Table {
+	return &Table{arena: t.arena.clone(), index: t.index.clone(), n: t.n}
+}
 
 // minSparse is the size below which nothing is gained by moving to less memory.
 const minSparse = 256 << 10

@@ -36,8 +36,10 @@ func validate(t *testing.T, x *Table, model map[string]uint64) {
 		t.Fatalf("pieces of %d bytes, %d counted", size, x.index.bytes)
 	}
 	held := 0
-	for _, page := range x.arena.pages {
-		held += cap(page)
+	for _, pages := range [][][]byte{x.arena.pages, x.arena.lone} {
+		for _, page := range pages {
+			held += cap(page)
+		}
 	}
 	if held != x.arena.held {
 		t.Fatalf("pages of %d bytes, %d counted", held, x.arena.held)
@@ -111,6 +113,70 @@ func TestTablesAgreeWithMaps(t *testing.T) {
 					validate(t, x, model)
 				}
 			}
+		})
+	}
+}
+
+// TestTailsAgreeWithAMap changes members' tails and marks.
+func TestTailsAgreeWithAMap(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 2))
+			type value struct {
+				mark bool
+				tail string
+			}
+			x, model := NewTailed(), map[string]value{}
+			check := func(x *Table) {
+				t.Helper()
+				if x.Len() != len(model) {
+					t.Fatalf("%d members, want %d", x.Len(), len(model))
+				}
+				live := 0
+				x.Each(func(r Ref) bool {
+					if want := model[string(x.Member(r))]; string(x.Tail(r)) != want.tail || x.Marked(r) != want.mark {
+						t.Fatalf("%q: %.50q %v, want %.50q %v", x.Member(r), x.Tail(r), x.Marked(r), want.tail, want.mark)
+					}
+					live += int(x.arena.unitsOf(r)) * unit
+					return true
+				})
+				if live != x.arena.live {
+					t.Fatalf("%d bytes live, %d counted", live, x.arena.live)
+				}
+			}
+			for step := range 20_000 {
+				name := fmt.Sprint("name", rng.IntN(500))
+				v := value{rng.IntN(2) == 0, strings.Repeat("v", rng.IntN([]int{8, 200, 3000, 40_000}[rng.IntN(40)/13]))}
+				h := HashOf([]byte(name))
+				r := x.Find([]byte(name), false, h)
+				_, there := model[name]
+				switch {
+				case (r != 0) != there:
+					t.Fatalf("step %d: %s is found: %v, want %v", step, name, r != 0, there)
+				case !there:
+					x.AddTailed([]byte(name), v.mark, []byte(v.tail), h)
+					model[name] = v
+				case rng.IntN(4) == 0:
+					x.Remove(r, h)
+					delete(model, name)
+				default:
+					if by := x.SetTail(r, v.mark, []byte(v.tail), h); by != x.Find([]byte(name), true, h) {
+						t.Fatalf("step %d: %s is not found where it is", step, name)
+					}
+					model[name] = v
+				}
+				if step%2000 == 0 {
+					check(x)
+				}
+			}
+			c := x.Clone()
+			check(c)
+			for name := range model {
+				h := HashOf([]byte(name))
+				c.SetTail(c.Find([]byte(name), false, h), false, []byte("other"), h)
+			}
+			check(x)
 		})
 	}
 }

@@ -115,10 +115,11 @@ func (v *Value) Clone() object.Object {
 		c.small = slices.Clone(v.small)
 		return c
 	}
-	c.t = copyTable(v.t)
+	c.t = v.t.Clone()
 	return c
 }
 
+// copyTable is a table that holds the same and takes no more than it needs.
 func copyTable(t *members.Table) *members.Table {
 	c := members.New(0)
 	t.Each(func(r members.Ref) bool {
