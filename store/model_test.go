@@ -106,11 +106,12 @@ func (r *random) compare(t testing.TB, e *Entry, v *modelValue, what string) {
 		if !ok || h.Len() != len(v.fields) || e.Type() != hash.Type {
 			t.Fatalf("%s: %v, want %d fields", what, e.Value(), len(v.fields))
 		}
-		for i := range h.Len() {
-			if name, value := h.At(i); v.fields[name] != string(value) {
+		h.Each(func(name string, value []byte) bool {
+			if v.fields[name] != string(value) {
 				t.Fatalf("%s: field %s is %.20q, want %.20q", what, name, value, v.fields[name])
 			}
-		}
+			return true
+		})
 	case v.scores != nil:
 		z, ok := e.Value().(*zset.Value)
 		if !ok || z.Len() != len(v.scores) || e.Type() != zset.Type {
@@ -394,11 +395,12 @@ func TestWhatNobodyAnnouncesLeavesRecordsWhole(t *testing.T) {
 		s.update(key, func(tx *Tx) {
 			switch v := tx.Find([]byte(key)).Value().(type) {
 			case *hash.Value:
-				for i := range v.Len() {
-					if name, value := v.At(i); name[0] != 'f' || len(value) > 100 {
+				v.Each(func(name string, value []byte) bool {
+					if name[0] != 'f' || len(value) > 100 {
 						t.Fatalf("step %d: field %q of %d bytes", step, name, len(value))
 					}
-				}
+					return true
+				})
 			case *zset.Value:
 				n := 0
 				for it := v.From(0, false); it.Next(); n++ {

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"math"
-	"math/rand/v2"
 	"strconv"
 
 	"github.com/nearcache/nearcache/resp"
@@ -211,12 +210,14 @@ func runHGetAll(c *command.Ctx, key []byte) error {
 	if v != nil {
 		n = v.Len()
 	}
-	c.W.Map(n)
-	for i := range n {
-		name, value := v.At(i)
+	if c.W.Map(n); n == 0 {
+		return nil
+	}
+	v.Each(func(name string, value []byte) bool {
 		c.W.BulkString(name)
 		c.W.Bulk(value)
-	}
+		return true
+	})
 	return nil
 }
 
@@ -306,11 +307,13 @@ func runHList(reply func(c *command.Ctx, name string, value []byte)) func(*comma
 		if v != nil {
 			n = v.Len()
 		}
-		c.W.Array(n)
-		for i := range n {
-			name, value := v.At(i)
-			reply(c, name, value)
+		if c.W.Array(n); n == 0 {
+			return nil
 		}
+		v.Each(func(name string, value []byte) bool {
+			reply(c, name, value)
+			return true
+		})
 		return nil
 	}
 }
@@ -542,7 +545,7 @@ func runHRandField(c *command.Ctx, a hRandFieldArgs) error {
 			c.W.Null()
 			return nil
 		}
-		name, _ := v.At(rand.IntN(v.Len()))
+		name, _ := v.Random()
 		c.W.BulkString(name)
 		return nil
 	}
@@ -562,40 +565,24 @@ func runHRandField(c *command.Ctx, a hRandFieldArgs) error {
 	default:
 		c.W.Array(n)
 	}
-	reply := func(i int) {
-		name, value := v.At(i)
-		if !a.values {
-			c.W.BulkString(name)
-			return
-		}
-		if c.W.Proto() == 3 {
+	reply := func(name string, value []byte) bool {
+		if a.values && c.W.Proto() == 3 {
 			c.W.Array(2)
 		}
 		c.W.BulkString(name)
-		c.W.Bulk(value)
+		if a.values {
+			c.W.Bulk(value)
+		}
+		return a.count > 0 || c.W.Len()-start <= maxRandomReply
 	}
-	switch {
-	case a.count < 0:
-		for range n {
-			reply(rand.IntN(size))
-			if c.W.Len()-start > maxRandomReply {
-				c.W.Truncate(start)
-				return resp.ErrOutOfRange
-			}
-		}
-	case n == size:
-		for i := range n {
-			reply(i)
-		}
-	default:
-		// Knuth's algorithm S: each field is taken with the chance that leaves
-		// n of them in the end, in their order and without memory of its own.
-		for i, left := 0, n; left > 0; i++ {
-			if rand.IntN(size-i) < left {
-				reply(i)
-				left--
-			}
-		}
+	if a.count >= 0 {
+		v.Sample(n, reply)
+		return nil
+	}
+	v.Repeat(n, reply)
+	if c.W.Len()-start > maxRandomReply {
+		c.W.Truncate(start)
+		return resp.ErrOutOfRange
 	}
 	return nil
 }

@@ -614,12 +614,13 @@ func (p *ftSearch) allFields(h *hash.Value) {
 			p.w.Bulk(v)
 		}
 	}
-	for k := range h.Len() {
-		if name, value := h.At(k); !slices.Contains(yields, name) {
+	h.Each(func(name string, value []byte) bool {
+		if !slices.Contains(yields, name) {
 			p.w.BulkString(name)
 			p.w.Bulk(value)
 		}
-	}
+		return true
+	})
 }
 
 // distance is the row's distance in digits, which are valid until the next row.

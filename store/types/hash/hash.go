@@ -1,24 +1,31 @@
-// Package hash is the hash type: fields with values.
+// Package hash is the hash type: fields with values, which may have a time to live
+// of their own.
 //
-//	small                          large
-//	┌─────┬───────────────┐        fields: name and value, dense in a slice
-//	│flags│ n │ fields …  │        index:  name → place, where there are too many to look through
-//	└─────┴───────────────┘
-//	one run of bytes, as they came
+//	small                                   large
+//	┌─────┬───────────────────────┐         package members: name → value, with
+//	│flags│ n │ fields …          │         its time to live, if it has one
+//	└─────┴───────────────────────┘         due: the fields that have one, the
+//	one run of bytes, as they came          soonest first
 //
-// A [Value] is small up to 128 fields and 16 kB, and then large for good. Up to
-// [MaxListpackFields] short fields keep the order in which they came, as Redis'
-// listpack does; beyond, a removed field's place is taken by the last one. So a
-// random field costs O(1), and [Value.Scan], which walks from the end to the
-// start, returns every field that is there throughout.
+// A [Value] is small as long as Redis would keep it in a listpack, up to
+// [MaxListpackFields] short fields; with longer ones up to 128 fields and 16 kB. Then
+// it is large for good. In a record of the keyspace lie those of up to 128 fields and
+// 16 kB.
+//
+// A small hash keeps the order in which fields came, as Redis' listpack does. Once a
+// field has a time to live, fields stand in the order of these, the ones without
+// at the end, as in Redis' listpackex. A large one holds no Go pointer per field.
 //
 // Encoding follows Redis' limits, which are not those of small: a hash that once
 // had a value of more than 64 bytes is a hashtable for OBJECT ENCODING.
+//
+// Nothing here looks at a clock: fields that are due stay until [Value.Expire].
 package hash
 
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"github.com/nearcache/nearcache/store/object"
@@ -37,11 +44,11 @@ const (
 // return are valid until it is changed, and at most while its key's shard is
 // held; those that they are given may not be of the hash itself.
 type Value struct {
-	n     int    // fields, while t is nil
-	small []byte // while t is nil
-	own   []byte // the buffer that small moves to when it outgrows its place
-	last  cursor
-	t     *table
+	n      int    // fields, while t is nil
+	small  []byte // while t is nil
+	own    []byte // the buffer that small moves to when it outgrows its place
+	object bool   // was too large for a record once
+	t      *table
 }
 
 // New makes an empty hash.
@@ -50,90 +57,87 @@ func New() *Value { return &Value{small: make([]byte, headLen, 32)} }
 // Len is the number of fields.
 func (v *Value) Len() int {
 	if v.t != nil {
-		return len(v.t.fields)
+		return v.t.m.Len()
 	}
 	return v.n
 }
 
-// At is the field at place i, 0 to Len()-1. To walk over all of them one after
-// the other costs O(Len).
-func (v *Value) At(i int) (name string, value []byte) {
-	if v.t != nil {
-		return v.t.fields[i].name, v.t.fields[i].value
-	}
-	return v.at(v.seek(i))
-}
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // Get is the value of a field.
 func (v *Value) Get(name []byte) ([]byte, bool) {
-	return v.GetString(unsafe.String(unsafe.SliceData(name), len(name)))
-}
-
-// GetString is Get for a name that is a string.
-func (v *Value) GetString(name string) ([]byte, bool) {
 	if v.t != nil {
-		if i := v.t.find(name); i >= 0 {
-			return v.t.fields[i].value, true
-		}
-		return nil, false
+		return v.t.get(name)
 	}
 	p, ok := v.findSmall(name)
 	if !ok {
 		return nil, false
 	}
-	_, value := v.at(p)
-	return value, true
+	return v.small[p.valueStart:p.end:p.end], true
 }
 
-// Set stores a copy of value and reports whether the field is new.
-func (v *Value) Set(name, value []byte) bool {
-	var b block
-	return v.set(name, value, &b)
-}
+// GetString is Get for a name that is a string.
+func (v *Value) GetString(name string) ([]byte, bool) { return v.Get(bytesOf(name)) }
 
-// SetPairs stores copies of names and values in turn, and returns how many
-// fields are new.
-func (v *Value) SetPairs(pairs [][]byte) int {
-	n := len(pairs) / 2
-	if v.t == nil && n > MaxListpackFields {
-		v.spread(n)
-		v.t.hashed = true
+// Set stores a copy of value, without a time to live, and reports whether the field
+// is new.
+func (v *Value) Set(name, value []byte) bool { return v.set(name, value, false) }
+
+// SetKeeping is Set for a field that keeps the time to live that it has.
+func (v *Value) SetKeeping(name, value []byte) bool { return v.set(name, value, true) }
+
+func (v *Value) set(name, value []byte, keep bool) (isNew bool) {
+	long := len(name) > MaxListpackBytes || len(value) > MaxListpackBytes
+	if v.t == nil {
+		if long {
+			v.small[0] |= flagTable
+		}
+		p, there := v.findSmall(name)
+		if !there && v.n >= MaxListpackFields {
+			v.small[0] |= flagTable
+		}
+		if v.fits(name, value, !there) {
+			v.setSmall(name, value, p, there, keep)
+			return !there
+		}
+		v.spread()
 	}
-	b := block{pairs: pairs}
-	created := 0
-	for i := 0; i < 2*n; i += 2 {
-		b.at = i
-		if v.set(pairs[i], pairs[i+1], &b) {
+	return v.t.set(name, value, keep)
+}
+
+// SetPairs stores copies of names and values in turn, as Set does, and returns how
+// many fields are new.
+func (v *Value) SetPairs(pairs [][]byte) (created int) {
+	v.Expect(len(pairs) / 2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if v.Set(pairs[i], pairs[i+1]) {
 			created++
 		}
 	}
 	return created
 }
 
-func (v *Value) set(name, value []byte, b *block) bool {
-	long := len(name) > MaxListpackBytes || len(value) > MaxListpackBytes
-	if v.t == nil {
-		p, there := v.findSmall(unsafe.String(unsafe.SliceData(name), len(name)))
-		if v.fits(name, value, !there) {
-			v.setSmall(name, value, p, there)
-			if long {
-				v.small[0] |= flagTable
-			}
-			return !there
-		}
-		v.spread(v.n + 1)
+// Expect says that one command will set so many fields. It is where Redis may give
+// up the listpack before the first.
+func (v *Value) Expect(fields int) {
+	if v.t == nil && fields > MaxListpackFields {
+		v.small[0] |= flagTable
+		v.spread()
 	}
-	v.t.hashed = v.t.hashed || long
-	return v.t.set(name, value, b)
 }
 
-// spread makes a small hash a large one, with room for so many fields.
-func (v *Value) spread(room int) {
-	t := &table{fields: make([]field, 0, room), hashed: v.hashed()}
-	var b block
+// spread makes a small hash a large one.
+func (v *Value) spread() {
+	t := newTable()
 	for off := headLen; off < len(v.small); {
-		p := placeAt(v.small, off)
-		t.set(v.small[p.name:p.value], v.small[p.valueStart:p.end], &b)
+		p := v.placeAt(off)
+		name := v.small[p.name:p.value]
+		t.set(name, v.small[p.valueStart:p.end], false)
+		if p.at != 0 {
+			t.setExpiry(name, p.at)
+		}
 		off = p.end
 	}
 	*v = Value{t: t}
@@ -141,11 +145,10 @@ func (v *Value) spread(room int) {
 
 // Delete removes a field; false where there is none.
 func (v *Value) Delete(name []byte) bool {
-	s := unsafe.String(unsafe.SliceData(name), len(name))
 	if v.t != nil {
-		return v.t.delete(s)
+		return v.t.delete(name)
 	}
-	p, ok := v.findSmall(s)
+	p, ok := v.findSmall(name)
 	if ok {
 		v.change(p.start, p.end, 0)
 		v.setLen(v.n - 1)
@@ -153,43 +156,46 @@ func (v *Value) Delete(name []byte) bool {
 	return ok
 }
 
-// Scan visits about count fields from a cursor on and returns the next cursor;
-// 0 starts and ends. A small hash, or one in listpack form, is visited whole.
-func (v *Value) Scan(cursor uint64, count int, visit func(name string, value []byte)) uint64 {
-	n := v.Len()
-	if !v.hashed() || v.t == nil {
-		for i := range n {
-			visit(v.At(i))
+// Each calls f with every field until it returns false, in Redis' order where there
+// is one. The hash must not change meanwhile.
+func (v *Value) Each(f func(name string, value []byte) bool) {
+	if v.t != nil {
+		v.t.each(f)
+		return
+	}
+	for off := headLen; off < len(v.small); {
+		p := v.placeAt(off)
+		if !f(v.at(p)) {
+			return
 		}
-		return 0
+		off = p.end
 	}
-	// The cursor is how many places are left. A removal moves a field from the
-	// visited end into what is left, or not at all, so nothing is missed.
-	i := n
-	if cursor != 0 && cursor < uint64(n) {
-		i = int(cursor)
+}
+
+// Scan visits fields from a cursor on, some of about count of them, and returns the
+// next cursor; 0 starts and ends. A small hash is visited whole. What is there from
+// the first call to the last is visited.
+func (v *Value) Scan(cursor uint64, count int, visit func(name string, value []byte)) uint64 {
+	if v.t != nil {
+		return v.t.scan(cursor, count, visit)
 	}
-	for stop := max(0, i-count); i > stop; i-- {
-		visit(v.At(i - 1))
-	}
-	return uint64(i)
+	v.Each(func(name string, value []byte) bool {
+		visit(name, value)
+		return true
+	})
+	return 0
 }
 
 // Type implements object.Object.
 func (v *Value) Type() *object.Type { return Type }
 
-// hashed reports whether Redis would call the hash a hashtable.
-func (v *Value) hashed() bool {
-	if v.t != nil {
-		return v.t.hashed
-	}
-	return v.small[0]&flagTable != 0
-}
-
 // Encoding implements object.Object.
 func (v *Value) Encoding() string {
-	if v.hashed() {
+	switch {
+	case v.t != nil || v.small[0]&flagTable != 0:
 		return "hashtable"
+	case v.timed():
+		return "listpackex"
 	}
 	return "listpack"
 }
@@ -204,7 +210,10 @@ func (v *Value) Size() int {
 }
 
 // Pack implements object.Packable.
-func (v *Value) Pack() ([]byte, bool) { return v.small, v.t == nil }
+func (v *Value) Pack() ([]byte, bool) {
+	v.object = v.object || v.t != nil || v.n > maxSmall || len(v.small) > maxBytes
+	return v.small, !v.object
+}
 
 // Unpack implements object.Packable.
 func (v *Value) Unpack(b []byte) {
@@ -214,24 +223,40 @@ func (v *Value) Unpack(b []byte) {
 // Clone implements object.Object.
 func (v *Value) Clone() object.Object {
 	if v.t == nil {
-		return &Value{n: v.n, small: slices.Clone(v.small)}
+		return &Value{n: v.n, small: slices.Clone(v.small), object: v.object}
 	}
-	return &Value{t: v.t.copy()}
+	return &Value{t: v.t.clone()}
 }
 
-// rebuildPairs bounds the fields of one HSET that Rebuild emits.
+// rebuildPairs bounds the fields of one command that Rebuild emits.
 const rebuildPairs = 128
 
 // Rebuild implements object.Object.
 func (v *Value) Rebuild(key []byte, emit func(args ...[]byte)) {
-	n := v.Len()
-	args := make([][]byte, 0, 2+2*min(n, rebuildPairs))
-	for i := 0; i < n; i += rebuildPairs {
-		args = append(args[:0], []byte("HSET"), key)
-		for j := i; j < min(n, i+rebuildPairs); j++ {
-			name, value := v.At(j)
-			args = append(args, []byte(name), value)
+	var args [][]byte
+	head := 0
+	var at int64 // of the fields in args
+	flush := func() {
+		if len(args) > head {
+			if at != 0 {
+				args[5] = strconv.AppendInt(nil, int64(len(args)-head)/2, 10)
+			}
+			emit(args...)
 		}
-		emit(args...)
+		args = args[:0]
 	}
+	v.Each(func(name string, value []byte) bool {
+		when, _ := v.Expiry(bytesOf(name))
+		if len(args) == 0 || when != at || len(args) >= head+2*rebuildPairs {
+			flush()
+			at = when
+			if args = append(args, []byte("HSET"), key); at != 0 {
+				args = append(args[:0], []byte("HSETEX"), key, []byte("PXAT"), strconv.AppendInt(nil, at, 10), []byte("FIELDS"), nil)
+			}
+			head = len(args)
+		}
+		args = append(args, bytesOf(name), value)
+		return true
+	})
+	flush()
 }

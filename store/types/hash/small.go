@@ -1,26 +1,27 @@
 package hash
 
-import (
-	"encoding/binary"
-	"unsafe"
-)
+import "encoding/binary"
 
-// A small hash is a byte of flags, the number of fields, and the fields in the
-// order in which they came: length of the name, name, length of the value,
-// value. Lengths are varints. Flags that are not named here are free: a field's
-// own time to live would be one, with eight bytes more before each name.
+// A small hash is a byte of flags, the number of fields, and the fields: with
+// flagTimed when each dies (Unix ms, 0 for never), then length of the name, name,
+// length of the value, value. Lengths are varints.
 const (
 	headLen   = 3
 	flagTable = 1 // Redis would call it a hashtable
+	flagTimed = 2 // fields may have a time to live
 
-	maxSmall = 128      // fields
-	maxBytes = 16 << 10 // of all
+	timeLen  = 8
+	maxSmall = 128      // fields of one in a record, or with long fields
+	maxBytes = 16 << 10 // of all of these
 	maxValue = 8 << 10  // of a name or a value
 )
 
+func (v *Value) timed() bool { return v.small[0]&flagTimed != 0 }
+
 // place is where a field of a small hash lies.
 type place struct {
-	start      int // of the field, the name's length first
+	at         int64 // when it dies
+	start      int
 	name       int
 	value      int // of its length
 	valueStart int
@@ -28,8 +29,13 @@ type place struct {
 }
 
 // placeAt reads the field that starts at off.
-func placeAt(b []byte, off int) (p place) {
+func (v *Value) placeAt(off int) (p place) {
+	b := v.small
 	p.start = off
+	if v.timed() {
+		p.at = int64(binary.LittleEndian.Uint64(b[off:]))
+		off += timeLen
+	}
 	n, at := lengthAt(b, off)
 	p.name, p.value = at, at+n
 	n, p.valueStart = lengthAt(b, p.value)
@@ -58,43 +64,65 @@ func lengthSize(n int) int {
 
 // at are the name and value of a place.
 func (v *Value) at(p place) (name string, value []byte) {
-	b := v.small
-	return unsafe.String(unsafe.SliceData(b[p.name:]), p.value-p.name), b[p.valueStart:p.end:p.end]
+	return stringOf(v.small[p.name:p.value]), v.small[p.valueStart:p.end:p.end]
 }
 
 // findSmall looks a field up.
-func (v *Value) findSmall(name string) (p place, ok bool) {
+func (v *Value) findSmall(name []byte) (p place, ok bool) {
 	b := v.small
-	for off := headLen; off < len(b); off = p.end {
-		n, at := lengthAt(b, off)
-		if n == len(name) && string(b[at:at+n]) == name {
-			return placeAt(b, off), true
+	skip := 0
+	if v.timed() {
+		skip = timeLen
+	}
+	for off := headLen; off < len(b); {
+		n, at := lengthAt(b, off+skip)
+		if n == len(name) && string(b[at:at+n]) == string(name) {
+			return v.placeAt(off), true
 		}
 		size, start := lengthAt(b, at+n)
-		p.end = start + size
+		off = start + size
 	}
 	return place{}, false
 }
 
-// fits reports whether a small hash may take a new field, or take more bytes for
-// one that it has.
+// fits reports whether a small hash may take a new field, or another value for one
+// that it has.
 func (v *Value) fits(name, value []byte, isNew bool) bool {
-	return len(name) <= maxValue && len(value) <= maxValue &&
-		len(v.small)+len(name)+len(value)+6 <= maxBytes && (!isNew || v.n < maxSmall)
+	if v.small[0]&flagTable == 0 {
+		return !isNew || v.n < MaxListpackFields
+	}
+	return len(name) <= maxValue && len(value) <= maxValue && v.n <= maxSmall &&
+		len(v.small)+len(name)+len(value)+timeLen+6 <= maxBytes && (!isNew || v.n < maxSmall)
 }
 
-// setSmall is Set for a hash that fits.
-func (v *Value) setSmall(name, value []byte, p place, there bool) {
-	if there {
-		if p.end-p.valueStart == len(value) {
-			copy(v.small[p.valueStart:], value)
-			return
-		}
+// setSmall is set for a hash that fits.
+func (v *Value) setSmall(name, value []byte, p place, there, keep bool) {
+	switch {
+	case !there:
+		v.insert(len(v.small), 0, name, value)
+	case p.at != 0 && !keep: // behind those that have a time
+		v.change(p.start, p.end, 0)
+		v.setLen(v.n - 1)
+		v.insert(len(v.small), 0, name, value)
+	case p.end-p.valueStart == len(value):
+		copy(v.small[p.valueStart:], value)
+	default:
 		gap := v.change(p.value, p.end, lengthSize(len(value))+len(value))
 		copy(gap[binary.PutUvarint(gap, uint64(len(value))):], value)
-		return
 	}
-	gap := v.change(len(v.small), len(v.small), lengthSize(len(name))+len(name)+lengthSize(len(value))+len(value))
+}
+
+// insert puts a field at an offset.
+func (v *Value) insert(off int, at int64, name, value []byte) {
+	size := lengthSize(len(name)) + len(name) + lengthSize(len(value)) + len(value)
+	if v.timed() {
+		size += timeLen
+	}
+	gap := v.change(off, off, size)
+	if v.timed() {
+		binary.LittleEndian.PutUint64(gap, uint64(at))
+		gap = gap[timeLen:]
+	}
 	n := binary.PutUvarint(gap, uint64(len(name)))
 	n += copy(gap[n:], name)
 	n += binary.PutUvarint(gap[n:], uint64(len(value)))
@@ -109,7 +137,6 @@ func (v *Value) setLen(n int) {
 
 // change replaces the bytes lo to hi of small by size others, which it returns.
 func (v *Value) change(lo, hi, size int) []byte {
-	v.last = cursor{}
 	all := len(v.small) - (hi - lo) + size
 	old := v.small
 	if all > cap(v.small) {
@@ -124,20 +151,53 @@ func (v *Value) change(lo, hi, size int) []byte {
 	return v.small[lo : lo+size]
 }
 
-// cursor remembers the field that At has found last, so that a walk by At costs
-// no more than one through the bytes. The zero value remembers nothing.
-type cursor struct{ i, off int }
+// offsets appends where the fields of a small hash start.
+func (v *Value) offsets(dst []int32) []int32 {
+	for off := headLen; off < len(v.small); {
+		dst = append(dst, int32(off))
+		off = v.placeAt(off).end
+	}
+	return dst
+}
 
-// seek is the place of field i of a small hash.
-func (v *Value) seek(i int) place {
-	c := v.last
-	if c.off == 0 || c.i > i {
-		c = cursor{0, headLen}
+// time makes room for a time to live in each field.
+func (v *Value) time() {
+	if v.timed() {
+		return
 	}
-	p := placeAt(v.small, c.off)
-	for ; c.i < i; c.i++ {
-		p = placeAt(v.small, p.end)
+	old := v.small
+	b := make([]byte, headLen, len(old)+timeLen*v.n+32)
+	copy(b, old)
+	b[0] |= flagTimed
+	for off := headLen; off < len(old); {
+		p := v.placeAt(off)
+		b = append(b, make([]byte, timeLen)...)
+		b = append(b, old[off:p.end]...)
+		off = p.end
 	}
-	v.last = cursor{i, p.start}
-	return p
+	v.small, v.own = b, b
+}
+
+// setExpirySmall gives the field at a place a time to live, and the place that
+// goes with it.
+func (v *Value) setExpirySmall(p place, at int64) {
+	if p.at == at {
+		return
+	}
+	var room [2 * MaxListpackBytes]byte
+	field := append(room[:0], v.small[p.name-lengthSize(p.value-p.name):p.end]...)
+	v.change(p.start, p.end, 0)
+	off := len(v.small)
+	if at != 0 {
+		for off = headLen; off < len(v.small); {
+			q := v.placeAt(off)
+			if q.at == 0 || q.at >= at {
+				break
+			}
+			off = q.end
+		}
+	}
+	gap := v.change(off, off, timeLen+len(field))
+	binary.LittleEndian.PutUint64(gap, uint64(at))
+	copy(gap[timeLen:], field)
 }
