@@ -192,7 +192,8 @@ func TestAnotherKindOfPolicyBeginsAnew(t *testing.T) {
 func TestEvictingWhileThePolicyChanges(t *testing.T) {
 	t.Parallel()
 	ks := New(Options{})
-	ks.SetMaxMemory(200_000)
+	ks.SetMaxMemory(4 << 20) // room for the tables of lhd, and for a third of the keys
+	value := make([]byte, 4000)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -203,7 +204,7 @@ func TestEvictingWhileThePolicyChanges(t *testing.T) {
 				tx.Begin(ks, 0, 0)
 				tx.LockKey(key)
 				if tx.Get(key) == nil {
-					tx.Changed(tx.Put(key, str.New(key), false), ClassString, "set")
+					tx.Changed(tx.Put(key, str.Copy(value), false), ClassString, "set")
 				}
 				DoAll(tx.End())
 			}
