@@ -72,6 +72,11 @@ func contents(c *client) map[string]string {
 				case "SET":
 					fields["value"] = string(args[2])
 					return
+				case "HSETEX":
+					for i := 6; i < len(args); i += 2 {
+						fields[string(args[i])] = fmt.Sprintf("%s until %s", args[i+1], args[3])
+					}
+					return
 				case "SADD":
 					for _, m := range args[2:] {
 						fields[string(m)] = ""
@@ -259,7 +264,7 @@ func TestEffectsAndEvents(t *testing.T) {
 	f("HSET h f 1 g 2", "0 HSET h f 1 g 2", "h 0 hset h")
 	f("HSETNX h f 1", "", "")
 	f("HINCRBY h f 1", "0 HINCRBY h f 1", "h 0 hincrby h")
-	f("HINCRBYFLOAT h f 0.5", "0 HSET h f 2.5", "h 0 hincrbyfloat h")
+	f("HINCRBYFLOAT h f 0.5", "0 HSETEX h KEEPTTL FIELDS 1 f 2.5", "h 0 hincrbyfloat h")
 	f("HDEL h x", "", "")
 	f("HDEL h f", "0 HDEL h f", "h 0 hdel h")
 	f("HGETDEL h FIELDS 1 g", "0 HGETDEL h FIELDS 1 g", "h 0 hdel h, g 0 del h")
@@ -294,7 +299,7 @@ func TestEffectsOfOneCommitKeepTheirBytes(t *testing.T) {
 	effects, _ := log.take()
 	want := []string{
 		"0 SET f 1", "0 SET f 1.5 KEEPTTL", "0 SET f 1.75 KEEPTTL", "0 APPEND f 11", "0 SETRANGE f 0 9",
-		"0 HSET h f 1", "0 HSET h f 1.5", "0 HSET h f 1.75", "0 SET f 7", "0 SET f 8 PXAT 1800000010000",
+		"0 HSET h f 1", "0 HSETEX h KEEPTTL FIELDS 1 f 1.5", "0 HSETEX h KEEPTTL FIELDS 1 f 1.75", "0 SET f 7", "0 SET f 8 PXAT 1800000010000",
 	}
 	if !slices.Equal(effects, want) {
 		t.Fatalf("%q\nwant %q", effects, want)

@@ -15,6 +15,8 @@ var hashCommands = []*command.Spec{
 	hSetCommand, hSetNXCommand, hMSetCommand, hGetCommand, hMGetCommand, hGetAllCommand, hGetDelCommand,
 	hKeysCommand, hValsCommand, hLenCommand, hExistsCommand, hStrLenCommand, hDelCommand,
 	hIncrByCommand, hIncrByFloatCommand, hRandFieldCommand, hScanCommand,
+	hExpireCommand, hPExpireCommand, hExpireAtCommand, hPExpireAtCommand, hPersistCommand,
+	hTTLCommand, hPTTLCommand, hExpireTimeCommand, hPExpireTimeCommand, hGetExCommand, hSetExCommand,
 }
 
 // asHash is the hash of an entry, nil where there is no entry.
@@ -28,15 +30,25 @@ func asHash(e *store.Entry) (*hash.Value, error) {
 	return nil, resp.ErrWrongType
 }
 
-// findHash finds a hash for writing, nil where there is none.
+// findHash finds a hash for writing, nil where there is none. Fields that are past
+// their time go before anybody looks.
 func findHash(c *command.Ctx, key []byte) (*store.Entry, *hash.Value, error) {
-	e := c.Tx.Find(key)
-	v, err := asHash(e)
-	return e, v, err
+	return liveHash(c, c.Tx.Find(key))
 }
 
 // getHash finds a hash for reading, nil where there is none.
-func getHash(c *command.Ctx, key []byte) (*hash.Value, error) { return asHash(c.Tx.Get(key)) }
+func getHash(c *command.Ctx, key []byte) (*hash.Value, error) {
+	_, v, err := liveHash(c, c.Tx.Get(key))
+	return v, err
+}
+
+func liveHash(c *command.Ctx, e *store.Entry) (*store.Entry, *hash.Value, error) {
+	v, err := asHash(e)
+	if v != nil && v.NextExpiry() != 0 && !c.Tx.ExpireParts(e) {
+		return nil, nil, nil
+	}
+	return e, v, err
+}
 
 // triple is a key, a field and one more argument.
 type triple struct{ key, field, value []byte }
@@ -129,7 +141,7 @@ func putField(c *command.Ctx, e *store.Entry, v *hash.Value, a triple, event str
 	if v == nil {
 		v = hash.New()
 	}
-	v.Set(a.field, a.value)
+	v.SetKeeping(a.field, a.value)
 	if e == nil {
 		e = c.Tx.Put(a.key, v, false)
 	}
@@ -224,11 +236,8 @@ func runHGetAll(c *command.Ctx, key []byte) error {
 var hGetDelCommand = &command.Spec{
 	Name: "hgetdel", Arity: -5, Flags: command.Write | command.Fast, Keys: command.OneKey, Group: command.GroupHash, Since: "8.0.0",
 	Summary: "Returns the value of a field and deletes it from the hash.",
-	Args: []command.Arg{
-		keyArg,
-		{Name: "fields", Type: "block", Token: "FIELDS", Args: []command.Arg{{Name: "numfields", Type: "integer"}, fieldsArg}},
-	},
-	Bind: command.Bind(parseHGetDel, runHGetDel),
+	Args:    []command.Arg{keyArg, fieldsBlock},
+	Bind:    command.Bind(parseHGetDel, runHGetDel),
 }
 
 const (
@@ -460,8 +469,6 @@ var hIncrByFloatCommand = &command.Spec{
 	Bind:    command.Bind(parseTriple, runHIncrByFloat),
 }
 
-var wordHSet = []byte("HSET")
-
 func runHIncrByFloat(c *command.Ctx, a triple) error {
 	by, ok := parseLong(a.value)
 	switch {
@@ -484,7 +491,7 @@ func runHIncrByFloat(c *command.Ctx, a triple) error {
 		return err
 	}
 	putField(c, e, v, a, "hincrbyfloat")
-	c.Tx.Effect(wordHSet, a.key, a.field, a.value)
+	c.Tx.Effect(wordHSetEx, a.key, wordKeepTTL, wordFields, decimal(1), a.field, a.value)
 	c.W.Bulk(a.value)
 	return nil
 }

@@ -345,6 +345,10 @@ func (d *duel) compareData() {
 			switch kind {
 			case "hash":
 				d.both(1, "HGETALL", key)
+				d.both(1, "OBJECT", "ENCODING", key)
+				for _, f := range d.conns[1][0].Do("HKEYS", key).Elems {
+					d.both(1, "HPEXPIRETIME", key, "FIELDS", "1", f.Text)
+				}
 			case "zset":
 				d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
 				d.both(1, "OBJECT", "ENCODING", key)
@@ -461,6 +465,12 @@ func (d *duel) some(options ...[]string) []string {
 		}
 	}
 	return args
+}
+
+// shuffled joins options in any order.
+func (d *duel) shuffled(options ...[]string) []string {
+	d.rng.Shuffle(len(options), func(i, j int) { options[i], options[j] = options[j], options[i] })
+	return slices.Concat(options...)
 }
 
 func (d *duel) expiry() []string {
@@ -613,5 +623,9 @@ var commandArgs = map[string]func(d *duel) []string{
 	"hexpireat": hexpire((*duel).at), "hpexpireat": hexpire((*duel).atMillis),
 	"httl": hfields, "hpttl": hfields, "hexpiretime": hfields, "hpexpiretime": hfields, "hpersist": hfields,
 	"hgetdel": hfields,
-	"hgetex":  func(d *duel) []string { return args(d.hash(), d.expiry(), d.fields()) },
+	"hgetex":  func(d *duel) []string { return args(d.hash(), d.shuffled(d.expiry(), d.fields())) },
+	"hsetex": func(d *duel) []string {
+		ps := d.pairs(d.field)
+		return args(d.hash(), d.shuffled(d.expiry(), d.some([]string{d.pick("FXX", "FNX")}), args("FIELDS", strconv.Itoa(len(ps)/2), ps)))
+	},
 }
