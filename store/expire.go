@@ -19,8 +19,19 @@ func (sh *shard) publishNextExpiry() {
 	sh.nextExpiry.Store(next)
 }
 
+// NextDue is a time before which nothing is due, 0 where nothing has a time to live.
+func (ks *Keyspace) NextDue() int64 {
+	next := int64(0)
+	for i := range ks.shards {
+		if at := ks.shards[i].nextExpiry.Load(); at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	return next
+}
+
 // expireSlice bounds how long one shard is held by active expiry.
-const expireSlice = 256
+const expireSlice = 64
 
 // ExpireDue deletes keys, and parts of values, that are due, the earliest
 // first, at most limit of them (0: all), and returns how many. Shards without any
@@ -32,14 +43,8 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 	n, now := 0, ks.clock()
 	var tx *Tx // made for the first key that is due: mostly there is none
 	for limit == 0 || n < limit {
-		// The shards in the order of what is due in them next: a moment later
-		// than the earliest is as good, which saves to look at all for each key.
-		first := int64(0)
-		for i := range ks.shards {
-			if at := ks.shards[i].nextExpiry.Load(); at != 0 && (first == 0 || at < first) {
-				first = at
-			}
-		}
+		// Each millisecond in all shards before the next one in any.
+		first := ks.NextDue()
 		if first == 0 || first > now {
 			break
 		}
@@ -83,25 +88,37 @@ func (tx *Tx) expireDue(sh *shard, until int64) (n int) {
 // of its value are, or it is filed anew.
 func (tx *Tx) comeUp(s *space, ref slab.Ref) (n int) {
 	r := s.record(ref)
-	at := r.expireAt()
-	if at != 0 && at <= s.wheel.Now() {
+	if at := r.expireAt(); at != 0 && at <= s.wheel.Now() {
 		tx.expire(tx.entryOf(s, ref))
 		return 1
 	}
-	if r.meta()&metaParts != 0 {
+	at := s.deadline(ref)
+	if at != 0 && at <= s.wheel.Now() {
 		e := tx.entryOf(s, ref)
-		if x, ok := e.Value().(object.Expiring); ok {
-			if next := x.NextExpiry(); next != 0 && next <= s.wheel.Now() {
-				return tx.expireParts(e, x)
-			} else if next != 0 && (at == 0 || next < at) {
-				at = next
-			}
-		}
+		return tx.expireParts(e, e.Value().(object.Expiring))
 	}
 	if at != 0 {
 		s.wheel.Add(ref, at, s.wheel.Now())
 	}
 	return 0
+}
+
+// deadline is when something of a record is due: it, or the next part of its
+// value; 0 for never.
+func (s *space) deadline(ref slab.Ref) int64 {
+	r := s.record(ref)
+	at := r.expireAt()
+	if r.meta()&metaParts == 0 {
+		return at
+	}
+	e := Entry{s: s, ref: ref, rec: r}
+	if x, ok := e.Value().(object.Expiring); ok {
+		if next := x.NextExpiry(); next != 0 && (at == 0 || next < at) {
+			at = next
+		}
+	}
+	e.reset()
+	return at
 }
 
 var wordHDel = []byte("HDEL")

@@ -31,15 +31,19 @@ type Options struct {
 type Keyspace struct {
 	clock     Clock
 	seed      maphash.Seed
-	arena     *slab.Arena // of all records
+	arena     *slab.Arena    // of all records
+	cells     [groups]*cells // changed by who holds all shards
 	seq       atomic.Uint64
 	used      atomic.Int64 // of all shards, but for what they have pending
 	grain     atomic.Int64 // how much a shard may have pending
+	holes     atomic.Int64 // memory of the arena that is not keys', as of the last measure
+	outside   atomic.Int64 // memory that counted says, likewise
 	maxMemory atomic.Int64
 	eviction  eviction
 	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
 	expired   atomic.Uint64
 	evicted   atomic.Uint64
+	upkeep    upkeep
 	observers []Observer     // fixed before the first Tx
 	noticer   Noticer        // fixed before the first Tx
 	wanted    atomic.Uint32  // a Wanted
@@ -50,11 +54,13 @@ type Keyspace struct {
 type shard struct {
 	sync.Mutex
 	dbs        [Databases]*space // nil without a key
-	keys       int               // of all databases
+	index      int
+	keys       int // of all databases
 	evict      evict.Shard
 	watches    map[watchKey][]*Watch
 	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
 	bytes      atomic.Int64 // that the spaces hold; read without the lock
+	heap       atomic.Int64 // of these, what lies on the Go heap
 	pending    int64        // of bytes, not yet in Keyspace.used
 	_          [64]byte
 }
@@ -67,6 +73,7 @@ func New(o Options) *Keyspace {
 	}
 	ks.eviction.init()
 	for i := range ks.shards {
+		ks.shards[i].index = i
 		ks.shards[i].evict.Seed(rand.Uint64())
 	}
 	ks.grain.Store(maxGrain)
@@ -75,6 +82,9 @@ func New(o Options) *Keyspace {
 		panic(err)
 	}
 	ks.arena = arena
+	for i := range ks.cells {
+		ks.cells[i] = newCells(arena)
+	}
 	// For keyspaces that nobody closes: tests make many of them.
 	runtime.AddCleanup(ks, (*slab.Arena).Close, arena)
 	return ks
@@ -113,6 +123,3 @@ func (ks *Keyspace) ResetStats() {
 
 // SetActiveExpire switches the active side of expiry.
 func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }
-
-// discard gives back the memory of a space that was flushed.
-func (ks *Keyspace) discard(s *space) { s.release() }

@@ -41,10 +41,10 @@ func (v *eviction) init() {
 	v.since = time.Since
 }
 
-// Used is the memory accounted to data in bytes: keys, values and what
-// CountMemory added.
+// Used is the memory of all data in bytes: keys and values, what CountMemory
+// added, and, as of the last Maintain, the holes between keys.
 func (ks *Keyspace) Used() int64 {
-	n := ks.external()
+	n := ks.external() + ks.holes.Load()
 	for i := range ks.shards {
 		n += ks.shards[i].bytes.Load()
 	}
@@ -60,8 +60,11 @@ func (ks *Keyspace) external() int64 {
 	return n
 }
 
-// account adds to the memory of a shard, which is held.
-func (ks *Keyspace) account(sh *shard, n int64) {
+// account adds to the memory of a shard, which is held; heap of it is on the Go heap.
+func (ks *Keyspace) account(sh *shard, n, heap int64) {
+	if heap != 0 {
+		sh.heap.Add(heap)
+	}
 	if n == 0 {
 		return
 	}
@@ -93,6 +96,7 @@ func (ks *Keyspace) SetMaxMemory(n int64) {
 		sh.pending = 0
 		sh.Unlock()
 	}
+	ks.outside.Store(ks.external())
 	ks.press()
 }
 
@@ -167,7 +171,7 @@ func (ks *Keyspace) Learn() {
 // OverLimit reports whether more memory is used than maxmemory allows.
 func (ks *Keyspace) OverLimit() bool {
 	limit := ks.maxMemory.Load()
-	return limit > 0 && ks.used.Load()+Shards*ks.grain.Load()+ks.external() > limit
+	return limit > 0 && ks.used.Load()+Shards*ks.grain.Load()+ks.holes.Load()+ks.outside.Load() > limit
 }
 
 // Pressure holds a value once memory is over the limit and more is to be evicted

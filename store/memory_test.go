@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -135,11 +136,12 @@ func TestEvictionIsFairToShards(t *testing.T) {
 	s.ks.observers = nil
 	s.setPolicy("allkeys-lru")
 	const tagged, others = 8000, 2000
+	value := strings.Repeat("v", 100)
 	for i := range tagged {
-		s.set(fmt.Sprint("{tag}", i), "v")
+		s.set(fmt.Sprint("{tag}", i), value)
 	}
 	for i := range others {
-		s.set(fmt.Sprint("k", i), "v")
+		s.set(fmt.Sprint("k", i), value)
 	}
 	s.ks.SetMaxMemory(s.ks.Used() / 2)
 	for s.ks.OverLimit() {

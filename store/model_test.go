@@ -337,12 +337,16 @@ func TestKeyspaceIsAMap(t *testing.T) {
 				if r.rnd.IntN(20) == 0 {
 					r.ks.ExpireDue(0)
 				}
+				if r.rnd.IntN(20) == 0 {
+					r.ks.Maintain()
+				}
 				if i%200 == 0 {
 					r.all(t)
 				}
 			}
 			r.all(t)
 			r.testStore.all(func(tx *Tx) { tx.Flush(-1) })
+			r.ks.Maintain()
 			if st := r.ks.arena.Stats(); st.Mapped != 0 || r.ks.Used() != 0 {
 				t.Fatalf("an empty keyspace holds %d bytes and accounts %d", st.Mapped, r.ks.Used())
 			}
@@ -454,6 +458,7 @@ func FuzzKeyspace(f *testing.F) {
 		for len(in.b) > 0 {
 			r.step(t, &tx)
 		}
+		r.ks.Maintain()
 		r.all(t)
 	})
 }

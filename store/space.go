@@ -20,9 +20,9 @@ import (
 //	            └── a number ──► objects: Go objects that do not pack
 type space struct {
 	table
-	wheel   expire.Wheel
-	records slab.Heap
-	index   slab.Heap // of table and wheel
+	wheel     expire.Wheel
+	cells     *cells // of records
+	cellBytes int64
 
 	objects     []held
 	freeObjects []uint32
@@ -37,8 +37,10 @@ type space struct {
 	shard   *shard
 	db      int
 	counted int64 // bytes accounted to the shard
+	onHeap  int64 // likewise
 	touched bool  // by the Tx that holds the shard: is to be accounted
 	dead    bool  // flushed
+	whole   bool  // with all others of its cells
 }
 
 // held is a Go object and the size that is accounted for it.
@@ -47,12 +49,10 @@ type held struct {
 	size   int
 }
 
-func newSpace(a *slab.Arena, sh *shard, db int) *space {
-	s := &space{shard: sh, db: db}
-	s.records.Init(a)
-	s.index.Init(a)
-	s.table = table{arena: a, heap: &s.index}
-	s.wheel.Init(s, a, &s.index)
+func newSpace(ks *Keyspace, sh *shard, db int) *space {
+	s := &space{shard: sh, db: db, cells: ks.cells[sh.index/groupShards]}
+	s.table = table{arena: ks.arena}
+	s.wheel.Init(s, ks.arena)
 	return s
 }
 
@@ -61,21 +61,23 @@ func (s *space) SetPlace(ref slab.Ref, place uint32) { s.record(ref).setWheelPla
 
 func (s *space) record(ref slab.Ref) record { return record{s.arena.Pointer(ref)} }
 
-// holds is the memory that the space's keys take, in bytes. What the heaps keep
-// beyond that, pages that are not full and the room of the wheel, is in
-// Keyspace.Memory.
-func (s *space) holds() int64 {
+// holds is the memory that the space's keys take, in bytes, and how much of it is
+// on the Go heap. What is held beyond that is sampled by Keyspace.measure: pages
+// of cells that are not full, chunks of the wheel likewise, and the first page of
+// the table, which all shards have.
+func (s *space) holds() (n, heap int64) {
 	if s.n == 0 {
-		return 0
+		return 0, 0
 	}
-	return s.records.Used() + s.table.bytes + s.wheel.Bytes() + s.spanBytes + s.objectBytes +
-		int64(cap(s.objects))*int64(unsafe.Sizeof(held{})) + int64(cap(s.dir))*int64(unsafe.Sizeof(segment{}))
+	heap = s.objectBytes + int64(cap(s.objects))*int64(unsafe.Sizeof(held{})) + int64(cap(s.dir))*int64(unsafe.Sizeof(segment{}))
+	return s.cellBytes + s.table.bytes - slab.PageSize + int64(s.wheel.Len())*wheelShare + s.spanBytes + heap, heap
 }
 
 // alloc returns memory for a record of n bytes.
 func (s *space) alloc(n int) slab.Ref {
 	if n <= slab.MaxCell {
-		return s.records.Alloc(n)
+		s.cellBytes += int64(slab.Cell(n))
+		return s.cells.alloc(n)
 	}
 	span, err := s.arena.NewSpan(n)
 	if err != nil {
@@ -92,7 +94,8 @@ func (s *space) alloc(n int) slab.Ref {
 // free gives it back. n is the record's size.
 func (s *space) free(ref slab.Ref, n int) {
 	if n <= slab.MaxCell {
-		s.records.Free(ref, n)
+		s.cellBytes -= int64(slab.Cell(n))
+		s.cells.free(ref, n)
 		return
 	}
 	span := s.spans[ref]
@@ -213,12 +216,20 @@ func (s *space) count(r record, n int) {
 	}
 }
 
-// release gives all memory back. Nobody may use the space after.
-func (s *space) release() {
+// release gives all memory back, but the cells of records where whole is set:
+// those go with all others of their heap. Nobody may use the space after.
+func (s *space) release(whole bool) {
 	for _, span := range s.spans {
 		span.Release()
 	}
-	s.records.Reset()
-	s.index.Reset()
+	if !whole {
+		s.each(func(ref slab.Ref) {
+			if n := s.record(ref).size(); n <= slab.MaxCell {
+				s.cells.free(ref, n)
+			}
+		})
+	}
+	s.table.reset()
+	s.wheel.Reset()
 	s.objects, s.spans = nil, nil
 }

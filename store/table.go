@@ -15,16 +15,15 @@ import (
 // The upper bits of a hash choose the segment, the bits below them its bucket,
 // so that hashes grow through the table from begin to end. A bucket that is full
 // goes on in the next. As a slot knows its hash, a table grows, shrinks and
-// deletes without a look at the records; and as it grows a segment at a time
-// (16 kB at most, by an eighth to a quarter, then it splits in two: extendible
-// hashing of Fagin, Nievergelt, Pippenger and Strong, 1979), nobody waits longer
-// than some 10 µs for that.
+// deletes without a look at the records; and as it grows a segment at a time (by
+// a page or two, up to 64 kB, then it splits in two: extendible hashing of Fagin,
+// Nievergelt, Pippenger and Strong, 1979), nobody waits longer than some 50 µs for
+// that.
 //
 // A scan goes through the hashes in their order, whatever happens to the table:
 // its cursor is a hash. A key that is there throughout is visited once.
 type table struct {
 	arena *slab.Arena
-	heap  *slab.Heap
 	dir   []segment // one for each value of the upper depth bits; neighbours may share one
 	depth uint8
 	n     int
@@ -36,7 +35,7 @@ type table struct {
 type segment struct {
 	buckets unsafe.Pointer
 	ref     slab.Ref
-	size    uint32 // buckets
+	size    uint32 // buckets, whole pages of them
 	n       uint32 // slots in use
 	depth   uint8  // bits of the hash that all have in common
 }
@@ -51,14 +50,15 @@ const (
 
 	bucketSlots = 8
 	bucketSize  = 64
-	maxSegment  = 16 << 10 / bucketSize // buckets
+	pageBuckets = slab.PageSize / bucketSize
+	maxSegment  = 16 * pageBuckets
 
-	// A segment that is more than seven eighths full grows until it is 70%
-	// full; one that is less than a third full shrinks likewise. A bucket holds
-	// all that belong into it in nine of ten cases then.
+	// A segment that is more than seven eighths full grows; one that is less
+	// than a third full shrinks, until it is 80% full. A bucket holds all that
+	// belong into it in eight of ten cases then.
 	fullNum, fullDen   = 7, 8
 	emptyNum, emptyDen = 1, 3
-	afterNum, afterDen = 7, 10
+	afterNum, afterDen = 4, 5
 )
 
 func tagOf(hash uint64) uint32 { return uint32(hash >> refBits) }
@@ -156,16 +156,36 @@ func (t *table) findTag(tag uint32, is func(record) bool) slab.Ref {
 
 // locate finds the slot of a record.
 func (t *table) locate(tag uint32, ref slab.Ref) (s *segment, dir int, i uint32, j int) {
+	s, dir, i, j = t.look(tag, ref)
+	if s == nil {
+		panic("store: a record is not in its table")
+	}
+	return s, dir, i, j
+}
+
+// has reports whether the record is in the table.
+func (t *table) has(tag uint32, ref slab.Ref) bool {
+	if t.n == 0 {
+		return false
+	}
+	s, _, _, _ := t.look(tag, ref)
+	return s != nil
+}
+
+func (t *table) look(tag uint32, ref slab.Ref) (s *segment, dir int, i uint32, j int) {
 	want := newSlot(tag, ref)
 	s, dir = t.segmentOf(tag)
-	for i, steps := s.home(tag), uint32(0); steps < s.size; i, steps = s.next(i), steps+1 {
-		for j, x := range s.bucket(i) {
+	for i = s.home(tag); ; i = s.next(i) {
+		b := s.bucket(i)
+		for j, x := range b {
 			if x == want {
 				return s, dir, i, j
 			}
 		}
+		if !b.full() {
+			return nil, 0, 0, 0
+		}
 	}
-	panic("store: a record is not in its table")
 }
 
 // replace gives the record of a tag another reference.
@@ -177,7 +197,7 @@ func (t *table) replace(tag uint32, old, ref slab.Ref) {
 // insert adds a record, whose key is not there yet.
 func (t *table) insert(tag uint32, ref slab.Ref) {
 	if t.dir == nil {
-		t.dir = []segment{t.newSegment(1, 0)}
+		t.dir = []segment{t.newSegment(pageBuckets, 0)}
 	}
 	_, dir := t.segmentOf(tag)
 	s := &t.dir[t.first(dir)]
@@ -211,7 +231,7 @@ func (t *table) remove(tag uint32, ref slab.Ref) {
 	switch {
 	case t.n == 0 && len(t.dir) > 1:
 		t.reset()
-	case s.n*emptyDen < s.capacity()*emptyNum && s.size > 1:
+	case s.n*emptyDen < s.capacity()*emptyNum:
 		t.shrink(dir)
 	}
 }
@@ -259,7 +279,7 @@ func (s *segment) distance(a, b uint32) uint32 {
 // newSegment makes an empty one.
 func (t *table) newSegment(size uint32, depth uint8) segment {
 	n := int(size) * bucketSize
-	ref := t.heap.Alloc(n)
+	ref := t.arena.AllocPages(n / slab.PageSize)
 	t.bytes += int64(n)
 	clear(t.arena.Bytes(ref, n))
 	return segment{buckets: t.arena.Pointer(ref), ref: ref, size: size, depth: depth}
@@ -267,21 +287,14 @@ func (t *table) newSegment(size uint32, depth uint8) segment {
 
 func (t *table) freeSegment(s *segment) {
 	n := int(s.size) * bucketSize
-	t.heap.Free(s.ref, n)
+	t.arena.FreePages(s.ref, n/slab.PageSize)
 	t.bytes -= int64(n)
 }
 
 // sizeFor is how many buckets n slots should have.
 func sizeFor(n uint32) uint32 {
-	return fill(max(1, (n*afterDen/afterNum+bucketSlots-1)/bucketSlots))
-}
-
-// fill is the next number of buckets, up to maxSegment, that fills its cell.
-func fill(size uint32) uint32 {
-	for slab.Cell(int(size)*bucketSize) != int(size)*bucketSize {
-		size++
-	}
-	return size
+	const slots = pageBuckets * bucketSlots * afterNum
+	return max(1, (n*afterDen+slots-1)/slots) * pageBuckets
 }
 
 // eachSlot calls f with every slot in use.
@@ -300,7 +313,7 @@ func (s *segment) eachSlot(f func(slot)) {
 func (t *table) grow(dir int) {
 	old := t.dir[dir]
 	if old.size < maxSegment {
-		t.rebuild(dir, fill(min(maxSegment, max(old.size+1, old.n*afterDen/afterNum/bucketSlots))))
+		t.rebuild(dir, min(maxSegment, old.size+pageBuckets+old.size/8/pageBuckets*pageBuckets))
 		return
 	}
 	if old.depth == tagBits-8 { // 2^18 segments: half a billion records

@@ -35,6 +35,7 @@ type Tx struct {
 	byRef   map[slab.Ref]*Entry // of entries, where there are many
 	freed   []freed             // memory of records, to be freed when nobody looks at it any more
 	touched []*space            // have changed
+	flushed []*cells            // all of their spaces were flushed
 	visited *Entry              // what Scan shows, reused
 }
 
@@ -448,10 +449,18 @@ func (tx *Tx) drop(e *Entry, class Class, name string) {
 
 // Flush empties database db, or all for -1. Every shard must be held.
 func (tx *Tx) Flush(db int) {
+	// Where nothing else is there the cells go as they are, which takes no look
+	// at their records.
+	whole := true
+	for i := range tx.ks.shards {
+		for d, s := range tx.ks.shards[i].dbs {
+			whole = whole && (db < 0 || d == db || s == nil || s.n == 0)
+		}
+	}
 	for i := range tx.ks.shards {
 		sh := &tx.ks.shards[i]
 		for d, s := range sh.dbs {
-			if db >= 0 && d != db || s == nil {
+			if db >= 0 && d != db && !whole || s == nil {
 				continue
 			}
 			for k := range sh.watches {
@@ -459,10 +468,15 @@ func (tx *Tx) Flush(db int) {
 					sh.touchWatches(d, k.key)
 				}
 			}
-			sh.keys -= s.n
-			tx.bury(s)
+			tx.unlink(s, whole)
 		}
 		sh.publishNextExpiry()
+	}
+	if whole {
+		for i, c := range tx.ks.cells {
+			tx.flushed = append(tx.flushed, c)
+			tx.ks.cells[i] = newCells(tx.ks.arena)
+		}
 	}
 	tx.dirty = true
 	tx.commit.Events = append(tx.commit.Events, Event{DB: db, Class: ClassGeneric, Name: "flush", Flush: true})

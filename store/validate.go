@@ -20,6 +20,40 @@ func (ks *Keyspace) Validate() error {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
 	}
+	for g := range ks.cells {
+		if err := ks.validateCells(g); err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// validateCells compares the cells of a group of shards with what its records take.
+func (ks *Keyspace) validateCells(g int) error {
+	shards := ks.shards[g*groupShards : (g+1)*groupShards]
+	sum := int64(0)
+	for i := range shards {
+		shards[i].Lock()
+		defer shards[i].Unlock()
+		for _, s := range shards[i].dbs {
+			if s != nil {
+				sum += s.cellBytes
+				if s.cells != ks.cells[g] {
+					return errors.New("a space has cells of another group")
+				}
+			}
+		}
+	}
+	ks.upkeep.dead.Lock()
+	defer ks.upkeep.dead.Unlock()
+	for _, s := range ks.upkeep.dead.spaces {
+		if s.cells == ks.cells[g] {
+			sum += s.cellBytes
+		}
+	}
+	if used, _ := ks.cells[g].sizes(); used != sum {
+		return fmt.Errorf("%d bytes of cells are in use, records take %d", used, sum)
+	}
 	return nil
 }
 
@@ -36,8 +70,8 @@ func (ks *Keyspace) validate(i int, sh *shard) error {
 		if err := s.validate(ks, i); err != nil {
 			return fmt.Errorf("db %d: %w", db, err)
 		}
-		if n := s.holds(); n != s.counted {
-			return fmt.Errorf("db %d: holds %d bytes, %d are accounted", db, n, s.counted)
+		if n, heap := s.holds(); n != s.counted || heap != s.onHeap {
+			return fmt.Errorf("db %d: holds %d bytes, %d on the Go heap; %d and %d are accounted", db, n, heap, s.counted, s.onHeap)
 		}
 		sum += s.counted
 		if at := s.wheel.Next(); at != 0 && (next == 0 || at < next) {
@@ -58,12 +92,11 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 	if err != nil {
 		return err
 	}
-	wheel, err := s.wheel.Validate()
-	if err != nil {
+	if err := s.wheel.Validate(); err != nil {
 		return err
 	}
-	if n := s.index.Used(); n != index+wheel || index != s.table.bytes {
-		return fmt.Errorf("table and wheel take %d and %d bytes, %d are in use", index, wheel, n)
+	if index != s.table.bytes {
+		return fmt.Errorf("the table takes %d bytes, %d are accounted", index, s.table.bytes)
 	}
 	var cells, spans, objects int64
 	var volatile, partial, filed, held int
@@ -139,7 +172,7 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 	if err != nil {
 		return err
 	}
-	if n := s.records.Used(); n != cells || s.spanBytes != spans || s.objectBytes != objects {
+	if n := s.cellBytes; n != cells || s.spanBytes != spans || s.objectBytes != objects {
 		return fmt.Errorf("records take %d bytes in cells, %d in spans, %d as objects; accounted are %d, %d, %d",
 			cells, spans, objects, n, s.spanBytes, s.objectBytes)
 	}
@@ -189,7 +222,7 @@ func (t *table) validate() (used int64, err error) {
 				}
 			}
 		}
-		if in != s.n || in*fullDen > s.capacity()*fullNum && s.size > 1 || in == s.capacity() {
+		if in != s.n || in*fullDen > s.capacity()*fullNum {
 			return 0, fmt.Errorf("segment at %d: %d slots in use of %d, says %d", i, in, s.capacity(), s.n)
 		}
 		n += int(in)

@@ -122,23 +122,28 @@ func (tx *Tx) trim() {
 // settle frees what the Tx has left behind and brings the accounts up to date.
 func (tx *Tx) settle() {
 	for _, f := range tx.freed {
-		if !f.s.dead {
+		if !f.s.whole {
 			f.s.free(f.ref, f.s.record(f.ref).size())
 		}
 	}
 	tx.freed = emptied(tx.freed)
+	var dead []*space
 	for _, s := range tx.touched {
 		s.touched = false
 		if s.dead {
-			tx.ks.account(s.shard, -s.counted)
-			tx.ks.discard(s)
+			tx.ks.account(s.shard, -s.counted, -s.onHeap)
+			dead = append(dead, s)
 			continue
 		}
-		n := s.holds()
-		tx.ks.account(s.shard, n-s.counted)
-		s.counted = n
+		n, heap := s.holds()
+		tx.ks.account(s.shard, n-s.counted, heap-s.onHeap)
+		s.counted, s.onHeap = n, heap
 	}
 	tx.touched = emptied(tx.touched)
+	if len(dead)+len(tx.flushed) > 0 {
+		tx.ks.discard(dead, tx.flushed)
+		tx.flushed = nil
+	}
 }
 
 // touchSpace notes that the space is to be accounted.
@@ -163,7 +168,7 @@ func (tx *Tx) create(e *Entry, key []byte, h shape) {
 	sh := tx.shard(key)
 	s := sh.dbs[tx.DB]
 	if s == nil {
-		s = newSpace(tx.ks.arena, sh, tx.DB)
+		s = newSpace(tx.ks, sh, tx.DB)
 		sh.dbs[tx.DB] = s
 	}
 	tx.touchSpace(s)
@@ -359,14 +364,15 @@ func (tx *Tx) remove(e *Entry) {
 	tx.freed = append(tx.freed, freed{s, e.ref})
 }
 
-// bury takes a space out of its shard. Its records can be read until the Tx ends.
-func (tx *Tx) bury(s *space) {
+// unlink takes a space out of its shard. Its records can be read until the Tx ends.
+func (tx *Tx) unlink(s *space, whole bool) {
 	for _, e := range tx.entries[:tx.open] {
 		if e.s == s {
 			e.gone = true
 		}
 	}
+	s.shard.keys -= s.n
 	s.shard.dbs[s.db] = nil
-	s.dead = true
+	s.dead, s.whole = true, whole
 	tx.touchSpace(s)
 }

@@ -35,6 +35,7 @@ type Server struct {
 	replayAt atomic.Int64 // the clock while the log is loaded, Unix ms; 0 = the real one
 	stats    Stats
 	pause    pause
+	gc       collector
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
 	stop     context.CancelFunc
@@ -49,7 +50,7 @@ type Server struct {
 
 // New builds the server from its settings. Nothing is opened yet.
 func New(cfg *Config) *Server {
-	s := &Server{cfg: cfg, ready: make(chan struct{}), started: time.Now()}
+	s := &Server{gc: newCollector(), cfg: cfg, ready: make(chan struct{}), started: time.Now()}
 	clock := cfg.Clock
 	if clock == nil {
 		clock = store.SystemClock
@@ -95,6 +96,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
 	}
 	s.wg.Go(func() { s.expireLoop(ctx) })
+	s.wg.Go(func() { s.upkeepLoop(ctx) })
 	s.wg.Go(func() { s.evictLoop(ctx) })
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
@@ -244,31 +246,6 @@ func (s *Server) refusal(conn net.Conn) string {
 			"or, where only you can reach the port, start the server with --protected-mode no.\r\n"
 	}
 	return ""
-}
-
-// expirePeriod and expireBatch are the rhythm of active expiry: due keys go
-// within a period, and a crowd of them leaves room for commands in between.
-const (
-	expirePeriod = 100 * time.Millisecond
-	expireBatch  = 20000
-)
-
-func (s *Server) expireLoop(ctx context.Context) {
-	t := time.NewTicker(expirePeriod)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		for ctx.Err() == nil && s.ks.ExpireDue(expireBatch) >= expireBatch {
-		}
-		s.env.Catalog.Measure()
-		s.env.Tracking.Sweep()
-		s.ks.Learn()
-		s.stats.tick()
-	}
 }
 
 // evictLoop evicts what commands leave over: they stop after a time, see

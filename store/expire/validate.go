@@ -6,24 +6,24 @@ import (
 	"github.com/nearcache/nearcache/store/slab"
 )
 
-// Validate looks at the whole structure and returns the bytes that its chunks
-// take, or the first thing that is not as it should be.
-func (w *Wheel) Validate() (bytes int64, err error) {
+// Validate looks at the whole structure and returns the first thing that is not as
+// it should be.
+func (w *Wheel) Validate() error {
 	n, used := 0, 0
 	for slot := range uint32(levels * slots) {
 		head := w.head(slot)
 		if occupied := w.occupied[slot/slots]>>(slot%slots)&1 != 0; occupied != (head != 0) {
-			return 0, fmt.Errorf("slot %d: first chunk %d, occupied %t", slot, head, occupied)
+			return fmt.Errorf("slot %d: first chunk %d, occupied %t", slot, head, occupied)
 		}
 		prev := uint32(0)
 		for c := head; c != 0; c = w.next(c) {
 			used++
 			if w.blocks[c/64].free>>(c%64)&1 != 0 || w.slot(c) != slot || w.prev(c) != prev {
-				return 0, fmt.Errorf("chunk %d of slot %d: free, or of slot %d, or after %d instead of %d", c, slot, w.slot(c), w.prev(c), prev)
+				return fmt.Errorf("chunk %d of slot %d: free, or of slot %d, or after %d instead of %d", c, slot, w.slot(c), w.prev(c), prev)
 			}
 			k := w.count(c)
 			if k < 1 || k > chunkRefs || k < chunkRefs && c != head {
-				return 0, fmt.Errorf("chunk %d of slot %d has %d references", c, slot, k)
+				return fmt.Errorf("chunk %d of slot %d has %d references", c, slot, k)
 			}
 			n += k
 			prev = c
@@ -35,13 +35,13 @@ func (w *Wheel) Validate() (bytes int64, err error) {
 			inUse++
 		}
 		if i < w.lowest && w.blocks[i].free != 0 {
-			return 0, fmt.Errorf("block %d has room, the lowest is %d", i, w.lowest)
+			return fmt.Errorf("block %d has room, the lowest is %d", i, w.lowest)
 		}
 	}
 	if inUse != used || n != w.n || used != w.used {
-		return 0, fmt.Errorf("%d references in %d chunks, %d chunks in use; says %d in %d", n, used, inUse, w.n, w.used)
+		return fmt.Errorf("%d references in %d chunks, %d chunks in use; says %d in %d", n, used, inUse, w.n, w.used)
 	}
-	return int64(len(w.blocks)) * blockSize, nil
+	return nil
 }
 
 // Holds reports whether a reference lies at place.

@@ -15,7 +15,7 @@ const (
 
 	chunkSize  = 64
 	chunkRefs  = 11
-	blockSize  = 64 * chunkSize
+	blockSize  = 64 * chunkSize // a page
 	refSize    = 5
 	headAt     = 56 // of a chunk: next and count
 	backAt     = 60 // previous and slot
@@ -39,7 +39,6 @@ type Owner interface {
 type Wheel struct {
 	owner Owner
 	arena *slab.Arena
-	heap  *slab.Heap
 
 	now      int64 // all that was filed for earlier has been handed out
 	n        int
@@ -57,17 +56,11 @@ type block struct {
 	free uint64
 }
 
-// Init makes the wheel, which is empty, take its memory from heap.
-func (w *Wheel) Init(owner Owner, arena *slab.Arena, heap *slab.Heap) {
-	*w = Wheel{owner: owner, arena: arena, heap: heap}
-}
+// Init makes the wheel, which is empty, take its memory from an arena.
+func (w *Wheel) Init(owner Owner, arena *slab.Arena) { *w = Wheel{owner: owner, arena: arena} }
 
 // Len is the number of references filed.
 func (w *Wheel) Len() int { return w.n }
-
-// Bytes is the memory of the chunks in use. The blocks that they lie in take more,
-// up to twice as much and two of them.
-func (w *Wheel) Bytes() int64 { return int64(w.used) * chunkSize }
 
 // Now is the wheel's time in ms: what it has handed out last was filed for it.
 func (w *Wheel) Now() int64 { return w.now }
@@ -200,6 +193,22 @@ func (w *Wheel) Pop(now int64) (slab.Ref, bool) {
 	return ref, true
 }
 
+// Rewind files everything anew, for a clock that was set back to now: what was
+// filed since for a time before Now would come up late.
+func (w *Wheel) Rewind(now int64, deadline func(slab.Ref) int64) {
+	refs := make([]slab.Ref, 0, w.n)
+	for slot := range uint32(levels * slots) {
+		for head := w.head(slot); head != 0; head = w.head(slot) {
+			_, ref := w.takeLast(slot, head)
+			refs = append(refs, ref)
+		}
+	}
+	w.n, w.now = 0, now
+	for _, ref := range refs {
+		w.Add(ref, deadline(ref), now)
+	}
+}
+
 // Random is some reference; rnd makes random numbers. All are about as likely,
 // but where few are filed in many slots. False where nothing is filed.
 func (w *Wheel) Random(rnd func() uint64) (slab.Ref, bool) {
@@ -227,8 +236,13 @@ func (w *Wheel) Random(rnd func() uint64) (slab.Ref, bool) {
 	}
 }
 
-// Reset forgets everything. The memory must be given back with the heap's.
-func (w *Wheel) Reset() { w.Init(w.owner, w.arena, w.heap) }
+// Reset forgets everything and gives the memory back.
+func (w *Wheel) Reset() {
+	for i := range w.blocks {
+		w.arena.FreePages(w.blocks[i].ref, 1)
+	}
+	w.Init(w.owner, w.arena)
+}
 
 // Chunks.
 
@@ -311,7 +325,7 @@ func (w *Wheel) alloc() uint32 {
 		if w.lowest == 0 {
 			free &^= 1 // number 0
 		}
-		w.blocks = append(w.blocks, block{w.heap.Alloc(blockSize), free})
+		w.blocks = append(w.blocks, block{w.arena.AllocPages(1), free})
 	}
 	b := &w.blocks[w.lowest]
 	i := bits.TrailingZeros64(b.free)
@@ -338,7 +352,7 @@ func (w *Wheel) dropBlocks() {
 
 func (w *Wheel) dropLast() {
 	last := len(w.blocks) - 1
-	w.heap.Free(w.blocks[last].ref, blockSize)
+	w.arena.FreePages(w.blocks[last].ref, 1)
 	w.blocks = w.blocks[:last]
 	w.lowest = min(w.lowest, last)
 }

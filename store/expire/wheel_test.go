@@ -14,7 +14,6 @@ import (
 type owner struct {
 	Wheel
 	places map[slab.Ref]uint32
-	heap   slab.Heap
 }
 
 func newOwner(t testing.TB) *owner {
@@ -25,22 +24,22 @@ func newOwner(t testing.TB) *owner {
 	}
 	t.Cleanup(a.Close)
 	o := &owner{places: map[slab.Ref]uint32{}}
-	o.heap.Init(a)
-	o.Init(o, a, &o.heap)
+	o.Init(o, a)
 	return o
 }
+
+func (o *owner) held() int64 { return o.arena.Stats().Mapped }
 
 func (o *owner) SetPlace(ref slab.Ref, place uint32) { o.places[ref] = place }
 
 // validate compares the wheel with what its records say.
 func (o *owner) validate(t testing.TB) {
 	t.Helper()
-	used, err := o.Validate()
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if used != o.heap.Used() {
-		t.Fatalf("blocks of %d bytes hold %d", used, o.heap.Used())
+	if n := int64(len(o.blocks)) * blockSize; n != o.held() {
+		t.Fatalf("blocks of %d bytes hold %d", n, o.held())
 	}
 	n := 0
 	for ref, place := range o.places {
@@ -178,7 +177,7 @@ func TestWheelGivesBlocksBack(t *testing.T) {
 		refs[i] = slab.Ref(i + 1)
 		o.Add(refs[i], 1+rnd.Int64N(1<<30), 0)
 	}
-	if per := float64(o.heap.Used()) / n; per > 6.5 {
+	if per := float64(o.held()) / n; per > 6.5 {
 		t.Errorf("%.1f bytes a reference", per)
 	}
 	rnd.Shuffle(n, func(i, j int) { refs[i], refs[j] = refs[j], refs[i] })
@@ -189,7 +188,7 @@ func TestWheelGivesBlocksBack(t *testing.T) {
 	for o.Compact() {
 	}
 	o.validate(t)
-	if per := float64(o.heap.Used()) / (n / 20); per > 30 {
+	if per := float64(o.held()) / (n / 20); per > 30 {
 		t.Errorf("%.1f bytes a reference of those that are left", per)
 	}
 	seen := map[slab.Ref]bool{}
@@ -208,8 +207,8 @@ func TestWheelGivesBlocksBack(t *testing.T) {
 		delete(o.places, ref)
 	}
 	o.validate(t)
-	if _, ok := o.Random(rnd.Uint64); ok || o.heap.Used() > 2*blockSize {
-		t.Errorf("an empty wheel holds %d bytes", o.heap.Used())
+	if _, ok := o.Random(rnd.Uint64); ok || o.held() > 2*blockSize {
+		t.Errorf("an empty wheel holds %d bytes", o.held())
 	}
 }
 
@@ -242,12 +241,58 @@ func TestRefreshesDoNotPileUp(t *testing.T) {
 			}
 			o.Add(ref, deadlines[ref], now)
 		}
-		if o.Len() != 1000 || o.heap.Used() > 3*blockSize {
-			t.Fatalf("%d filed, %d bytes", o.Len(), o.heap.Used())
+		if o.Len() != 1000 || o.held() > 3*blockSize {
+			t.Fatalf("%d filed, %d bytes", o.Len(), o.held())
 		}
 	}
 	if popped > 1000*3600/5 {
 		t.Fatalf("%d moves for 3.6M refreshes", popped)
+	}
+}
+
+func TestRewindIsForClocksThatAreSetBack(t *testing.T) {
+	t.Parallel()
+	o := newOwner(t)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	deadlines := map[slab.Ref]int64{}
+	now := int64(1_800_000_000_000)
+	for ref := slab.Ref(1); ref <= 5000; ref++ {
+		deadlines[ref] = now + rnd.Int64N(100_000)
+		o.Add(ref, deadlines[ref], now)
+	}
+	now += 50_000
+	for ref, ok := o.Pop(now); ok; ref, ok = o.Pop(now) {
+		if deadlines[ref] > o.Now() {
+			o.Add(ref, deadlines[ref], o.Now())
+		} else {
+			delete(deadlines, ref)
+			delete(o.places, ref)
+		}
+	}
+	now -= 3600_000
+	for ref := slab.Ref(5001); ref <= 6000; ref++ {
+		deadlines[ref] = now + rnd.Int64N(1000)
+		o.Add(ref, deadlines[ref], now)
+	}
+	if at := o.Next(); at <= now+1000 {
+		t.Fatal("nothing would be late, the test says nothing")
+	}
+	o.Rewind(now, func(ref slab.Ref) int64 { return deadlines[ref] })
+	o.validate(t)
+	now += 1000
+	gone := 0
+	for ref, ok := o.Pop(now); ok; ref, ok = o.Pop(now) {
+		if deadlines[ref] > o.Now() {
+			o.Add(ref, deadlines[ref], o.Now())
+			continue
+		}
+		if deadlines[ref] < o.Now() {
+			t.Fatalf("due at %d, comes at %d", deadlines[ref], o.Now())
+		}
+		gone++
+	}
+	if gone != 1000 {
+		t.Fatalf("%d of 1000 that are due", gone)
 	}
 }
 

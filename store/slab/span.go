@@ -15,6 +15,23 @@ type Span struct {
 	refs  atomic.Int32
 }
 
+// AllocPages returns n pages of 4 kB in a row, whose content is undefined; the
+// reference is that of their first byte. It panics with [ErrFull] if the system
+// refuses memory.
+func (a *Arena) AllocPages(n int) Ref {
+	page, err := a.take(n)
+	if err != nil {
+		panic(err)
+	}
+	return Ref(page) * pageUnits
+}
+
+// FreePages gives the pages back that AllocPages has returned.
+func (a *Arena) FreePages(r Ref, n int) { a.give(uint32(r/pageUnits), n) }
+
+// PageSize is the size of a page in bytes.
+const PageSize = pageSize
+
 // NewSpan returns n bytes, n >= 0, whose content is undefined. The error wraps
 // [ErrFull].
 func (a *Arena) NewSpan(n int) (*Span, error) {
