@@ -38,6 +38,13 @@ func FuzzReader(f *testing.F) {
 			if err != wantErr {
 				t.Fatalf("pieces of %d: %v, whole: %v", size, err, wantErr)
 			}
+			// The same with memory that is lent, and long arguments in their own.
+			r := NewReader(&pieces{b: in, size: size}, l)
+			r.ownFrom = int(cuts%61) + 1
+			got, err = readAllBy(r, make([]byte, int(cuts%401)+1))
+			if !equalCommands(got, whole) || err != wantErr {
+				t.Fatalf("lent memory, pieces of %d: %q, %v, whole: %q, %v", size, got, err, whole, wantErr)
+			}
 		}
 	})
 }

@@ -70,11 +70,18 @@ const (
 	minRead = 512
 	// argOverhead is what an argument costs beyond its bytes: span and slice.
 	argOverhead = 16 + 24
+	// ownBulk is the length from which on an argument is read into memory of its
+	// own, which whoever stores it may keep: it is neither copied nor moved again.
+	ownBulk = 1 << 20
+	// ownAhead is how many times what has arrived of it is reserved at most. What
+	// is copied while it grows is an eighth of it, in sum a seventh.
+	ownAhead = 8
 	// maxEmptyReads is how many reads may return neither bytes nor an error.
 	maxEmptyReads = 100
 )
 
-// span is an argument as offsets into the buffer, which may still move.
+// span is an argument as offsets into the buffer, which may still move, or one
+// that has memory of its own: off is -1 minus its place among those.
 type span struct{ off, end int }
 
 // Reader cuts the bytes of a client into commands.
@@ -107,8 +114,15 @@ type Reader struct {
 	bulk int    // length of the argument being read; -1 before its header
 	argv []span // arguments of the command being parsed
 
+	own     []byte   // of the argument being read, where it has memory of its own
+	owns    [][]byte // arguments of the command with memory of their own
+	ownFrom int      // ownBulk but in tests
+
 	args [][]byte // what Next returned last
 	err  error    // protocol error, final
+
+	spare    []byte // between Lend and Return: the reader's own buffer, kept for what Return finds
+	borrowed bool   // buf was lent
 
 	readErr error // came together with bytes; returned by the next Fill
 	full    bool  // the last read left no room
@@ -117,7 +131,7 @@ type Reader struct {
 
 // NewReader returns a Reader of r. Zero fields of l mean the defaults.
 func NewReader(r io.Reader, l Limits) *Reader {
-	return &Reader{rd: r, lim: l.withDefaults(), bulk: -1}
+	return &Reader{rd: r, lim: l.withDefaults(), bulk: -1, ownFrom: ownBulk}
 }
 
 // SetLimits replaces the limits, for the commands that follow.
@@ -136,6 +150,9 @@ func (r *Reader) Buffered() int { return len(r.buf) - r.start }
 func (r *Reader) Next() ([][]byte, error) {
 	if r.err != nil {
 		return nil, r.err
+	}
+	if r.left == 0 {
+		r.forget()
 	}
 	for r.left == 0 {
 		if r.pos == len(r.buf) {
@@ -174,6 +191,10 @@ func (r *Reader) Next() ([][]byte, error) {
 	}
 	r.args = r.args[:0]
 	for _, s := range r.argv {
+		if s.off < 0 {
+			r.args = append(r.args, r.owns[-1-s.off])
+			continue
+		}
 		r.args = append(r.args, r.buf[s.off:s.end:s.end])
 	}
 	r.argv = r.argv[:0]
@@ -184,7 +205,7 @@ func (r *Reader) Next() ([][]byte, error) {
 // fail makes err final and lets go of the buffer; nil is no failure.
 func (r *Reader) fail(err error) error {
 	if err != nil {
-		*r = Reader{rd: r.rd, lim: r.lim, bulk: -1, err: err}
+		*r = Reader{rd: r.rd, lim: r.lim, bulk: -1, ownFrom: r.ownFrom, err: err}
 	}
 	return err
 }
@@ -209,7 +230,23 @@ func (r *Reader) bulks() (bool, error) {
 			case n > unauthMaxBulk && r.lim.Unauthenticated:
 				return false, ProtocolError("unauthenticated bulk length")
 			}
-			r.bulk = int(n)
+			if r.bulk = int(n); n >= int64(r.ownFrom) && int64(len(r.buf)-r.pos) < n+2 {
+				r.begin(r.buf[r.pos:])
+				r.buf = r.buf[:r.pos]
+			}
+		}
+		if r.own != nil {
+			if len(r.own) < r.bulk+2 {
+				return false, nil
+			}
+			if r.own[r.bulk] != '\r' || r.own[r.bulk+1] != '\n' {
+				return false, ProtocolError("expected CRLF after a bulk")
+			}
+			r.owns = append(r.owns, r.own[:r.bulk:r.bulk])
+			r.argv = append(r.argv, span{off: -len(r.owns)})
+			r.own, r.bulk = nil, -1
+			r.left--
+			continue
 		}
 		end := r.pos + r.bulk
 		if len(r.buf)-2 < end {
@@ -224,6 +261,41 @@ func (r *Reader) bulks() (bool, error) {
 		r.left--
 	}
 	return true, nil
+}
+
+// begin gives the argument being read memory of its own, with what has come of it.
+func (r *Reader) begin(b []byte) { r.own = append(make([]byte, 0, r.ownSize(len(b))), b...) }
+
+// ownSize is the whole of it, or the largest of an eighth, a 64th, … that is not
+// too far ahead of what has arrived.
+func (r *Reader) ownSize(arrived int) int {
+	n := r.bulk + 2
+	for n > max(ownAhead*arrived, minBuffer) {
+		n = n/ownAhead + 1
+	}
+	return n
+}
+
+// forget lets go of arguments with memory of their own that Next has returned.
+func (r *Reader) forget() {
+	if r.left == 0 && len(r.owns) > 0 {
+		clear(r.owns)
+		r.owns = r.owns[:0]
+	}
+}
+
+// Keep returns an argument of the command that Next has returned last, in
+// memory that the caller may keep: a copy, or itself, where it has memory of its
+// own. Nobody may change it then.
+func (r *Reader) Keep(arg []byte) []byte {
+	if len(arg) >= r.ownFrom {
+		for _, b := range r.owns {
+			if &b[0] == &arg[0] {
+				return b
+			}
+		}
+	}
+	return bytes.Clone(arg)
 }
 
 // length parses the line at pos, a byte for its kind and a number, and moves
@@ -297,12 +369,18 @@ func (r *Reader) Fill() error {
 		r.readErr = nil
 		return err
 	}
+	r.forget()
+	into := &r.buf
+	if r.own != nil {
+		into = &r.own
+	}
 	if err := r.makeRoom(); err != nil {
 		return err
 	}
 	for range maxEmptyReads {
-		n, err := r.rd.Read(r.buf[len(r.buf):cap(r.buf)])
-		r.buf = r.buf[:len(r.buf)+n]
+		b := *into
+		n, err := r.rd.Read(b[len(b):cap(b)])
+		*into = b[:len(b)+n]
 		if n > 0 {
 			r.full = len(r.buf) == cap(r.buf)
 			r.readErr = err
@@ -315,21 +393,61 @@ func (r *Reader) Fill() error {
 	return io.ErrNoProgress
 }
 
+// Lend gives the reader memory to read into until Return, which others use in
+// turn: most commands are gone by then. It invalidates what Next returned.
+func (r *Reader) Lend(b []byte) {
+	n := r.Buffered()
+	if r.err != nil || r.borrowed || n > cap(b)/2 { // a large command goes on in memory of its own
+		return
+	}
+	r.spare = r.buf[:0]
+	r.move(b[:n])
+	r.borrowed = true
+}
+
+// Return ends Lend: what is left in the memory lent moves to the reader's own.
+// It invalidates what Next returned.
+func (r *Reader) Return() {
+	r.forget()
+	if !r.borrowed {
+		return
+	}
+	n := r.Buffered()
+	if n > cap(r.spare) {
+		r.spare = make([]byte, 0, max(n, minBuffer))
+	} else if n == 0 && cap(r.spare) > minBuffer {
+		r.spare = nil
+	}
+	r.move(r.spare[:n])
+	r.spare, r.borrowed = nil, false
+}
+
 // makeRoom moves, grows or shrinks the buffer so that a read finds room. It
 // grows only when more than half of it is in use, so its size follows the bytes
 // that came and not the length that was announced; and every move is paid for
 // by bytes read since the last one, so parsing stays linear.
 func (r *Reader) makeRoom() error {
 	used, size := len(r.buf)-r.start, cap(r.buf)
+	if r.own != nil {
+		if r.incomplete() >= r.lim.MaxQuery {
+			return ErrQueryLimit
+		}
+		if len(r.own) == cap(r.own) {
+			r.begin(r.own)
+		}
+		return nil
+	}
 	need := used + 1
 	if r.bulk >= 0 {
 		need = r.pos - r.start + r.bulk + 2
 	}
 	switch {
 	case used == 0:
-		size = r.keep()
+		if !r.borrowed {
+			size = r.keep()
+		}
 		r.buf, r.start, r.pos, r.scan = r.buf[:0], 0, 0, 0
-	case int64(used)+int64(len(r.argv)*argOverhead) >= r.lim.MaxQuery:
+	case r.incomplete() >= r.lim.MaxQuery:
 		return ErrQueryLimit
 	case size > dropBuffer && need <= size/8: // a large command came before
 		size = max(2*need, pipeBuffer)
@@ -350,11 +468,21 @@ func (r *Reader) makeRoom() error {
 	switch room := cap(r.buf) - len(r.buf); {
 	case size != cap(r.buf):
 		r.move(make([]byte, used, size))
+		r.borrowed = false
 		clear(r.args[:cap(r.args)]) // they hold the old buffer alive
 	case r.start > 0 && (room < minRead || r.start+need > size):
 		r.move(r.buf[:used])
 	}
 	return nil
+}
+
+// incomplete is what the command being read takes.
+func (r *Reader) incomplete() int64 {
+	n := r.Buffered() + len(r.own) + len(r.argv)*argOverhead
+	for _, b := range r.owns {
+		n += len(b)
+	}
+	return int64(n)
 }
 
 // keep returns how large an empty buffer is to be.
@@ -382,8 +510,10 @@ func (r *Reader) keep() int {
 func (r *Reader) move(dst []byte) {
 	copy(dst, r.buf[r.start:])
 	for i := range r.argv {
-		r.argv[i].off -= r.start
-		r.argv[i].end -= r.start
+		if r.argv[i].off >= 0 {
+			r.argv[i].off -= r.start
+			r.argv[i].end -= r.start
+		}
 	}
 	r.pos -= r.start
 	r.scan -= r.start

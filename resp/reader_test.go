@@ -41,13 +41,22 @@ func command(args ...string) []byte {
 // readAll returns the commands in in, and the error that ended them; nil when
 // all bytes were read.
 func readAll(in []byte, size int, l Limits) (cmds [][]string, err error) {
-	r := NewReader(&pieces{b: in, size: size}, l)
+	return readAllBy(NewReader(&pieces{b: in, size: size}, l), nil)
+}
+
+// readAllBy is readAll for a reader that is lent memory for each read.
+func readAllBy(r *Reader, lent []byte) (cmds [][]string, err error) {
 	for {
 		args, err := r.Next()
 		if err != nil {
 			return cmds, err
 		}
 		if args == nil {
+			if lent != nil {
+				r.Return()
+				clear(lent) // others use it
+				r.Lend(lent)
+			}
 			if err := r.Fill(); err != nil {
 				if err == io.EOF {
 					err = nil
@@ -273,6 +282,49 @@ func TestAnnouncedLengthsReserveNothing(t *testing.T) {
 		if n := after.TotalAlloc - before.TotalAlloc; n > 16<<10 {
 			t.Errorf("%.30q reserved %d bytes for %d", in, n, len(in))
 		}
+	}
+}
+
+// A long argument is read into memory of its own, which may be kept, with little
+// beside it.
+func TestLongArgumentsAreNotCopied(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", 4<<20)
+	in := append(command("SET", "key", long, "EX", "5"), command("PING")...)
+	r := NewReader(&pieces{b: in, size: 60_000}, Limits{})
+	lent := make([]byte, 64<<10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var kept []byte
+	for kept == nil {
+		r.Lend(lent)
+		if err := r.Fill(); err != nil {
+			t.Fatal(err)
+		}
+		if args := next(t, r); args != nil {
+			if len(args) != 5 || string(args[1]) != "key" || string(args[4]) != "5" {
+				t.Fatalf("%d arguments, %.20q", len(args), args[1])
+			}
+			if kept = r.Keep(args[2]); &kept[0] != &args[2][0] {
+				t.Error("a long argument was copied")
+			}
+			if short := r.Keep(args[1]); &short[0] == &args[1][0] {
+				t.Error("a short argument was not copied")
+			}
+			if args := next(t, r); len(args) != 1 || string(args[0]) != "PING" {
+				t.Errorf("the next command is %q", args)
+			}
+		}
+		r.Return()
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(len(long)/6*7+200_000) {
+		t.Errorf("%d bytes were reserved for %d", n, len(long))
+	}
+	if string(kept) != long {
+		t.Error("what was kept has changed")
+	}
+	if cap(r.buf) > minBuffer {
+		t.Errorf("the reader keeps %d bytes", cap(r.buf))
 	}
 }
 

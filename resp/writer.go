@@ -14,8 +14,9 @@ import (
 // Whoever writes the head of an aggregate (Array, Map, Set, Push, Attr) writes
 // its elements next; nothing checks the count.
 type Writer struct {
-	buf   []byte
-	resp3 bool
+	buf      []byte
+	resp3    bool
+	borrowed bool // buf was lent
 }
 
 // Proto returns the protocol version, 2 or 3.
@@ -41,6 +42,15 @@ func (w *Writer) Len() int { return len(w.buf) }
 // begun before an error showed.
 func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
 
+// Discard drops the first n bytes: they were sent.
+func (w *Writer) Discard(n int) {
+	if n == len(w.buf) {
+		w.Reset()
+		return
+	}
+	w.buf = w.buf[n:]
+}
+
 // maxIdleBuffer is how much memory a Writer keeps when it is reset: 64 kB hold
 // a deep pipeline of common replies, and ten thousand idle clients stay cheap.
 const maxIdleBuffer = 64 << 10
@@ -48,11 +58,39 @@ const maxIdleBuffer = 64 << 10
 // Reset forgets what was written and keeps the buffer, unless a large reply
 // has blown it up.
 func (w *Writer) Reset() {
-	if cap(w.buf) > maxIdleBuffer {
+	if cap(w.buf) > maxIdleBuffer && !w.borrowed {
 		w.buf = nil
 		return
 	}
 	w.buf = w.buf[:0]
+}
+
+// Lend gives a writer without content memory to write to until Return.
+func (w *Writer) Lend(b []byte) {
+	if len(w.buf) == 0 {
+		w.buf, w.borrowed = b[:0], true
+	}
+}
+
+// maxLent is how much memory Return gives back at most.
+const maxLent = 1 << 20
+
+// Return ends Lend and gives the memory back, or more that it has grown to.
+// What has not been sent moves to memory of the writer's own.
+func (w *Writer) Return(lent []byte) []byte {
+	if !w.borrowed {
+		return lent
+	}
+	w.borrowed = false
+	if len(w.buf) > 0 {
+		w.buf = append([]byte(nil), w.buf...)
+		return lent
+	}
+	if cap(w.buf) > cap(lent) && cap(w.buf) <= maxLent {
+		lent = w.buf
+	}
+	w.buf = nil
+	return lent
 }
 
 // Status writes a simple string such as OK. CR and LF in s become spaces.

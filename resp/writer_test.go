@@ -105,6 +105,40 @@ func TestResetGivesALargeBufferBack(t *testing.T) {
 
 // The right column is what Redis 8.10.2 answers to ZADD and ZSCORE, and fpconv
 // in it to the others.
+func TestAWriterWorksInLentMemory(t *testing.T) {
+	var w Writer
+	lent := make([]byte, 0, 64)
+	w.Lend(lent)
+	w.Status("OK")
+	if b := w.Bytes(); &b[0] != &lent[:1][0] {
+		t.Error("the memory lent is not used")
+	}
+	w.Discard(w.Len())
+	if got := w.Return(lent); &got[:1][0] != &lent[:1][0] || w.Bytes() != nil {
+		t.Error("the memory does not come back")
+	}
+	w.Lend(lent)
+	w.Bulk(make([]byte, 1000)) // it grows
+	w.Discard(w.Len())
+	if lent = w.Return(lent); cap(lent) < 1000 || len(lent) != 0 {
+		t.Errorf("%d bytes of %d come back", len(lent), cap(lent))
+	}
+	w.Lend(lent)
+	w.Status("sent")
+	w.Status("kept")
+	w.Discard(7)
+	lent = w.Return(lent)
+	copy(lent[:20], "somebody else's bytes")
+	if got := string(w.Bytes()); got != "+kept\r\n" {
+		t.Errorf("what was not sent is %q", got)
+	}
+	w.Lend(lent) // refused: there is something to send
+	w.Int(1)
+	if got := string(w.Bytes()); got != "+kept\r\n:1\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestDoublesLookAsInRedis(t *testing.T) {
 	f := func(in float64, want string) {
 		t.Helper()
