@@ -351,6 +351,14 @@ func (l *Log) Throttle() {
 	}
 }
 
+// Pending reports whether Wait would wait.
+func (l *Log) Pending(lsn uint64) bool {
+	return Policy(l.policy.Load()) == Always && l.durable.Load() < lsn
+}
+
+// Full reports whether Throttle would wait.
+func (l *Log) Full() bool { return l.backlog.Load() > l.o.MaxBacklog }
+
 // Err returns why the log cannot write, or nil. It goes away by itself when writing works again, except for
 // [ErrNeedsRewrite]. While it is there, writes should be refused.
 func (l *Log) Err() error {
