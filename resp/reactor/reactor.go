@@ -1,0 +1,316 @@
+//go:build linux && !noepoll
+
+package reactor
+
+import (
+	"encoding/binary"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pool is a number of reactors that share the connections.
+type Pool struct {
+	reactors []*reactor
+	away     atomic.Int64   // connections that goroutines of their own look after
+	wg       sync.WaitGroup // of these and of drivers
+	watch    watch
+}
+
+// scratchSize is about what a socket holds.
+const scratchSize = 64 << 10
+
+// batch is how many connections are taken from the kernel at once.
+const batch = 128
+
+// reactor is one loop and its connections. Who runs it, its driver, changes
+// when a turn takes too long; all fields but those below the line are the driver's.
+type reactor struct {
+	pool    *Pool
+	ep      int     // the epoll set
+	bell    int     // an eventfd in it
+	conns   []*Conn // by descriptor
+	events  [batch]unix.EpollEvent
+	n, at   int      // events fetched, and dealt with
+	letters []letter // to deal with, from done on
+	done    int
+	later   []letter // next time round
+	turn    *Conn    // whose turn it is
+	seq     uint64
+	scratch *Scratch
+
+	// ----
+	busy    atomic.Uint64 // seq of the turn that runs, 0 between turns: who clears it is the driver from there on
+	seen    uint64        // busy at the last look of the watch, which alone uses it
+	asleep  atomic.Bool
+	closing atomic.Bool
+	load    atomic.Int32 // connections
+	mail    struct {
+		sync.Mutex
+		letters []letter
+	}
+}
+
+// letter is something to do for the driver.
+type letter struct {
+	c    *Conn
+	what reason
+}
+
+type reason uint8
+
+const (
+	joins reason = iota // a new connection
+	wakes               // Wake was called
+	again               // its last turn asked for another
+	back                // it was away
+	ended               // it was away, and is gone
+)
+
+// New starts n reactors.
+func New(n int) (*Pool, error) {
+	p := &Pool{}
+	for range n {
+		r, err := p.open()
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		p.reactors = append(p.reactors, r)
+		p.wg.Go(r.drive)
+	}
+	p.watch.start(p.reactors)
+	return p, nil
+}
+
+func newScratch() *Scratch { return &Scratch{make([]byte, scratchSize), make([]byte, 0, scratchSize)} }
+
+func (p *Pool) open() (*reactor, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	r := &reactor{pool: p, ep: ep, bell: -1, scratch: newScratch()}
+	if r.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		r.close()
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	if err := epollAdd(ep, r.bell, unix.EPOLLIN); err != nil {
+		r.close()
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return r, nil
+}
+
+func (r *reactor) close() {
+	_ = unix.Close(r.ep)
+	_ = unix.Close(r.bell)
+}
+
+// Close waits until every connection is gone and stops the reactors. Nobody
+// may be adopted any more.
+func (p *Pool) Close() {
+	for _, r := range p.reactors {
+		r.closing.Store(true)
+		r.ring()
+	}
+	p.wg.Wait()
+	p.watch.stop()
+	for _, r := range p.reactors {
+		r.close()
+	}
+}
+
+// Adopt takes a connection over, with its descriptor; nc must not be used any
+// more, and is closed. handle is called with the connection before its first
+// turn, which comes soon.
+func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
+	fd, err := takeOver(nc)
+	if err != nil {
+		return err
+	}
+	r := p.reactors[0]
+	for _, x := range p.reactors[1:] {
+		if x.load.Load() < r.load.Load() {
+			r = x
+		}
+	}
+	r.load.Add(1)
+	c := &Conn{r: r, fd: fd}
+	c.handler = handle(c)
+	r.post(letter{c, joins})
+	return nil
+}
+
+// takeOver makes a descriptor of its own for the connection, which the
+// scheduler's poller does not know: that would wake a thread for each packet.
+func takeOver(nc net.Conn) (fd int, err error) {
+	defer nc.Close()
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if e := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return -1, e
+	}
+	return fd, os.NewSyscallError("fcntl", err)
+}
+
+// post leaves a letter for the driver.
+func (r *reactor) post(l letter) {
+	r.mail.Lock()
+	r.mail.letters = append(r.mail.letters, l)
+	r.mail.Unlock()
+	if r.asleep.Load() {
+		r.ring()
+	}
+}
+
+// ring ends the driver's sleep. The bell is never read: that it is rung once
+// more is an edge too, and it counts to 2^64.
+func (r *reactor) ring() {
+	if r.asleep.CompareAndSwap(true, false) {
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1)
+		_, _ = unix.Write(r.bell, one[:])
+	}
+}
+
+// drive is the loop, until the reactor closes or the watch gives it to another
+// goroutine. What it was at stands in r.
+func (r *reactor) drive() {
+	for {
+		for r.at < r.n {
+			ev := &r.events[r.at]
+			r.at++
+			if int(ev.Fd) == r.bell {
+				continue
+			}
+			if c := r.conns[ev.Fd]; c != nil && !r.dispatch(c, readiness(ev.Events)) {
+				return
+			}
+		}
+		if r.collect(); r.over() {
+			return
+		}
+		if r.done == len(r.letters) {
+			r.letters, r.later, r.done = r.later, r.letters[:0], 0
+		}
+		for r.done < len(r.letters) {
+			l := r.letters[r.done]
+			r.letters[r.done] = letter{}
+			r.done++
+			if !r.deal(l) {
+				return
+			}
+		}
+		if r.pool.away.Load() > 0 { // which need a processor too
+			runtime.Gosched()
+		}
+		if r.at, r.n = 0, epollPoll(r.ep, r.events[:]); r.n == 0 && len(r.later) == 0 {
+			r.sleep()
+		}
+	}
+}
+
+// collect takes the letters in.
+func (r *reactor) collect() {
+	r.mail.Lock()
+	r.later = append(r.later, r.mail.letters...)
+	clear(r.mail.letters)
+	r.mail.letters = r.mail.letters[:0]
+	r.mail.Unlock()
+}
+
+// over reports whether the reactor closes and has no more connections.
+func (r *reactor) over() bool { return r.closing.Load() && r.load.Load() == 0 }
+
+// sleep waits until somebody is ready or rings.
+func (r *reactor) sleep() {
+	r.asleep.Store(true)
+	r.mail.Lock()
+	idle := len(r.mail.letters) == 0 && !r.over()
+	r.mail.Unlock()
+	if idle {
+		r.n = epollWait(r.ep, r.events[:])
+		r.pool.watch.wake()
+	}
+	r.asleep.Store(false)
+}
+
+// dispatch gives a connection its turn, unless it is away: then it is told when
+// it comes back. It returns false where the caller is the driver no longer.
+func (r *reactor) dispatch(c *Conn, ready Ready) bool {
+	if c.fd >= len(r.conns) || r.conns[c.fd] != c { // it has gone, or comes only now
+		return true
+	}
+	for {
+		old := c.state.Load()
+		if old&away == 0 {
+			return r.run(c, ready)
+		}
+		if c.state.CompareAndSwap(old, old|uint32(ready)) {
+			return true
+		}
+	}
+}
+
+func (r *reactor) run(c *Conn, ready Ready) bool {
+	r.turn = c
+	r.seq++
+	seq, lent := r.seq, r.scratch
+	r.busy.Store(seq) // from here on r may be another's
+	next := c.handler.Turn(ready, lent)
+	if !r.busy.CompareAndSwap(seq, 0) { // deposed
+		c.finish(next)
+		return false
+	}
+	switch next {
+	case Again:
+		r.later = append(r.later, letter{c, again})
+	case Leave:
+		c.state.Store(away)
+		r.pool.wg.Go(func() { c.finish(Leave) })
+	case Gone:
+		r.remove(c)
+	}
+	return true
+}
+
+func (r *reactor) deal(l letter) bool {
+	c := l.c
+	switch l.what {
+	case joins:
+		for c.fd >= len(r.conns) {
+			r.conns = append(r.conns, nil)
+		}
+		r.conns[c.fd] = c
+		if err := epollAdd(r.ep, c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP); err != nil {
+			c.Abort() // the handler sees it at its first read
+			return r.run(c, Readable|HungUp)
+		}
+		return r.run(c, Woken)
+	case wakes:
+		c.woken.Store(false)
+		return r.dispatch(c, Woken)
+	case again:
+		return r.dispatch(c, 0)
+	case back:
+		return r.run(c, Ready(c.state.Swap(0)&^away))
+	case ended:
+		r.remove(c)
+	}
+	return true
+}
+
+// remove closes a connection that its handler is done with.
+func (r *reactor) remove(c *Conn) {
+	r.conns[c.fd] = nil
+	c.close()
+	r.load.Add(-1)
+}
