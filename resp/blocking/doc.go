@@ -66,6 +66,5 @@
 // ended; it is held while the waiter's command runs again, so that a timeout or
 // CLIENT UNBLOCK comes before or after, never in between. Order: shards,
 // Waiter.mu, Table.mu, the session's outbox. A timeout is a runtime timer; no
-// goroutine sleeps for a client that waits beside the one that reads its
-// connection.
+// goroutine sleeps for a client that waits, where reactors serve them.
 package blocking

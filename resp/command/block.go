@@ -57,7 +57,7 @@ func (c *Ctx) Block(wait Wait) error {
 	if wait.Args == nil {
 		wait.Args = c.Args
 	}
-	w.Args = copyArgs(wait.Args)
+	w.Args = CopyArgs(wait.Args)
 	c.S.Block()
 	c.Blocking.Add(w)
 	return nil
@@ -72,7 +72,8 @@ func duration(ms int64) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-func copyArgs(argv [][]byte) [][]byte {
+// CopyArgs copies arguments into memory of their own.
+func CopyArgs(argv [][]byte) [][]byte {
 	n := 0
 	for _, a := range argv {
 		n += len(a)

@@ -180,7 +180,7 @@ func runHello(c *command.Ctx, h hello) error {
 		}
 		authenticated(c, h.auth.user)
 	}
-	if !c.S.Authenticated && c.Server.NeedsAuth() {
+	if !c.S.Authed.Load() && c.Server.NeedsAuth() {
 		return resp.ErrHelloNoAuth
 	}
 	if h.name != nil {
@@ -261,7 +261,7 @@ func runReset(c *command.Ctx, _ struct{}) error {
 	setProto(c, 2)
 	c.S.SetName("")
 	c.S.SetUser("default")
-	c.S.Authenticated = !c.Server.NeedsAuth()
+	c.S.Authed.Store(!c.Server.NeedsAuth())
 	c.S.Reply = session.ReplyOn
 	c.S.NoTouch = false
 	c.S.NoTouchFl.Store(false)

@@ -2,10 +2,8 @@ package commands
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nearcache/nearcache/resp"
@@ -39,9 +37,7 @@ func newClient(tb testing.TB, proto int) *client {
 
 func (c *client) connect(tb testing.TB, proto int, ks *store.Keyspace) {
 	tb.Helper()
-	a, b := net.Pipe()
-	tb.Cleanup(func() { a.Close(); b.Close() })
-	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable, Blocking: blocking.New(nil)}, session.New(1, a, 1<<20, new(sync.WaitGroup)), nil)
+	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable, Blocking: blocking.New(nil)}, session.New(1, nil, nil, nil, nil), nil)
 	c.S.SetProto(proto)
 }
 

@@ -2,7 +2,6 @@ package pubsub
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +14,7 @@ import (
 
 func newSession(t testing.TB, id uint64, proto int) *session.Session {
 	t.Helper()
-	here, there := net.Pipe()
-	t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
-	s := session.New(id, here, 1<<30, &sync.WaitGroup{})
+	s := session.New(id, nil, nil, nil, nil)
 	s.SetProto(proto)
 	return s
 }

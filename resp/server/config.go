@@ -3,11 +3,13 @@ package server
 import (
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/evict"
 )
@@ -90,6 +92,11 @@ var Settings = []*Setting{
 		Name: "tcp-backlog", Kind: Int, Default: "511", Max: maxInt32, Immutable: true,
 		Help:  "accepted for Redis' sake: the system's own limit (somaxconn) is used",
 		Field: func(c *Config) *Value { return &c.backlog },
+	},
+	{
+		Name: "io-threads", Kind: Int, Default: "0", Max: 128, Immutable: true,
+		Help:  "how many loops serve the clients; 0 for one per core. In Redis they only read and write, here they run commands too",
+		Field: func(c *Config) *Value { return &c.ioThreads },
 	},
 	{
 		Name: "databases", Kind: Int, Default: "16", Min: store.Databases, Max: store.Databases, Immutable: true,
@@ -180,8 +187,9 @@ var Settings = []*Setting{
 	{
 		Name: "client-output-buffer-limit", Kind: String, Multi: true,
 		Default: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Parse: parseOutputLimits,
-		Help:  "class, hard limit, soft limit and seconds; a client that lets more pushes and messages wait than the hard limit of pubsub, as it was when it connected, is closed",
+		Help:  "class, hard limit, soft limit and seconds; a client is closed for which more messages and invalidations wait than pubsub allows, or more replies than normal. Without a limit for replies nothing is run for a client that does not read them",
 		Field: func(c *Config) *Value { return &c.outputLimit },
+		Apply: func(_ *Server, c *Config) error { c.applyOutputLimits(); return nil },
 	},
 	{
 		Name: "tracking-table-max-keys", Kind: Int, Default: "1000000", Max: maxInt64,
@@ -264,7 +272,7 @@ func applyEviction(s *Server, c *Config) error {
 // goroutine.
 type Config struct {
 	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass               Value
-	maxClients, timeout, keepAlive, backlog, databases                                    Value
+	maxClients, timeout, keepAlive, backlog, databases, ioThreads                         Value
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
@@ -281,9 +289,10 @@ type Config struct {
 	// Clock is what the keyspace goes by; nil for the system's.
 	Clock store.Clock
 
-	notifier Notifier
-	level    slog.LevelVar
-	logger   atomic.Pointer[slog.Logger]
+	notifier     Notifier
+	outputLimits atomic.Pointer[session.Limits]
+	level        slog.LevelVar
+	logger       atomic.Pointer[slog.Logger]
 
 	mu struct {
 		sync.Mutex
@@ -363,6 +372,17 @@ func (c *Config) MaxClients() int { return int(c.maxClients.Int()) }
 // Timeout is after how long an idle client is closed, 0 for never.
 func (c *Config) Timeout() time.Duration { return time.Duration(c.timeout.Int()) * time.Second }
 
+// cores is how many the process may use.
+var cores = runtime.GOMAXPROCS(0)
+
+// IOThreads is how many reactors there are.
+func (c *Config) IOThreads() int {
+	if n := int(c.ioThreads.Int()); n > 0 {
+		return n
+	}
+	return cores
+}
+
 // KeepAlive is the time between TCP probes, 0 for none.
 func (c *Config) KeepAlive() time.Duration { return time.Duration(c.keepAlive.Int()) * time.Second }
 
@@ -384,12 +404,14 @@ func (c *Config) MaxBulk() int64 { return c.maxBulk.Int() }
 // QueryBufferLimit is the size of the largest command in bytes.
 func (c *Config) QueryBufferLimit() int64 { return c.queryLimit.Int() }
 
-// PushLimit is how many bytes of pushes may wait for a client.
-func (c *Config) PushLimit() int {
-	if hard := outputLimits(c.outputLimit.String())["pubsub"][0]; hard > 0 {
-		return int(min(hard, maxInt64))
+// applyOutputLimits makes client-output-buffer-limit the limits of all clients.
+func (c *Config) applyOutputLimits() {
+	m := outputLimits(c.outputLimit.String())
+	limit := func(class string) session.Limit {
+		v := m[class]
+		return session.Limit{Hard: int(v[0]), Soft: int(v[1]), For: time.Duration(min(v[2], maxInt32)) * time.Second}
 	}
-	return maxInt64
+	c.outputLimits.Store(&session.Limits{Normal: limit("normal"), Push: limit("pubsub")})
 }
 
 // DebugAllowed reports whether a client may use DEBUG; local says that it is

@@ -82,8 +82,9 @@ func TestFlagGoesBeforeEnvironmentBeforeFile(t *testing.T) {
 	if c.File != file || strings.Join(c.Ignored, " ") != "lazyfree-lazy-expire daemonize" {
 		t.Errorf("file %q, ignored %q", c.File, c.Ignored)
 	}
-	if c.PushLimit() != 1<<20 {
-		t.Errorf("pushes may take %d", c.PushLimit())
+	c.applyOutputLimits()
+	if l := c.outputLimits.Load(); l.Push.Hard != 1<<20 || l.Normal.Hard != 0 {
+		t.Errorf("limits %+v", l)
 	}
 }
 

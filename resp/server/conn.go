@@ -3,10 +3,7 @@ package server
 import (
 	"errors"
 	"net"
-	"os"
-	"runtime"
 	"runtime/debug"
-	"time"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/blocking"
@@ -14,153 +11,138 @@ import (
 	"github.com/nearcache/nearcache/resp/session"
 )
 
-// flushAt is how many bytes of replies a pipeline collects before they are sent.
-const flushAt = 64 << 10
+// connection is a client that is served, in the turns of a reactor (turn.go)
+// or by a goroutine (goroutine.go). One goroutine at a time owns it.
+type connection struct {
+	s    *Server
+	c    *command.Ctx
+	held [][]byte // a command that has been read and waits to run, in memory of its own
+}
 
-// serve is the life of one client. It is the only place with a recover: a
-// panic ends this client and leaves the others alone.
-func (s *Server) serve(conn net.Conn) {
-	ses := session.New(s.nextID.Add(1), conn, s.cfg.PushLimit(), &s.wg)
-	c := command.NewCtx(&s.env, ses, resp.NewReader(&meter{conn, ses, s}, s.limits(false)))
-	ses.OnResume(func() { _ = conn.SetReadDeadline(longAgo) })
+// join makes the session of a connection.
+func (k *connection) join(s *Server, link session.Link, local, remote net.Addr, r *resp.Reader) {
+	ses := session.New(s.nextID.Add(1), link, local, remote, &s.cfg.outputLimits)
+	ses.Local = isLocal(remote)
+	k.s, k.c = s, command.NewCtx(&s.env, ses, r)
 	s.env.Clients.Add(ses)
 	s.stats.Connections.Add(1)
-	defer s.hangUp(c)
 	if !s.NeedsAuth() {
-		s.Authenticated(c)
-	} else {
-		_ = conn.SetDeadline(time.Now().Add(handshakeTime))
-	}
-	for ran := int64(0); s.runBuffered(c); {
-		if s.awaitDurable(c) != nil {
-			return
-		}
-		s.setIdleDeadline(c)
-		sleep, err := ses.Idle()
-		if err != nil {
-			return
-		}
-		if !sleep {
-			continue
-		}
-		if n := ses.Commands.Load(); n-ran >= yieldAfter {
-			ran = n
-			runtime.Gosched()
-		}
-		err = c.Reader.Fill()
-		if ses.Busy() { // the client no longer waits: a read that was ended is no error
-			_ = conn.SetReadDeadline(time.Time{})
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				continue
-			}
-		}
-		if err != nil {
-			if errors.Is(err, resp.ErrQueryLimit) {
-				s.stats.LongQueries.Add(1)
-				s.cfg.Logger().Warn("closing a client that reached the query buffer limit", "client", ses.Addr)
-			}
-			return
-		}
+		s.Authenticated(k.c)
 	}
 }
 
-// yieldAfter is after how many commands a session lets others run. One whose
-// client answers fast never sleeps in a read, and would keep its processor
-// until it is preempted, 10 ms later; its neighbours' p99 would show it.
-const yieldAfter = 64
-
-// longAgo is a deadline that ends a read at once.
-var longAgo = time.Unix(1, 0)
-
-// handshakeTime is how long a client may take until it has authenticated, and
-// strangerWrite how long it may refuse to read until then.
-const (
-	handshakeTime = 60 * time.Second
-	strangerWrite = time.Second
-)
+// flushAt is how many bytes of replies a pipeline collects before they are sent.
+const flushAt = 64 << 10
 
 // commandsPerTick is how many quick commands of a pipeline share one reading of
 // the clock.
 const commandsPerTick = 16
 
-// runBuffered runs every command that has arrived whole, and reports whether
-// the connection goes on.
-func (s *Server) runBuffered(c *command.Ctx) bool {
-	ses := c.S
+// state is where a connection stands after its commands were run.
+type state uint8
+
+const (
+	hungry state = iota // what is buffered is no whole command
+	stuck               // it waits for a key, or for the end of a pause
+	full                // there is as much to send as there should be at once
+	busy                // the next command may take time
+	over                // the connection ends when all is sent
+)
+
+// run runs the commands that have arrived whole; with quick only those that
+// take no time.
+func (k *connection) run(quick bool) state {
+	s, c, ses := k.s, k.c, k.c.S
 	c.Now = s.ks.Now()
 	ses.LastUse.Store(c.Now)
-	if !ses.Authenticated { // a stranger that does not read its errors is cut early
-		_ = ses.Conn.SetWriteDeadline(time.Now().Add(strangerWrite))
+	ran := int64(0)
+	defer func() {
+		if ran > 0 {
+			ses.Commands.Add(ran)
+			s.stats.Commands.Add(ran)
+		}
+		s.countHits(c)
+	}()
+	limit, fullAt := ses.ReplyLimit(), flushAt
+	if limit > 0 {
+		fullAt = min(fullAt, limit+1)
 	}
-	n := ses.Commands.Load()
-	defer func() { s.stats.Commands.Add(ses.Commands.Load() - n) }()
 	for i := 1; ses.Proceed(); i++ {
-		argv, err := c.Reader.Next()
-		if err != nil {
-			var pe resp.ProtocolError
-			if errors.As(err, &pe) {
-				c.W.Error("ERR " + pe.Error())
+		argv := k.held
+		if argv != nil && ses.Killed() { // while it waited
+			return over
+		}
+		if argv == nil {
+			var err error
+			if argv, err = c.Reader.Next(); err != nil {
+				var pe resp.ProtocolError
+				if errors.As(err, &pe) {
+					c.W.Error("ERR " + pe.Error())
+				}
+				return over
 			}
-			ses.CloseAfter = true
-		}
-		if argv == nil && err == nil {
-			break
-		}
-		if err == nil {
-			if i%commandsPerTick == 0 || c.Spec != nil && c.Spec.MayTakeTime() {
-				c.Now = s.ks.Now()
+			if argv == nil {
+				ses.Queried.Store(int32(c.Reader.Buffered()))
+				if ses.Killed() || s.stopping() {
+					return over
+				}
+				return hungry
 			}
-			s.dispatch(c, argv)
 		}
+		if i%commandsPerTick == 0 || c.Spec != nil && c.Spec.MayTakeTime() {
+			c.Now = s.ks.Now()
+		}
+		if done := s.dispatch(c, argv, quick); done != executed {
+			if k.held == nil {
+				k.held = command.CopyArgs(argv)
+			}
+			if done == long {
+				return busy
+			}
+			ses.Paused.Store(true)
+			return stuck
+		}
+		if k.held != nil {
+			k.held = nil
+			ses.Paused.Store(false)
+		}
+		ran++
 		if ses.CloseAfter {
-			if s.awaitDurable(c) == nil {
-				_ = ses.Flush()
-			}
-			return false
+			return over
 		}
-		if ses.Out.Len() >= flushAt {
-			if s.awaitDurable(c) != nil || ses.Flush() != nil {
-				return false
+		if n := ses.Out.Len(); n >= fullAt {
+			if limit > 0 && n > limit {
+				ses.Overflow()
+				return over
 			}
+			return full
 		}
 	}
-	ses.Queried.Store(int32(c.Reader.Buffered()))
-	return !ses.Killed() && !s.stopping()
+	if ses.Killed() || s.stopping() {
+		return over
+	}
+	return stuck
 }
 
-// awaitDurable is called before replies leave: own writes are in the indexes,
-// and under appendfsync always on the disk, and so is all that was observed.
-func (s *Server) awaitDurable(c *command.Ctx) error {
-	c.Settle()
-	if s.log == nil || c.S.Out.Len() == 0 {
+// mustWait reports whether replies may not leave yet: own writes have to be in
+// the indexes, and under appendfsync always on the disk, and so has all that was
+// observed.
+func (k *connection) mustWait() bool {
+	return k.c.Unsettled() || k.s.log != nil && k.c.S.Out.Len() > 0 && k.s.log.Pending(k.s.log.Appended())
+}
+
+// await waits until they may.
+func (k *connection) await() error {
+	k.c.Settle()
+	if k.s.log == nil || k.c.S.Out.Len() == 0 {
 		return nil
 	}
-	return s.awaitLog()
-}
-
-// setIdleDeadline applies the setting timeout to the read that follows.
-// Subscribers, and those who wait for a key, may be silent for as long as they like.
-func (s *Server) setIdleDeadline(c *command.Ctx) {
-	if !c.S.Authenticated { // has the deadline of the handshake
-		return
-	}
-	t := s.cfg.Timeout()
-	switch limited := t > 0 && !c.S.InPubSub() && !c.S.Blocked(); {
-	case limited:
-		_ = c.S.Conn.SetReadDeadline(time.Now().Add(t))
-		c.S.IdleLimited = true
-	case c.S.IdleLimited:
-		_ = c.S.Conn.SetReadDeadline(time.Time{})
-		c.S.IdleLimited = false
-	}
+	return k.s.log.Wait(k.s.log.Appended())
 }
 
 // Authenticated implements command.Server: the client may use the full limits.
 func (s *Server) Authenticated(c *command.Ctx) {
-	if !c.S.Authenticated {
-		c.S.Authenticated = true
-		_ = c.S.Conn.SetDeadline(time.Time{})
-	}
+	c.S.Authed.Store(true)
 	c.Reader.SetLimits(s.limits(true))
 }
 
@@ -172,14 +154,20 @@ func (s *Server) limits(authenticated bool) resp.Limits {
 	}
 }
 
-// hangUp takes a session out of every table.
-func (s *Server) hangUp(c *command.Ctx) {
-	if r := recover(); r != nil {
-		s.cfg.Logger().Error("a command has panicked; its client is closed", "client", c.S.Addr,
-			"command", specName(c.Spec), "panic", r, "stack", string(debug.Stack()))
-		c.InExec = false
-		c.Tx.Abandon()
+// unread says why a client is closed whose bytes cannot be taken.
+func (k *connection) unread(err error) {
+	if errors.Is(err, resp.ErrQueryLimit) {
+		k.s.stats.LongQueries.Add(1)
+		k.s.cfg.Logger().Warn("closing a client that reached the query buffer limit", "client", k.c.S.Addr)
 	}
+}
+
+// countIn counts bytes that were read.
+func (k *connection) countIn(n int) { k.c.S.NetIn.Add(int64(n)) }
+
+// hangUp takes a session out of every table.
+func (k *connection) hangUp() {
+	s, c := k.s, k.c
 	s.env.Blocking.Release(c.S, blocking.HungUp)
 	c.S.Close()
 	c.Settle()
@@ -193,24 +181,18 @@ func (s *Server) hangUp(c *command.Ctx) {
 	s.env.PubSub.Drop(c.S)
 }
 
+// crashed is called with what a command has panicked with, by the only places
+// that recover: a panic ends this client and leaves the others alone.
+func (k *connection) crashed(r any) {
+	k.s.cfg.Logger().Error("a command has panicked; its client is closed", "client", k.c.S.Addr,
+		"command", specName(k.c.Spec), "panic", r, "stack", string(debug.Stack()))
+	k.c.InExec = false
+	k.c.Tx.Abandon()
+}
+
 func specName(s *command.Spec) string {
 	if s == nil {
 		return ""
 	}
 	return s.FullName()
-}
-
-// meter counts the bytes read from a connection.
-type meter struct {
-	net.Conn
-	ses *session.Session
-	s   *Server
-}
-
-// Read implements io.Reader.
-func (m *meter) Read(b []byte) (int, error) {
-	n, err := m.Conn.Read(b)
-	m.ses.NetIn.Add(int64(n))
-	m.s.stats.NetIn.Add(int64(n))
-	return n, err
 }

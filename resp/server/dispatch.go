@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/resp"
@@ -12,9 +13,18 @@ const (
 	errMulti = resp.Error("ERR Command not allowed inside a transaction")
 )
 
+// outcome is what has become of a command.
+type outcome uint8
+
+const (
+	executed outcome = iota // or refused, or queued
+	paused                  // CLIENT PAUSE holds it back: to be dispatched again
+	long                    // it may take time: to be dispatched again where that is no harm
+)
+
 // dispatch runs one command, or queues or refuses it, in the order of Redis'
-// processCommand.
-func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
+// processCommand. With quick it runs only what takes no time.
+func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
 	ses := c.S
 	ses.BeginReply()
 	spec, err := s.check(c, argv)
@@ -32,9 +42,14 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 	case c.Queue.Open && queued(spec):
 		err = s.enqueue(c, spec, argv)
 	default:
-		s.waitWhilePaused(c, spec)
-		if ses.Killed() { // by CLIENT KILL, while it waited
-			return
+		if s.paused(c, spec) {
+			return paused
+		}
+		if quick && s.mayTakeTime(c, spec) {
+			return long
+		}
+		if s.log != nil && spec.Flags&command.Write != 0 {
+			s.log.Throttle()
 		}
 		err = c.Run(spec, argv)
 	}
@@ -44,7 +59,6 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 		s.stats.countError(text)
 	}
 	ses.EndReply()
-	ses.Commands.Add(1)
 	if spec != nil {
 		if p := spec.FullNamePtr(); ses.LastCmd.Load() != p {
 			ses.LastCmd.Store(p)
@@ -53,10 +67,25 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte) {
 	if ses.Tracked.Load() && !c.Queue.Open && (spec == nil || !strings.HasPrefix(spec.FullName(), "client|")) {
 		s.env.Tracking.EndCaching(ses)
 	}
+	return executed
+}
+
+// countHits adds what was found and missed to the figures of INFO.
+func (s *Server) countHits(c *command.Ctx) {
 	if hits, misses := c.Tx.TakeHits(); hits|misses != 0 {
 		s.stats.Hits.Add(int64(hits))
 		s.stats.Misses.Add(int64(misses))
 	}
+}
+
+// mayTakeTime reports whether other clients should not wait for a command: it
+// looks at the whole keyspace, searches, sleeps, or the log has fallen behind.
+// Others that turn out to be long are noticed while they run.
+func (s *Server) mayTakeTime(c *command.Ctx, spec *command.Spec) bool {
+	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&command.Write != 0 && s.log != nil && s.log.Full() {
+		return true
+	}
+	return spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
 }
 
 // check finds the row of a command and says whether it may run now.
@@ -80,7 +109,7 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 	if !spec.ArityOK(len(argv)) {
 		return spec, resp.WrongArgs(spec.FullName())
 	}
-	if !c.S.Authenticated && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
+	if !c.S.Authed.Load() && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
 		return spec, resp.ErrNoAuth
 	}
 	if c.Queue.Open && spec.Flags&command.NoMulti != 0 {

@@ -131,12 +131,12 @@ func (s *Server) ConfigGet(pattern string, f func(name, value string)) { s.cfg.G
 
 // ConfigSet implements command.Server.
 func (s *Server) ConfigSet(c *command.Ctx, pairs [][2]string) error {
-	return s.cfg.Set(pairs, isLocal(c.S.Conn))
+	return s.cfg.Set(pairs, c.S.Local)
 }
 
 // isLocal reports whether the other side is on this machine.
-func isLocal(conn net.Conn) bool {
-	switch a := conn.RemoteAddr().(type) {
+func isLocal(remote net.Addr) bool {
+	switch a := remote.(type) {
 	case *net.TCPAddr:
 		return a.IP.IsLoopback()
 	case *net.UnixAddr:
@@ -153,7 +153,7 @@ func (s *Server) ConfigResetStat() {
 }
 
 // DebugAllowed implements command.Server.
-func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(isLocal(c.S.Conn)) }
+func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(c.S.Local) }
 
 // NeedsAuth implements command.Server.
 func (s *Server) NeedsAuth() bool { return s.cfg.RequirePass() != "" }

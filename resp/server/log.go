@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
@@ -30,8 +29,7 @@ func (s *Server) openLog() error {
 	if !s.cfg.AppendOnly() {
 		return nil
 	}
-	c, done := s.replayCtx()
-	defer done()
+	c := s.replayCtx()
 	dir, last := s.cfg.Dir(), time.Now()
 	o := persist.Options{
 		Fsync:  s.fsyncPolicy(),
@@ -103,23 +101,10 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 }
 
 // replayCtx makes a session that nobody is connected to.
-func (s *Server) replayCtx() (*command.Ctx, func()) {
-	here, there := net.Pipe()
-	ses := session.New(0, here, 0, &s.wg)
-	ses.Authenticated = true
-	return command.NewCtx(&s.env, ses, nil), func() {
-		_ = here.Close()
-		_ = there.Close()
-	}
-}
-
-// awaitLog waits until all that was logged so far is durable, where
-// appendfsync always asks for that.
-func (s *Server) awaitLog() error {
-	if !s.cfg.FsyncAlways() {
-		return nil
-	}
-	return s.log.Wait(s.log.Appended())
+func (s *Server) replayCtx() *command.Ctx {
+	ses := session.New(0, nil, nil, nil, nil)
+	ses.Authed.Store(true)
+	return command.NewCtx(&s.env, ses, nil)
 }
 
 // logFailure is the error of writes while the log cannot be written.
@@ -130,7 +115,6 @@ func (s *Server) logFailure() error {
 	if err := s.log.Err(); err != nil {
 		return resp.Error("MISCONF Errors writing to the AOF file: " + err.Error())
 	}
-	s.log.Throttle()
 	return nil
 }
 

@@ -6,68 +6,101 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/session"
 )
 
-// pause is CLIENT PAUSE: until when commands wait, and which.
+// pause is CLIENT PAUSE: until when commands wait, and which. Clients whose
+// next command must wait look again whenever it changes, and when it ends.
 type pause struct {
 	until atomic.Int64 // Unix ms, 0 = not paused
 	all   atomic.Bool
 	mu    struct {
 		sync.Mutex
-		changed chan struct{} // closed when until or all change
+		changed chan struct{} // closed when they are to look again
+		timer   *time.Timer   // for the end
 	}
 }
 
-func (p *pause) set(until int64, all bool) {
+// set changes the pause; end is called when it may be over.
+func (p *pause) set(until int64, all bool, left time.Duration, end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.all.Store(all)
 	p.until.Store(until)
+	p.lookLocked()
+	if p.mu.timer != nil {
+		p.mu.timer.Stop()
+		p.mu.timer = nil
+	}
+	if until != 0 {
+		p.mu.timer = time.AfterFunc(left, end)
+	}
+}
+
+func (p *pause) lookLocked() {
 	if p.mu.changed != nil {
 		close(p.mu.changed)
 		p.mu.changed = nil
 	}
 }
 
-func (p *pause) wait() <-chan struct{} {
+// await waits for a change, in a goroutine that serves one client, but not for
+// long: the client may be killed.
+func (p *pause) await() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.mu.changed == nil {
 		p.mu.changed = make(chan struct{})
 	}
-	return p.mu.changed
+	changed := p.mu.changed
+	p.mu.Unlock()
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-t.C:
+	}
 }
 
 // Pause implements command.Server.
 func (s *Server) Pause(until int64, all bool) {
-	if now := s.ks.Now(); s.pause.until.Load() > now { // the stricter and the longer of the two win
-		until = max(until, s.pause.until.Load())
+	now := s.ks.Now()
+	if old := s.pause.until.Load(); old > now { // the stricter and the longer of the two win
+		until = max(until, old)
 		all = all || s.pause.all.Load()
 	}
-	s.pause.set(until, all)
+	s.setPause(until, all)
 }
 
 // Unpause implements command.Server.
-func (s *Server) Unpause() { s.pause.set(0, false) }
+func (s *Server) Unpause() { s.setPause(0, false) }
 
-// waitWhilePaused holds a command back as long as CLIENT PAUSE says.
-func (s *Server) waitWhilePaused(c *command.Ctx, spec *command.Spec) {
-	for s.pause.until.Load() != 0 {
-		changed := s.pause.wait()
-		left := s.pause.until.Load() - s.ks.Now()
-		if left <= 0 || !s.pause.all.Load() && !mayWrite(c, spec) || s.stopping() || c.S.Killed() || spec.FullName() == "client|unpause" {
+func (s *Server) setPause(until int64, all bool) {
+	// The clock may be the test's, and may jump: the end is looked for again.
+	left := min(time.Duration(max(until-s.ks.Now(), 1))*time.Millisecond, time.Second)
+	s.pause.set(until, all, left, func() {
+		if s.stopping() {
 			return
 		}
-		c.S.Paused.Store(true)
-		t := time.NewTimer(min(time.Duration(left)*time.Millisecond, 100*time.Millisecond))
-		select {
-		case <-changed:
-		case <-t.C:
+		if s.pause.until.Load() > s.ks.Now() {
+			s.setPause(s.pause.until.Load(), s.pause.all.Load())
+		} else {
+			s.Unpause()
 		}
-		t.Stop()
-		c.S.Paused.Store(false)
-		c.Now = s.ks.Now()
+	})
+	s.env.Clients.Each(func(c *session.Session) {
+		if c.Paused.Load() {
+			c.Wake()
+		}
+	})
+}
+
+// paused reports whether CLIENT PAUSE holds a command back.
+func (s *Server) paused(c *command.Ctx, spec *command.Spec) bool {
+	until := s.pause.until.Load()
+	if until == 0 || until <= s.ks.Now() || s.stopping() {
+		return false
 	}
+	return (s.pause.all.Load() || mayWrite(c, spec)) && spec.FullName() != "client|unpause"
 }
 
 func mayWrite(c *command.Ctx, spec *command.Spec) bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
 	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/reactor"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
@@ -38,6 +39,7 @@ type Server struct {
 	gc       collector
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
+	reactors *reactor.Pool // nil: each client has a goroutine
 	stop     context.CancelFunc
 	stopped  atomic.Bool
 	started  time.Time
@@ -91,6 +93,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.listen(); err != nil {
 		return errors.Join(err, s.closeLog())
 	}
+	if err := s.openReactors(); err != nil {
+		return errors.Join(err, s.closeLog())
+	}
 	close(s.ready)
 	for _, l := range s.mu.listeners {
 		s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
@@ -98,6 +103,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.wg.Go(func() { s.expireLoop(ctx) })
 	s.wg.Go(func() { s.upkeepLoop(ctx) })
 	s.wg.Go(func() { s.evictLoop(ctx) })
+	s.wg.Go(func() { s.sweepLoop(ctx) })
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
 	}
@@ -111,6 +117,9 @@ func (s *Server) Run(ctx context.Context) error {
 		c.Kill()
 	}
 	s.wg.Wait()
+	if s.reactors != nil {
+		s.reactors.Close()
+	}
 	s.env.Catalog.Close()
 	s.env.Tracking.Release()
 	return s.closeLog()
@@ -231,6 +240,12 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 		if t, ok := conn.(*net.TCPConn); ok && s.cfg.KeepAlive() > 0 {
 			_ = t.SetKeepAlivePeriod(s.cfg.KeepAlive())
 		}
+		if s.reactors != nil {
+			if err := s.adopt(conn); err != nil {
+				s.cfg.Logger().Warn("accept failed", "error", err)
+			}
+			continue
+		}
 		s.wg.Go(func() { s.serve(conn) })
 	}
 }
@@ -240,7 +255,7 @@ func (s *Server) refusal(conn net.Conn) string {
 	switch {
 	case s.env.Clients.Len() >= s.cfg.MaxClients():
 		return "-ERR max number of clients reached\r\n"
-	case s.cfg.ProtectedMode() && !isLocal(conn):
+	case s.cfg.ProtectedMode() && !isLocal(conn.RemoteAddr()):
 		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +
 			"In this mode connections are only accepted from the loopback interface. Set a password (requirepass), " +
 			"or, where only you can reach the port, start the server with --protected-mode no.\r\n"

@@ -8,15 +8,12 @@ package session
 //	others       Resume, once, with the reply
 //	the owner    Proceed before each command: the reply enters Out before any other
 //
-// Resume wakes an owner that sleeps, so that it sends the reply itself, with
-// the same care for the log as any other, and runs what has arrived meanwhile.
-// Until Proceed has taken the reply, nobody sends what is behind it.
-
-// OnResume says how the owner's read is ended by others. wake must not block.
-func (s *Session) OnResume(wake func()) { s.wake = wake }
+// Resume wakes the owner, which sends the reply itself, with the same care for
+// the log as any other, and runs what has arrived meanwhile. Until Proceed has
+// taken the reply, nothing that is behind it is sent.
 
 // MayBlock reports whether there is somebody whom Resume could wake.
-func (s *Session) MayBlock() bool { return s.wake != nil }
+func (s *Session) MayBlock() bool { return s.link != nil }
 
 // Block makes the client wait: no further command may run until Resume. Owner only.
 func (s *Session) Block() { s.blocked.Store(true) }
@@ -36,9 +33,7 @@ func (s *Session) Resume(reply []byte) {
 	s.box.resumed = true
 	s.hasPending.Store(true)
 	s.blocked.Store(false)
-	if s.box.idle && s.wake != nil {
-		s.wake()
-	}
+	s.Wake()
 }
 
 // Proceed is called before each command, and reports whether it may run: false

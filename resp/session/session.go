@@ -3,8 +3,9 @@
 //
 // # Threading
 //
-// A session belongs to one goroutine, which reads, runs and flushes. Others may
-// only Push, Kill, and read what is atomic or behind mu.
+// A session belongs to whoever reads, runs and flushes it, one goroutine at a
+// time: its owner. Others may only Push, Resume, Wake, Kill, and read what is
+// atomic or behind mu.
 //
 // Replies go to Out, which only the owner touches. Pushes (invalidations,
 // messages) from any goroutine go to pending, under box. The owner merges
@@ -13,14 +14,13 @@
 // behind every reply that showed the older value, and before every reply that
 // shows the newer one.
 //
-// While the owner sleeps in a read, nobody would merge; then, and only then
-// (idle, under box), Push starts a goroutine that takes write, looks again, and
-// sends what is pending. The owner's own flush takes write too, so frames never
-// mix and never overtake each other. Nobody does I/O under box.
+// Nobody but the owner sends. The first push to a session that has none pending
+// wakes the owner ([Link]); it flushes when it gets to it, and with the push all
+// that have come until then. Nobody does I/O under box.
 //
-// A session that waits for a key (see blocked.go) sleeps in a read too: it is
-// how a client that hangs up is noticed. Its reply comes from another
-// goroutine by Resume.
+// A session that waits for a key (see blocked.go) goes on reading: it is how a
+// client that hangs up is noticed. Its reply comes from another goroutine by
+// Resume.
 package session
 
 import (
@@ -44,24 +44,35 @@ const (
 	ReplySkip     // this command's reply is skipped
 )
 
+// Link is a session's connection, as whoever serves it has it.
+type Link interface {
+	// Write writes the pieces, or as much as can be sent without waiting.
+	// Owner only.
+	Write(pieces [][]byte) (int, error)
+	// Wake makes the owner look: Flush or Proceed has something to do. It must
+	// not block, and may come at any time.
+	Wake()
+	// Abort ends the connection; the owner's next read or write fails. It must
+	// not block.
+	Abort()
+}
+
 // Session is one connected client.
 type Session struct {
 	ID      uint64
-	Conn    net.Conn
 	Addr    string // of the client; the socket's path for a unix socket
 	LAddr   string
+	Local   bool // the client is on this machine
 	FD      int
 	Created time.Time
 
 	// Owner only.
-	Out           resp.Writer
-	Authenticated bool
-	DB            int
-	NoTouch       bool
-	Reply         ReplyMode
-	CloseAfter    bool // close once the reply is sent
-	IdleLimited   bool // its reads have a deadline
-	replyStart    int
+	Out        resp.Writer
+	DB         int
+	NoTouch    bool
+	Reply      ReplyMode
+	CloseAfter bool // close once the reply is sent
+	replyStart int
 
 	// Any goroutine.
 	Proto     atomic.Int32 // 2 or 3
@@ -73,6 +84,7 @@ type Session struct {
 	Queried   atomic.Int32 // bytes in the query buffer
 	SelectedD atomic.Int32 // DB, for CLIENT LIST
 	NoEvict   atomic.Bool
+	Authed    atomic.Bool // has authenticated, or need not
 	NoTouchFl atomic.Bool
 	Paused    atomic.Bool // waits for CLIENT UNPAUSE
 	NetIn     atomic.Int64
@@ -80,6 +92,8 @@ type Session struct {
 	Commands  atomic.Int64
 	LastUse   atomic.Int64 // Unix ms
 	LastCmd   atomic.Pointer[string]
+	StalledAt atomic.Int64 // Unix ms, since when the client does not take what is sent, 0 while it does
+	unsent    atomic.Int64 // bytes of replies that it does not take
 	killed    atomic.Bool
 	overflow  atomic.Bool
 
@@ -96,26 +110,25 @@ type Session struct {
 	}
 	box struct {
 		sync.Mutex
-		pending  []byte
-		idle     bool // the owner sleeps in a read
-		flushing bool // a goroutine is sending pending
-		closed   bool
-		resumed  bool // pending holds a reply that only the owner may send
+		pending []byte
+		closed  bool
+		resumed bool // pending holds a reply that only Proceed may take
 	}
 	blocked    atomic.Bool // waits for a key; set by the owner, cleared by Resume
-	wake       func()      // ends the owner's read
-	hasPending atomic.Bool
-	write      sync.Mutex // order: write before box
-	limit      int        // of pending, bytes
-	wg         *sync.WaitGroup
+	hasPending atomic.Bool // pending holds something: the owner was woken for it
+	link       Link
+	limits     *atomic.Pointer[Limits]
+	pieces     [1][]byte
+	softPush   overSince // of Sweep
+	softReply  overSince
 }
 
-// New makes the session of a connection. wg counts the goroutines it starts;
-// limit bounds the pushes that may wait for the client in bytes.
-func New(id uint64, conn net.Conn, limit int, wg *sync.WaitGroup) *Session {
-	s := &Session{ID: id, Conn: conn, Created: time.Now(), limit: limit, wg: wg}
-	s.Addr, s.LAddr = address(conn.RemoteAddr()), address(conn.LocalAddr())
-	if conn.LocalAddr().Network() == "unix" {
+// New makes the session of a connection between two addresses. limits is where
+// those in force stand, nil for none. Without a link nothing is ever sent.
+func New(id uint64, link Link, local, remote net.Addr, limits *atomic.Pointer[Limits]) *Session {
+	s := &Session{ID: id, Created: time.Now(), link: link, limits: limits}
+	s.Addr, s.LAddr = address(remote), address(local)
+	if local != nil && local.Network() == "unix" {
 		s.Addr = s.LAddr + ":0"
 		s.LAddr = s.Addr
 	}
@@ -227,41 +240,20 @@ func (s *Session) pushLocked(frame []byte) {
 	if s.box.closed {
 		return
 	}
-	if len(s.box.pending)+len(frame) > s.limit {
+	if hard := s.limit().Push.Hard; hard > 0 && len(s.box.pending)+len(frame) > hard {
 		s.box.closed = true
 		s.box.pending = nil
-		s.overflow.Store(true)
-		s.Kill()
+		s.Overflow()
 		return
 	}
 	s.box.pending = append(s.box.pending, frame...)
-	s.hasPending.Store(true)
-	if s.box.idle && !s.box.flushing && !s.box.resumed {
-		s.box.flushing = true
-		s.wg.Go(s.flushIdle)
-	}
+	s.wakeLocked()
 }
 
-// flushIdle sends pending pushes for an owner that sleeps.
-func (s *Session) flushIdle() {
-	s.write.Lock()
-	defer s.write.Unlock()
-	for {
-		s.box.Lock()
-		b := s.box.pending
-		if !s.box.idle || s.box.resumed || len(b) == 0 {
-			s.box.flushing = false
-			s.box.Unlock()
-			return
-		}
-		s.box.pending = nil
-		s.hasPending.Store(false)
-		s.box.Unlock()
-		n, err := s.Conn.Write(b)
-		s.NetOut.Add(int64(n))
-		if err != nil {
-			s.Kill()
-		}
+// wakeLocked wakes the owner for what is pending, once until it has taken it.
+func (s *Session) wakeLocked() {
+	if !s.hasPending.Swap(true) && s.link != nil {
+		s.link.Wake()
 	}
 }
 
@@ -271,6 +263,9 @@ func (s *Session) PendingLen() int {
 	defer s.box.Unlock()
 	return len(s.box.pending)
 }
+
+// UnsentLen is how many bytes of replies the client has not taken.
+func (s *Session) UnsentLen() int { return int(s.unsent.Load()) }
 
 // MergePushes moves what others have queued into Out, before the reply of the
 // command that is about to run. Owner only.
@@ -298,59 +293,63 @@ func (s *Session) mergeLocked() {
 // maxKept is the largest buffer a session keeps for the next batch, in bytes.
 const maxKept = 64 << 10
 
-// Flush sends all replies and pushes. Owner only, no shard held.
-func (s *Session) Flush() error {
-	s.MergePushes()
-	if s.Out.Len() == 0 {
-		return nil
+// Flush sends replies and pushes, and reports whether all have left: the client
+// may be slow, and the rest goes with a later Flush. What is pushed meanwhile
+// stays pending, where its limit counts. Owner only, no shard held.
+func (s *Session) Flush() (all bool, err error) {
+	if s.unsent.Load() == 0 {
+		s.MergePushes()
 	}
-	s.write.Lock()
-	n, err := s.Conn.Write(s.Out.Bytes())
-	s.write.Unlock()
-	s.NetOut.Add(int64(n))
-	s.Out.Reset()
-	s.replyStart = 0
-	return err
-}
-
-// Idle is called before the owner sleeps in a read: it flushes, and from then
-// on pushes are sent by others until Busy. It returns false where the owner
-// must not sleep: what it waited for has come, and commands may be buffered.
-func (s *Session) Idle() (sleep bool, err error) {
 	for {
-		if err := s.Flush(); err != nil {
+		if s.Out.Len() == 0 {
+			if s.unsent.Load() != 0 {
+				s.unsent.Store(0)
+				s.StalledAt.Store(0)
+			}
+			if s.MergePushes(); s.Out.Len() == 0 {
+				return true, nil
+			}
+			continue
+		}
+		s.pieces[0] = s.Out.Bytes()
+		n, err := s.link.Write(s.pieces[:])
+		s.NetOut.Add(int64(n))
+		s.Out.Discard(n)
+		s.replyStart = 0
+		if left := s.Out.Len(); err != nil || left > 0 {
+			if s.unsent.Swap(int64(left)) == 0 {
+				s.StalledAt.Store(time.Now().UnixMilli())
+			}
 			return false, err
 		}
-		s.box.Lock()
-		if s.box.resumed || len(s.box.pending) == 0 {
-			sleep = !s.box.resumed
-			s.box.idle = sleep
-			s.box.Unlock()
-			return sleep, nil
-		}
-		s.box.Unlock()
 	}
 }
 
-// Busy ends Idle. It reports whether Resume has ended the read.
-func (s *Session) Busy() (resumed bool) {
-	s.box.Lock()
-	defer s.box.Unlock()
-	s.box.idle = false
-	return s.box.resumed
+// Wake has the owner look after the session soon.
+func (s *Session) Wake() {
+	if s.link != nil {
+		s.link.Wake()
+	}
 }
 
 // Kill closes the connection; the owner's next read or write fails.
 func (s *Session) Kill() {
 	s.killed.Store(true)
-	_ = s.Conn.Close()
+	if s.link != nil {
+		s.link.Abort()
+	}
 }
 
 // Killed reports whether the connection was closed from this side.
 func (s *Session) Killed() bool { return s.killed.Load() }
 
-// Overflowed reports whether the client was closed because too many pushes
-// waited for it.
+// Overflow kills a client that lets more wait than its limit.
+func (s *Session) Overflow() {
+	s.overflow.Store(true)
+	s.Kill()
+}
+
+// Overflowed reports whether the client was closed because too much waited for it.
 func (s *Session) Overflowed() bool { return s.overflow.Load() }
 
 // Close ends the session: later pushes are dropped.
@@ -389,7 +388,7 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	if p := s.LastCmd.Load(); p != nil {
 		cmd = *p
 	}
-	pending := s.PendingLen()
+	pending := s.PendingLen() + s.UnsentLen()
 	field := func(name, v string) {
 		b = append(b, ' ')
 		b = append(append(append(b, name...), '='), v...)

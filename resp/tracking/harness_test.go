@@ -2,10 +2,8 @@ package tracking_test
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nearcache/nearcache/resp/client"
@@ -21,7 +19,6 @@ type world struct {
 	ks      *store.Keyspace
 	clients *session.Registry
 	table   *tracking.Table
-	wg      sync.WaitGroup
 	last    uint64
 }
 
@@ -29,7 +26,6 @@ func newWorld(t testing.TB) *world {
 	w := &world{TB: t, ks: store.New(store.Options{}), clients: &session.Registry{}}
 	w.table = tracking.New(w.clients)
 	w.ks.Observe(w.table)
-	t.Cleanup(w.wg.Wait)
 	return w
 }
 
@@ -42,9 +38,7 @@ type peer struct {
 
 func (w *world) peer(proto int) *peer {
 	w.last++
-	here, there := net.Pipe()
-	p := &peer{world: w, s: session.New(w.last, here, 1<<30, &w.wg)}
-	w.Cleanup(func() { _ = here.Close(); _ = there.Close() })
+	p := &peer{world: w, s: session.New(w.last, nil, nil, nil, nil)}
 	p.s.SetProto(proto)
 	w.clients.Add(p.s)
 	return p

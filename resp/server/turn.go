@@ -1,0 +1,158 @@
+package server
+
+import (
+	"errors"
+	"net"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/reactor"
+)
+
+// turns is a connection of a reactor: a reactor.Handler, the reader's source
+// and the session's link.
+type turns struct {
+	connection
+	conn     *reactor.Conn
+	readable bool // bytes may be there
+	ended    bool // and behind them the end
+	choked   bool // the client does not take what is sent
+	closing  bool // and is closed when it has
+}
+
+// openReactors starts the reactors, where the system has what they need.
+func (s *Server) openReactors() error {
+	var err error
+	if s.reactors, err = reactor.New(s.cfg.IOThreads()); errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// adopt gives a connection to a reactor.
+func (s *Server) adopt(nc net.Conn) error {
+	local, remote := nc.LocalAddr(), nc.RemoteAddr()
+	return s.reactors.Adopt(nc, func(conn *reactor.Conn) reactor.Handler {
+		k := &turns{conn: conn}
+		k.join(s, k, local, remote, resp.NewReader(k, s.limits(false)))
+		k.c.S.FD = conn.FD()
+		return k
+	})
+}
+
+// Write implements session.Link.
+func (k *turns) Write(pieces [][]byte) (int, error) { return k.conn.Write(pieces) }
+
+// Wake implements session.Link.
+func (k *turns) Wake() { k.conn.Wake() }
+
+// Abort implements session.Link.
+func (k *turns) Abort() { k.conn.Abort() }
+
+var errNothing = errors.New("nothing to read")
+
+// Read implements io.Reader.
+func (k *turns) Read(b []byte) (int, error) {
+	n, err := k.conn.Read(b)
+	if n < len(b) && !k.ended {
+		k.readable = false
+	}
+	if n == 0 && err == nil {
+		return 0, errNothing
+	}
+	k.countIn(n)
+	return n, err
+}
+
+// Turn implements reactor.Handler.
+func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.Next) {
+	defer k.caught(&next)
+	ses := k.c.S
+	k.readable = k.readable || ready&reactor.Readable != 0
+	k.ended = k.ended || ready&reactor.HungUp != 0
+	if k.choked {
+		switch {
+		case ready&reactor.Writable != 0:
+			all, err := ses.Flush()
+			if err != nil || all && k.closing {
+				return k.end()
+			}
+			k.choked = !all
+		case ses.Killed():
+			return k.end()
+		}
+		// As long as the client takes nothing, nothing is run for it, unless a
+		// limit says how long that may go on.
+		if k.choked && (k.closing || ses.ReplyLimit() == 0) {
+			return reactor.Wait
+		}
+	}
+	k.c.Reader.Lend(lent.In)
+	ses.Out.Lend(lent.Out)
+	next = k.work(true)
+	k.c.Reader.Return()
+	lent.Out = ses.Out.Return(lent.Out)
+	return next
+}
+
+// Away implements reactor.Handler: it does what a turn must not do, and what
+// has been read behind it.
+func (k *turns) Away() (next reactor.Next) {
+	defer k.caught(&next)
+	return k.work(false)
+}
+
+// work runs what has been read, and in a turn it reads once.
+func (k *turns) work(quick bool) reactor.Next {
+	for read := false; ; {
+		st := k.run(quick)
+		if st == busy {
+			return reactor.Leave
+		}
+		if k.mustWait() {
+			if quick {
+				return reactor.Leave
+			}
+			if k.await() != nil {
+				return k.end()
+			}
+		}
+		if !k.choked {
+			all, err := k.c.S.Flush()
+			if err != nil || all && st == over {
+				return k.end()
+			}
+			k.choked = !all
+		}
+		k.closing = st == over
+		switch {
+		case k.closing, k.held != nil, k.choked && k.c.S.ReplyLimit() == 0:
+			return reactor.Wait
+		case st == full:
+			return reactor.Again
+		case !k.readable:
+			return reactor.Wait
+		case read || !quick:
+			return reactor.Again
+		}
+		if err := k.c.Reader.Fill(); err != nil {
+			if errors.Is(err, errNothing) {
+				return reactor.Wait
+			}
+			k.unread(err)
+			return k.end()
+		}
+		read = true
+	}
+}
+
+func (k *turns) end() reactor.Next {
+	k.hangUp()
+	return reactor.Gone
+}
+
+func (k *turns) caught(next *reactor.Next) {
+	if r := recover(); r != nil {
+		k.crashed(r)
+		*next = k.end()
+	}
+}
