@@ -133,6 +133,7 @@ func (tx *Tx) expireParts(e *Entry, x object.Expiring) (n int) {
 	})
 	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: e.s.db, Args: effect})
 	tx.Changed(e, ClassHash, "hexpired")
+	tx.Fields(effect[2:], 1)
 	if x.Len() == 0 {
 		tx.remove(e)
 		tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: ClassGeneric, Name: "del"})

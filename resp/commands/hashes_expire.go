@@ -232,10 +232,11 @@ func fieldsTimed(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, at i
 	switch {
 	case len(done) == 0:
 	case at <= c.Tx.Now:
-		shrunk(c, e, v, key, "hdel")
+		fieldsDeleted(c, e, v, key, done)
 		c.Tx.Effect(append([][]byte{wordHDel, key}, done...)...)
 	default:
 		c.Tx.Changed(e, store.ClassHash, "hexpire")
+		c.Tx.Fields(done, 1)
 		if effect {
 			c.Tx.Effect(withFields([][]byte{wordHPExpireAt, key, decimal(at)}, done)...)
 		}
@@ -308,7 +309,7 @@ func runHPersist(c *command.Ctx, a hGetDelArgs) error {
 	if a.err != nil {
 		return a.err
 	}
-	n := 0
+	var done [][]byte
 	c.W.Array(len(a.fields))
 	for _, f := range a.fields {
 		at, there := int64(0), false
@@ -322,12 +323,13 @@ func runHPersist(c *command.Ctx, a hGetDelArgs) error {
 			c.W.Int(-1)
 		default:
 			v.SetExpiry(f, 0)
-			n++
+			done = append(done, f)
 			c.W.Int(fieldSet)
 		}
 	}
-	if n > 0 {
+	if len(done) > 0 {
 		c.Tx.Changed(e, store.ClassHash, "hpersist")
+		c.Tx.Fields(done, 1)
 	}
 	return nil
 }
@@ -458,6 +460,7 @@ func runHGetEx(c *command.Ctx, a keyFields) error {
 	case len(done) == 0:
 	case o.keep:
 		c.Tx.Changed(e, store.ClassHash, "hpersist")
+		c.Tx.Fields(done, 1)
 		c.Tx.Effect(withFields([][]byte{wordHPersist, a.key}, done)...)
 	default:
 		fieldsTimed(c, e, v, a.key, o.at, done, true)
@@ -523,6 +526,7 @@ func runHSetEx(c *command.Ctx, a keyFields) error {
 		e = c.Tx.Put(a.key, v, false)
 	}
 	c.Tx.Changed(e, store.ClassHash, "hset")
+	c.Tx.Fields(o.fields, 2)
 	if timed {
 		fieldsTimed(c, e, v, a.key, o.at, names, false)
 		if o.at > c.Tx.Now {

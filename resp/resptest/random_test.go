@@ -346,7 +346,9 @@ func (d *duel) compareData() {
 			case "hash":
 				d.both(1, "HGETALL", key)
 				d.both(1, "OBJECT", "ENCODING", key)
-				for _, f := range d.conns[1][0].Do("HKEYS", key).Elems {
+				names := d.conns[1][0].Do("HKEYS", key)
+				d.conns[1][1].Do("HKEYS", key)
+				for _, f := range names.Elems {
 					d.both(1, "HPEXPIRETIME", key, "FIELDS", "1", f.Text)
 				}
 			case "zset":
