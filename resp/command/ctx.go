@@ -4,6 +4,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/blocking"
+	"github.com/nearcache/nearcache/resp/observe"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
@@ -20,6 +21,7 @@ type Env struct {
 	Tracking *tracking.Table
 	PubSub   *pubsub.Broker
 	Blocking *blocking.Table
+	Clock    *observe.Clock // nil: the keyspace's alone
 	Server   Server
 }
 
@@ -39,6 +41,8 @@ type Server interface {
 	Authenticate(user, password []byte) error
 	// NeedsAuth reports whether a password is set.
 	NeedsAuth() bool
+	// PasswordHash is the password's SHA-256 in hex, empty where none is set.
+	PasswordHash() string
 	// Authenticated tells the session's reader that its limits may rise.
 	Authenticated(*Ctx)
 	// DebugAllowed reports whether the client may use DEBUG.
@@ -64,7 +68,9 @@ type Ctx struct {
 	Watch  store.Watch // WATCH
 	Reader *resp.Reader
 
-	Now int64 // Unix ms, read from the clock a few times per pipeline
+	Now   int64 // Unix ms, read from the clock a few times per pipeline
+	Meter observe.Meter
+	Mute  bool // nothing is counted or shown: the log is loaded
 
 	parser  args.Parser
 	pending []store.Deferred // work of earlier commands of this pipeline
@@ -91,15 +97,73 @@ func NewCtx(env *Env, s *session.Session, r *resp.Reader) *Ctx {
 	return &Ctx{Env: env, S: s, W: &s.Out, Reader: r}
 }
 
+// Tick reads the clock, before a batch of commands.
+func (c *Ctx) Tick() {
+	at := observe.Nanos()
+	c.Now = c.Clock.At(at)
+	c.Meter.Begin(at)
+}
+
 // Run executes a row on argv, which has passed arity. The error, if any, is
 // the reply that is still to be written.
 func (c *Ctx) Run(s *Spec, argv [][]byte) error {
+	switch {
+	case c.Mute:
+		return c.exec(s, argv)
+	case !c.Meter.Skips(s.row, len(argv)):
+		return c.runObserved(s, argv)
+	}
+	err := c.exec(s, argv)
+	c.Meter.Count(s.row)
+	if err != nil {
+		s.row.Failed(resp.ErrorText(err))
+	}
+	return err
+}
+
+func (c *Ctx) exec(s *Spec, argv [][]byte) error {
 	c.Spec, c.Args = s, argv
 	if s.full != s.Name {
 		argv = argv[1:] // the parser skips one name
 	}
 	c.parser.Reset(argv)
 	return s.Bind.Exec(c, &c.parser)
+}
+
+// runObserved is Run with a look at the clock, and for those who want to see it.
+func (c *Ctx) runObserved(s *Spec, argv [][]byte) error {
+	again := c.guest != nil // a client that has waited: the command was shown then
+	start := c.Meter.Start()
+	err := c.exec(s, argv)
+	row := s.row
+	if s.Flags&Blocking != 0 && (c.S.Blocked() || again && c.guest.again) {
+		row = nil // it will be counted when it has run
+	}
+	at, took := c.Meter.End(row, start)
+	if c.Clock != nil && !c.InExec {
+		c.Now = c.Clock.At(at)
+	}
+	if err != nil {
+		s.row.Failed(resp.ErrorText(err))
+	}
+	if row != nil && s.row.Alarm(took) {
+		s.row.Observer().Slowed(c.event(s, argv), took, s.Flags&SkipSlowlog != 0)
+	}
+	if s.row.Watched() && !again && s.Flags&(SkipMonitor|Admin) == 0 {
+		c.Show(s, argv)
+	}
+	return err
+}
+
+// Show shows a command to the clients of MONITOR.
+func (c *Ctx) Show(s *Spec, argv [][]byte) {
+	if s.row.Watched() {
+		s.row.Observer().Monitor.Show(c.event(s, argv))
+	}
+}
+
+func (c *Ctx) event(s *Spec, argv [][]byte) *observe.Event {
+	return &observe.Event{Row: s.row, Args: argv, DB: c.S.DB, Addr: c.S.Addr, Name: c.S.Name(), Unix: c.S.Unix()}
 }
 
 // open locks the shards of the command's keys; an EXEC holds them already.

@@ -2,8 +2,10 @@ package command
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/observe"
 )
 
 // Flags say how a command behaves; the names are Redis' own.
@@ -157,6 +159,7 @@ type Spec struct {
 
 	full string // "client|id"
 	sub  names
+	row  *observe.Row
 }
 
 // FullName is "get", or "client|id" for a subcommand.
@@ -179,9 +182,13 @@ func (s *Spec) NeedsAll() bool {
 	return s.Flags&AllShards != 0 || s.Flags&Keyless == 0 && s.Keys.None()
 }
 
-// MayTakeTime reports whether the clock should be read again after the
-// command: it looks at the whole keyspace, sleeps, or runs others.
-func (s *Spec) MayTakeTime() bool { return s.NeedsAll() || s.Flags&Admin != 0 || s.Name == "exec" }
+// Row is what is known of the command's runs; nil for no command.
+func (s *Spec) Row() *observe.Row {
+	if s == nil {
+		return nil
+	}
+	return s.row
+}
 
 // Binding ties a row to its code. Make it with Bind.
 type Binding struct {
@@ -217,17 +224,18 @@ func None(*args.Parser) struct{} { return struct{}{} }
 
 // Table finds rows by name.
 type Table struct {
-	rows []*Spec
-	by   names
+	Observer *observe.Observer // of the rows' commands
+	rows     []*Spec
+	by       names
 }
 
 // NewTable indexes rows. It panics on a row without code or with a name twice:
 // that is a mistake in the list, seen at the first start.
 func NewTable(rows ...[]*Spec) *Table {
-	t := &Table{}
+	t := &Table{Observer: observe.New()}
 	for _, l := range rows {
 		for _, row := range l {
-			s := row.clone("")
+			s := row.clone("", t.Observer)
 			if s.Bind.Exec == nil && len(s.Sub) == 0 {
 				panic("command table: " + s.Name)
 			}
@@ -238,14 +246,21 @@ func NewTable(rows ...[]*Spec) *Table {
 	return t
 }
 
+// quick are the commands that Redis does not call fast, and that take no more time.
+var quick = []string{
+	"set", "setex", "psetex", "mset", "del", "getrange", "substr", "setrange", "setbit",
+	"lindex", "lset", "lmove", "rpoplpush", "rename", "object|encoding", "object|freq", "object|idletime", "object|refcount",
+}
+
 // clone copies a row and its subcommands and fills what the table adds. Rows
 // are shared by all tables of the process, and so never written to.
-func (s *Spec) clone(parent string) *Spec {
+func (s *Spec) clone(parent string, o *observe.Observer) *Spec {
 	c := *s
 	c.full = parent + s.Name
+	c.row = o.Add(c.full, s.Flags&Fast != 0, s.Flags&Blocking == 0 && (s.Flags&Fast != 0 || slices.Contains(quick, c.full)))
 	c.Sub = nil
 	for _, x := range s.Sub {
-		k := x.clone(s.Name + "|")
+		k := x.clone(s.Name+"|", o)
 		if k.Bind.Exec == nil {
 			panic("command table: " + k.full)
 		}

@@ -257,6 +257,8 @@ func runReset(c *command.Ctx, _ struct{}) error {
 	c.Tracking.Off(c.S)
 	c.Tracking.Unmonitor(c.S)
 	c.PubSub.Drop(c.S)
+	c.S.Monitoring.Store(false)
+	c.Table.Observer.Monitor.Remove(c.S)
 	c.S.Select(0)
 	setProto(c, 2)
 	c.S.SetName("")

@@ -18,21 +18,11 @@ const (
 )
 
 var serverCommands = []*command.Spec{
-	{
-		Name: "acl", Arity: -2, Flags: containerFlag,
-		Group: command.GroupServer, Since: "6.0.0", Summary: "A container for Access List Control commands.",
-		Sub: []*command.Spec{
-			{
-				Name: "whoami", Arity: 2, Flags: clientFlags,
-				Group: command.GroupServer, Since: "6.0.0", Summary: "Returns the authenticated username of the current connection.",
-				Bind: command.Bind(command.None, runACLWhoAmI),
-			},
-			helpCommand(command.GroupServer, "6.0.0", "ACL", []string{
-				"WHOAMI",
-				"    Return the current connection username.",
-			}),
-		},
-	},
+	aclCommand,
+	latencyCommand,
+	lolwutCommand,
+	monitorCommand,
+	slowLogCommand,
 	{
 		Name: "config", Arity: -2, Flags: containerFlag,
 		Group: command.GroupServer, Since: "2.0.0", Summary: "A container for server configuration commands.",
@@ -171,11 +161,6 @@ func badSubcommand(c *command.Ctx) error {
 		"'. Try " + strings.ToUpper(string(c.Args[0])) + " HELP.")
 }
 
-func runACLWhoAmI(c *command.Ctx, _ struct{}) error {
-	c.W.BulkString(c.S.User())
-	return nil
-}
-
 func runConfigGet(c *command.Ctx, patterns [][]byte) error {
 	seen := map[string]bool{}
 	var names, values []string
@@ -233,6 +218,7 @@ func runInfo(c *command.Ctx, sections [][]byte) error {
 	for _, s := range sections {
 		names = append(names, string(s))
 	}
+	c.Meter.Flush()
 	c.W.Verbatim("txt", c.Server.Info(names))
 	return nil
 }

@@ -215,6 +215,53 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.notify },
 		Apply: func(s *Server, c *Config) error { c.notifier.set(uint32(c.notify.Int()), s.ks); return nil },
 	},
+	{
+		Name: "slowlog-log-slower-than", Kind: Int, Default: "10000", Min: -1, Max: maxInt64,
+		Help:  "microseconds from which on SLOWLOG lists a command; -1 for none, and below 1000 every command is measured",
+		Field: func(c *Config) *Value { return &c.slowerThan },
+		Apply: func(s *Server, c *Config) error {
+			s.env.Table.Observer.SetSlowThreshold(c.slowerThan.Int())
+			return nil
+		},
+	},
+	{
+		Name: "slowlog-max-len", Kind: Int, Default: "128", Max: maxInt64,
+		Help:  "how many slow commands are kept",
+		Field: func(c *Config) *Value { return &c.slowLen },
+		Apply: applySlowLog,
+	},
+	{
+		Name: "slowlog-entry-max-argc", Kind: Int, Default: "32", Min: 2, Max: maxInt32,
+		Help:  "how many arguments of each",
+		Field: func(c *Config) *Value { return &c.slowArgs },
+		Apply: applySlowLog,
+	},
+	{
+		Name: "slowlog-entry-max-string-len", Kind: Int, Default: "128", Min: 1, Max: maxInt64,
+		Help:  "how many bytes of each argument",
+		Field: func(c *Config) *Value { return &c.slowBytes },
+		Apply: applySlowLog,
+	},
+	{
+		Name: "latency-monitor-threshold", Kind: Int, Default: "0", Max: maxInt64,
+		Help:  "milliseconds from which on LATENCY keeps what took so long; 0 for none, otherwise every command is measured",
+		Field: func(c *Config) *Value { return &c.spikes },
+		Apply: func(s *Server, c *Config) error { s.env.Table.Observer.SetSpikeThreshold(c.spikes.Int()); return nil },
+	},
+	{
+		Name: "latency-tracking", Kind: Bool, Default: "yes",
+		Help:  "keep histograms of the times of commands, for LATENCY HISTOGRAM and INFO",
+		Field: func(c *Config) *Value { return &c.histograms },
+		Apply: func(s *Server, c *Config) error {
+			s.env.Table.Observer.Histograms.Store(c.histograms.Bool())
+			return nil
+		},
+	},
+	{
+		Name: "latency-tracking-info-percentiles", Kind: String, Default: "50 99 99.9", Multi: true, Parse: parsePercentiles,
+		Help:  "which percentiles of them INFO shows",
+		Field: func(c *Config) *Value { return &c.percentiles },
+	},
 
 	{
 		Name: "enable-debug-command", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
@@ -268,6 +315,11 @@ func applyEviction(s *Server, c *Config) error {
 	return nil
 }
 
+func applySlowLog(s *Server, c *Config) error {
+	s.env.Table.Observer.Slow.SetLimits(c.slowLen.Int(), c.slowArgs.Int(), c.slowBytes.Int())
+	return nil
+}
+
 // Config holds the value of every setting. All methods may be called from any
 // goroutine.
 type Config struct {
@@ -276,6 +328,7 @@ type Config struct {
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
+	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	enableDebug, enableProtected, logLevel, logFile, hz                                   Value
 
 	// File is the configuration file that was read, as an absolute path.

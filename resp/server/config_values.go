@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
 )
 
 // Kind is how the text of a setting is read.
@@ -222,4 +223,25 @@ func parseOutputLimits(words []string, old string) (int64, string, error) {
 		b = fmt.Appendf(b, "%s %d %d %d", class, v[0], v[1], v[2])
 	}
 	return 0, string(b), nil
+}
+
+const errPercentiles resp.Error = "Invalid latency-tracking-info-percentiles parameters"
+
+// parsePercentiles reads the percentiles of latency-tracking-info-percentiles.
+func parsePercentiles(words []string, _ string) (int64, string, error) {
+	if len(words) == 1 && words[0] == "" {
+		return 0, "", nil
+	}
+	var l []string
+	for _, w := range words {
+		p, ok := args.ParseFloat([]byte(w))
+		if !ok {
+			return 0, "", errPercentiles
+		}
+		if p < 0 || p > 100 {
+			return 0, "", errors.New("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+		}
+		l = append(l, strconv.FormatFloat(math.Round(p*1e6)/1e6, 'f', -1, 64))
+	}
+	return 0, strings.Join(l, " "), nil
 }

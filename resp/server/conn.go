@@ -34,10 +34,6 @@ func (k *connection) join(s *Server, link session.Link, local, remote net.Addr, 
 // flushAt is how many bytes of replies a pipeline collects before they are sent.
 const flushAt = 64 << 10
 
-// commandsPerTick is how many quick commands of a pipeline share one reading of
-// the clock.
-const commandsPerTick = 16
-
 // state is where a connection stands after its commands were run.
 type state uint8
 
@@ -53,7 +49,7 @@ const (
 // take no time.
 func (k *connection) run(quick bool) state {
 	s, c, ses := k.s, k.c, k.c.S
-	c.Now = s.ks.Now()
+	c.Tick()
 	ses.LastUse.Store(c.Now)
 	ran := int64(0)
 	defer func() {
@@ -61,13 +57,14 @@ func (k *connection) run(quick bool) state {
 			ses.Commands.Add(ran)
 			s.stats.Commands.Add(ran)
 		}
+		c.Meter.Flush()
 		s.countHits(c)
 	}()
 	limit, fullAt := ses.ReplyLimit(), flushAt
 	if limit > 0 {
 		fullAt = min(fullAt, limit+1)
 	}
-	for i := 1; ses.Proceed(); i++ {
+	for ses.Proceed() {
 		argv := k.held
 		if argv != nil && ses.Killed() { // while it waited
 			return over
@@ -88,9 +85,6 @@ func (k *connection) run(quick bool) state {
 				}
 				return hungry
 			}
-		}
-		if i%commandsPerTick == 0 || c.Spec != nil && c.Spec.MayTakeTime() {
-			c.Now = s.ks.Now()
 		}
 		if done := s.dispatch(c, argv, quick); done != executed {
 			if k.held == nil {
@@ -163,7 +157,10 @@ func (k *connection) unread(err error) {
 }
 
 // countIn counts bytes that were read.
-func (k *connection) countIn(n int) { k.c.S.NetIn.Add(int64(n)) }
+func (k *connection) countIn(n int) {
+	k.c.S.NetIn.Add(int64(n))
+	k.c.S.Reads.Add(1)
+}
 
 // hangUp takes a session out of every table.
 func (k *connection) hangUp() {
@@ -176,6 +173,9 @@ func (k *connection) hangUp() {
 	c.Discard()
 	c.Tx.End()
 	s.stats.leave(c.S)
+	if c.S.Monitoring.Load() {
+		s.env.Table.Observer.Monitor.Remove(c.S)
+	}
 	s.env.Clients.Remove(c.S) // before Close, so that nobody redirects to it any more
 	s.env.Tracking.Close(c.S)
 	s.env.PubSub.Drop(c.S)

@@ -51,12 +51,15 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
 		if s.log != nil && spec.Flags&command.Write != 0 {
 			s.log.Throttle()
 		}
-		err = c.Run(spec, argv)
+		if err = c.Run(spec, argv); err != nil {
+			c.W.Error(resp.ErrorText(err))
+			err = nil
+		}
 	}
 	if err != nil {
 		text := resp.ErrorText(err)
 		c.W.Error(text)
-		s.stats.countError(text)
+		s.env.Table.Observer.Rejected(spec.Row(), text)
 	}
 	ses.EndReply()
 	if spec != nil {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,16 +32,16 @@ type Stats struct {
 	NetOut      atomic.Int64 // bytes sent to clients that are gone
 	Hits        atomic.Int64 // look-ups that found their key
 	Misses      atomic.Int64
-	Errors      atomic.Int64 // error replies
+	Strangers   atomic.Int64 // wrong passwords
 	Slow        atomic.Int64 // clients closed over client-output-buffer-limit
 	LongQueries atomic.Int64 // clients closed over client-query-buffer-limit
 
-	peak  atomic.Int64                // most memory seen
-	probe func() (used, netOut int64) // memory now and bytes sent by now
+	peak     atomic.Int64                // most memory seen
+	peakTime atomic.Int64                // when
+	probe    func() (used, netOut int64) // memory now and bytes sent by now
 
 	mu struct {
 		sync.Mutex
-		errors  map[string]int64 // code → replies
 		samples [rateSamples]rateSample
 		next    int
 		last    rateSample
@@ -50,38 +49,20 @@ type Stats struct {
 	}
 }
 
-// maxErrorCodes bounds what errorstats remembers, as Redis does.
-const maxErrorCodes = 128
-
 const rateSamples = 16
 
 // rateSample holds counts, or rates a second.
 type rateSample struct{ commands, in, out float64 }
 
-// countError counts an error reply by its code, the first word.
-func (s *Stats) countError(text string) {
-	s.Errors.Add(1)
-	code, _, _ := strings.Cut(text, " ")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.errors == nil {
-		s.mu.errors = map[string]int64{}
-	}
-	if _, known := s.mu.errors[code]; known || len(s.mu.errors) < maxErrorCodes {
-		s.mu.errors[strings.Clone(code)]++
-	}
-}
-
 // reset zeroes the counters.
 func (s *Stats) reset() {
 	for _, n := range []*atomic.Int64{
-		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Errors, &s.Slow, &s.LongQueries, &s.peak,
+		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Strangers, &s.Slow, &s.LongQueries, &s.peak,
 	} {
 		n.Store(0)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.errors = nil
 	s.mu.samples = [rateSamples]rateSample{}
 	s.mu.last = rateSample{}
 }
@@ -107,8 +88,17 @@ func (s *Stats) tick() {
 }
 
 func (s *Stats) sawMemory(used int64) {
-	for p := s.peak.Load(); used > p && !s.peak.CompareAndSwap(p, used); p = s.peak.Load() {
+	for p := s.peak.Load(); used > p; p = s.peak.Load() {
+		if s.peak.CompareAndSwap(p, used) {
+			s.peakTime.Store(time.Now().Unix())
+			return
+		}
 	}
+}
+
+// percent writes a part of a whole as Redis does.
+func percent(part, whole int64) string {
+	return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(max(whole, 1)))
 }
 
 func (s *Stats) rates() rateSample {
@@ -148,6 +138,7 @@ func isLocal(remote net.Addr) bool {
 // ConfigResetStat implements command.Server.
 func (s *Server) ConfigResetStat() {
 	s.stats.reset()
+	s.env.Table.Observer.Reset()
 	s.ks.ResetStats()
 	s.env.Tracking.ResetStats()
 }
@@ -158,12 +149,22 @@ func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(c
 // NeedsAuth implements command.Server.
 func (s *Server) NeedsAuth() bool { return s.cfg.RequirePass() != "" }
 
+// PasswordHash implements command.Server.
+func (s *Server) PasswordHash() string {
+	if !s.NeedsAuth() {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s.cfg.RequirePass()))
+	return hex.EncodeToString(sum[:])
+}
+
 // Authenticate implements command.Server. There is one user, called default.
 func (s *Server) Authenticate(user, password []byte) error {
 	want := sha256.Sum256([]byte(s.cfg.RequirePass()))
 	got := sha256.Sum256(password)
 	same := subtle.ConstantTimeCompare(want[:], got[:]) == 1
 	if string(user) != "default" || s.NeedsAuth() && !same {
+		s.stats.Strangers.Add(1)
 		return resp.ErrWrongPass
 	}
 	return nil
@@ -207,7 +208,9 @@ var infoSections = []struct {
 	{"replication", false, (*Server).infoReplication},
 	{"cpu", false, (*Server).infoCPU},
 	{"modules", false, (*Server).infoModules},
+	{"commandstats", true, (*Server).infoCommands},
 	{"errorstats", false, (*Server).infoErrors},
+	{"latencystats", true, (*Server).infoLatencies},
 	{"cluster", false, (*Server).infoCluster},
 	{"keyspace", false, (*Server).infoKeyspace},
 }
@@ -258,6 +261,7 @@ func (s *Server) Info(sections []string) string {
 			}
 			t.b = append(append(append(t.b, "# "...), title...), "\r\n"...)
 			x.write(s, &t)
+			t.writeAbsent(x.name)
 		}
 	}
 	return string(t.b)
@@ -287,8 +291,27 @@ func (s *Server) infoServer(t *infoText) {
 	t.field("uptime_in_days", up/86400)
 	t.field("hz", 10)
 	t.field("configured_hz", s.cfg.hz.String())
+	t.field("lru_clock", now.Unix()&(1<<24-1))
 	t.field("executable", exe)
 	t.field("config_file", s.cfg.File)
+	for i, l := range s.listeners() {
+		t.field(fmt.Sprintf("listener%d", i), l)
+	}
+}
+
+// listeners describes what the server listens on.
+func (s *Server) listeners() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var l []string
+	for _, x := range s.mu.listeners {
+		if host, port, err := net.SplitHostPort(x.Addr().String()); err == nil && x.Addr().Network() == "tcp" {
+			l = append(l, "name=tcp,bind="+host+",port="+port)
+		} else {
+			l = append(l, "name=unix,bind="+x.Addr().String())
+		}
+	}
+	return l
 }
 
 func (s *Server) infoNearcache(t *infoText) {
@@ -306,7 +329,8 @@ func (s *Server) infoNearcache(t *infoText) {
 
 func (s *Server) infoClients(t *infoText) {
 	clients := s.env.Clients.All()
-	var pubsubClients, watching, watched, pending int64
+	var pubsubClients, watching, watched, pending, active int64
+	now := s.ks.Now()
 	for _, c := range clients {
 		if c.InPubSub() {
 			pubsubClients++
@@ -316,6 +340,9 @@ func (s *Server) infoClients(t *infoText) {
 			watched += int64(n)
 		}
 		pending = max(pending, int64(c.PendingLen()))
+		if now-c.LastUse.Load() < 60_000 {
+			active++
+		}
 	}
 	t.field("connected_clients", len(clients))
 	t.field("cluster_connections", 0)
@@ -325,6 +352,7 @@ func (s *Server) infoClients(t *infoText) {
 	t.field("tracking_clients", s.env.Tracking.Stats().Clients)
 	t.field("pubsub_clients", pubsubClients)
 	t.field("watching_clients", watching)
+	t.field("active_clients", active)
 	t.field("total_watched_keys", watched)
 	keys, gone := s.env.Blocking.Keys()
 	t.field("total_blocking_keys", keys)
@@ -337,14 +365,29 @@ func (s *Server) infoMemory(t *infoText) {
 	limit := s.ks.MaxMemory()
 	t.bytes("used_memory", used)
 	t.bytes("used_memory_rss", rss)
-	t.bytes("used_memory_peak", s.stats.peak.Load())
-	t.field("used_memory_dataset", used)
+	peak := s.stats.peak.Load()
+	t.bytes("used_memory_peak", peak)
+	t.field("used_memory_peak_time", s.stats.peakTime.Load())
+	t.field("used_memory_peak_perc", percent(used, peak))
+	overhead := s.env.Tracking.Stats().Bytes
+	t.field("used_memory_overhead", overhead)
+	t.field("used_memory_startup", 0)
+	t.field("used_memory_dataset", used-overhead)
+	t.field("used_memory_dataset_perc", percent(used-overhead, used))
 	t.bytes("total_system_memory", systemMemory())
 	t.bytes("maxmemory", limit)
 	t.field("maxmemory_policy", s.ks.Eviction().Name)
 	t.field("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
 	t.field("mem_fragmentation_bytes", max(0, rss-used))
-	t.field("mem_tracking_table", s.env.Tracking.Stats().Bytes)
+	buffers := int64(0)
+	s.env.Clients.Each(func(c *session.Session) { buffers += int64(c.PendingLen()) + int64(c.Queried.Load()) })
+	t.field("mem_clients_normal", buffers)
+	logged := int64(0)
+	if s.log != nil {
+		logged = s.log.Stats().Backlog
+	}
+	t.field("mem_aof_buffer", logged)
+	t.field("mem_tracking_table", overhead)
 	t.field("mem_allocator", "go")
 }
 
@@ -369,6 +412,15 @@ func (s *Server) infoPersistence(t *infoText) {
 	t.field("aof_last_bgrewrite_status", "ok")
 	t.field("aof_last_write_status", status)
 	t.field("appendfsync", s.cfg.AppendFsync())
+	if s.log != nil {
+		l := s.log.Stats()
+		t.field("aof_current_size", l.Size)
+		t.field("aof_base_size", l.BaseSize)
+		t.field("aof_pending_rewrite", 0)
+		t.field("aof_buffer_length", l.Backlog)
+		t.field("aof_pending_bio_fsync", l.Appended-l.Durable)
+		t.field("aof_delayed_fsync", l.DelayedSyncs)
+	}
 }
 
 func (s *Server) infoStats(t *infoText) {
@@ -394,7 +446,12 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("tracking_total_keys", tr.Keys)
 	t.field("tracking_total_items", tr.Items)
 	t.field("tracking_total_prefixes", tr.Prefixes)
-	t.field("total_error_replies", st.Errors.Load())
+	t.field("total_error_replies", s.env.Table.Observer.Errors.Load())
+	slow := s.env.Table.Observer.Slow.Figures()
+	t.field("slowlog_commands_count", slow.Count)
+	t.field("slowlog_commands_time_ms_max", fmt.Sprintf("%.2f", millis(slow.Longest)))
+	t.field("slowlog_commands_time_ms_sum", fmt.Sprintf("%.2f", millis(slow.Nanos)))
+	t.field("acl_access_denied_auth", st.Strangers.Load())
 	t.field("client_query_buffer_limit_disconnections", st.LongQueries.Load())
 	t.field("client_output_buffer_limit_disconnections", st.Slow.Load())
 }
@@ -418,19 +475,6 @@ func (s *Server) infoCPU(t *infoText) {
 func (s *Server) infoModules(t *infoText) {
 	for _, m := range command.Modules {
 		t.field("module", fmt.Sprintf("name=%s,ver=%d,api=1,filters=0,usedby=[],using=[],options=[]", m.Name, m.Version))
-	}
-}
-
-func (s *Server) infoErrors(t *infoText) {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	var codes []string
-	for code := range s.stats.mu.errors {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	for _, code := range codes {
-		t.field("errorstat_"+code, fmt.Sprintf("count=%d", s.stats.mu.errors[code]))
 	}
 }
 

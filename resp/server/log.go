@@ -42,7 +42,7 @@ func (s *Server) openLog() error {
 		},
 	}
 	log, report, err := persist.Open(vfs.OS, dir, o, func(r persist.Record) error {
-		s.replayAt.Store(r.At)
+		s.clock.Freeze(r.At)
 		for _, cmd := range r.Commands {
 			if err := s.replay(c, cmd); err != nil {
 				return err
@@ -51,7 +51,7 @@ func (s *Server) openLog() error {
 		return nil
 	})
 	c.Settle()
-	s.replayAt.Store(0)
+	s.clock.Freeze(0)
 	if err != nil {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}
@@ -92,7 +92,7 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	if c.S.DB != cmd.DB {
 		c.S.Select(cmd.DB)
 	}
-	c.Now = s.replayAt.Load()
+	c.Now = s.clock.Now()
 	if err := c.Run(spec, argv); err != nil {
 		return fmt.Errorf("replay %q: %s", argv[0], resp.ErrorText(err))
 	}
@@ -104,7 +104,9 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 func (s *Server) replayCtx() *command.Ctx {
 	ses := session.New(0, nil, nil, nil, nil)
 	ses.Authed.Store(true)
-	return command.NewCtx(&s.env, ses, nil)
+	c := command.NewCtx(&s.env, ses, nil)
+	c.Mute = true
+	return c
 }
 
 // logFailure is the error of writes while the log cannot be written.

@@ -18,6 +18,7 @@ import (
 	"github.com/nearcache/nearcache/resp/blocking"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
+	"github.com/nearcache/nearcache/resp/observe"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/reactor"
 	"github.com/nearcache/nearcache/resp/session"
@@ -33,7 +34,7 @@ type Server struct {
 	env      command.Env
 	ks       *store.Keyspace
 	log      *persist.Log // nil without appendonly
-	replayAt atomic.Int64 // the clock while the log is loaded, Unix ms; 0 = the real one
+	clock    *observe.Clock
 	stats    Stats
 	pause    pause
 	gc       collector
@@ -53,16 +54,8 @@ type Server struct {
 // New builds the server from its settings. Nothing is opened yet.
 func New(cfg *Config) *Server {
 	s := &Server{gc: newCollector(), cfg: cfg, ready: make(chan struct{}), started: time.Now()}
-	clock := cfg.Clock
-	if clock == nil {
-		clock = store.SystemClock
-	}
-	s.ks = store.New(store.Options{Clock: func() int64 {
-		if at := s.replayAt.Load(); at != 0 {
-			return at
-		}
-		return clock()
-	}})
+	s.clock = observe.NewClock(cfg.Clock)
+	s.ks = store.New(store.Options{Clock: s.clock.Now})
 	clients := &session.Registry{}
 	s.env = command.Env{
 		Keyspace: s.ks,
@@ -71,6 +64,7 @@ func New(cfg *Config) *Server {
 		Clients:  clients,
 		Tracking: tracking.New(clients),
 		PubSub:   &pubsub.Broker{},
+		Clock:    s.clock,
 		Server:   s,
 	}
 	s.env.Blocking = blocking.New(s.env.ServeLate)

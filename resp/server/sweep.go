@@ -41,7 +41,7 @@ func (s *Server) sweep(now time.Time) {
 			if now.Sub(c.Created) > handshakeTime || stalled != 0 && now.Sub(time.UnixMilli(stalled)) > strangerWrite {
 				c.Kill()
 			}
-		case silence > 0 && ms-c.LastUse.Load() > silence && !c.InPubSub() && !c.Blocked():
+		case silence > 0 && ms-c.LastUse.Load() > silence && !c.InPubSub() && !c.Monitoring.Load() && !c.Blocked():
 			c.Kill()
 		default:
 			c.Sweep(now)

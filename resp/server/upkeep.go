@@ -66,6 +66,7 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		s.ks.Learn()
 		s.ks.Maintain()
 		s.gc.tune(s.ks.MaxMemory())
+		s.clock.Set()
 		s.stats.tick()
 	}
 }

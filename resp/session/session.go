@@ -87,7 +87,11 @@ type Session struct {
 	Authed    atomic.Bool // has authenticated, or need not
 	NoTouchFl atomic.Bool
 	Paused    atomic.Bool // waits for CLIENT UNPAUSE
+
+	Monitoring atomic.Bool // has called MONITOR
+
 	NetIn     atomic.Int64
+	Reads     atomic.Int64 // of the connection
 	NetOut    atomic.Int64
 	Commands  atomic.Int64
 	LastUse   atomic.Int64 // Unix ms
@@ -191,6 +195,9 @@ func (s *Session) SetLib(name, version *string) {
 		s.mu.libVer = *version
 	}
 }
+
+// Unix reports whether the client is connected by a unix socket.
+func (s *Session) Unix() bool { return s.Addr != "" && s.Addr == s.LAddr }
 
 // InPubSub reports whether the client is subscribed to anything.
 func (s *Session) InPubSub() bool { return s.Subs.Load()+s.PSubs.Load()+s.SSubs.Load() > 0 }
@@ -364,16 +371,16 @@ func (s *Session) Close() {
 // AppendInfo appends the session's line of CLIENT LIST. flags and redir come
 // from tracking.
 func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir int64) []byte {
-	flags := trackingFlags
-	if s.InPubSub() {
-		flags = "P" + flags
+	flags := ""
+	for _, x := range []struct {
+		is     bool
+		letter string
+	}{{s.Monitoring.Load(), "O"}, {s.InPubSub(), "P"}, {s.Multi.Load() >= 0, "x"}, {s.Blocked(), "b"}} {
+		if x.is {
+			flags += x.letter
+		}
 	}
-	if s.Blocked() {
-		flags = "b" + flags
-	}
-	if s.Multi.Load() >= 0 {
-		flags = "x" + flags
-	}
+	flags += trackingFlags
 	if s.NoEvict.Load() {
 		flags += "e"
 	}
@@ -420,6 +427,8 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	num("obl", int64(pending))
 	num("oll", 0)
 	num("omem", int64(pending))
+	num("omem-shared", 0)
+	num("omem-unshared", int64(pending))
 	num("tot-mem", int64(pending)+int64(s.Queried.Load()))
 	field("events", "r")
 	field("cmd", cmd)
@@ -432,5 +441,8 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	num("tot-net-in", s.NetIn.Load())
 	num("tot-net-out", s.NetOut.Load())
 	num("tot-cmds", s.Commands.Load())
+	num("read-events", s.Reads.Load())
+	num("avg-pipeline-len-sum", s.Commands.Load())
+	num("avg-pipeline-len-cnt", s.Reads.Load())
 	return b
 }

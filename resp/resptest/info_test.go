@@ -1,0 +1,55 @@
+package resptest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nearcache/nearcache/resp/resptest"
+)
+
+// withoutField are the fields of Redis' INFO that have no counterpart: they are
+// about its allocator, its threads and its event loop.
+var withoutField = []string{
+	"allocator_*", "rss_overhead_*", "mem_overhead_db_hashtable_rehashing", "used_memory_hash_templates", "hash_templates", "hash_template_keys",
+	"gcc_version", "monotonic_clock", "atomicvar_api", "io_thread_*", "io_threaded_total_*", "eventloop_*", "instantaneous_eventloop_*",
+	"total_client_processing_events", "avg_pipeline_length*", "total_reads_processed", "total_writes_processed", "expired_keys_active",
+	"expired_subkeys*", "expire_cycle_cpu_milliseconds", "total_eviction_exceeded_time", "current_eviction_exceeded_time",
+	"mem_clients_normal_*", "mem_cluster_slot_*", "used_cpu_*_main_thread", "cmdstat_*", "errorstat_*", "latency_percentiles_*", "db0", "db1",
+}
+
+// TestInfoHasTheFields compares the names of INFO's fields with Redis'.
+func TestInfoHasTheFields(t *testing.T) {
+	ours, theirs := dial(t, resptest.Start(t).Addr(), 3), dial(t, redisAddr(t), 3)
+	section := ""
+	have := infoFields(ours)
+	for _, line := range strings.Split(theirs.Do("INFO", "everything").Text, "\r\n") {
+		if strings.HasPrefix(line, "# ") {
+			section = line
+		}
+		name, _, ok := strings.Cut(line, ":")
+		if !ok || slices.Contains(have, name) {
+			continue
+		}
+		if !slices.ContainsFunc(withoutField, func(p string) bool {
+			prefix, suffix, star := strings.Cut(p, "*")
+			return star && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) || name == p
+		}) {
+			t.Errorf("%s: %s is missing", section, line)
+		}
+	}
+	for i, name := range have {
+		if slices.Contains(have[:i], name) && name != "module" && name != "nearcache_version" {
+			t.Errorf("%s is there twice", name)
+		}
+	}
+}
+
+func infoFields(c *resptest.Conn) (names []string) {
+	for _, line := range strings.Split(c.Do("INFO", "everything").Text, "\r\n") {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names = append(names, strings.TrimPrefix(name, "txt:"))
+		}
+	}
+	return names
+}
