@@ -9,7 +9,7 @@ from typing import Any, Awaitable, Callable, Optional
 import redis.asyncio
 from redis.exceptions import ConnectionError, TimeoutError
 
-from .core import REDIAL_FIRST, REDIAL_MOST, Arg, Call, Core, Key, names, to_key
+from .core import REDIAL_FIRST, REDIAL_MOST, SEARCH, Arg, Call, Core, Key, names, search_key, to_key
 from .wire import Decoder, encode
 
 
@@ -122,7 +122,14 @@ class AsyncNearCache(Core):
 
     async def _read(self, reader: asyncio.StreamReader, d: Decoder) -> None:
         asked = False
+        loop = asyncio.get_running_loop()
+        reported = loop.time()
         while True:
+            if loop.time() - reported > self.ping:
+                reported = loop.time()
+                report = self.report()
+                if report is not None:
+                    await self._send(*report)
             try:
                 data = await asyncio.wait_for(reader.read(1 << 16), self.ping)
             except asyncio.TimeoutError:
@@ -156,7 +163,14 @@ class AsyncNearCache(Core):
         """Runs a command that reads one key and nothing else; see NearCache.read."""
         return (await self._read_key(to_key(key), (name.upper(), *args)))[0]
 
+    async def search(self, *args: Arg) -> Any:
+        """FT.SEARCH with these arguments, remembered where the server tracks searches; see NearCache.search."""
+        return (await self._kept(search_key(args), SEARCH, lambda key, _, f: self.search_request(key, args, f)))[0]
+
     async def _read_key(self, key: bytes, cmd: tuple) -> tuple[Any, float]:
+        return await self._kept(key, cmd, self.read_request)
+
+    async def _kept(self, key: bytes, cmd: tuple, request: Callable) -> tuple[Any, float]:
         c = self.local.get(key, cmd)
         if c is not None:
             return c.value, c.key_end
@@ -164,7 +178,7 @@ class AsyncNearCache(Core):
         f, mine = self.local.begin(key, cmd, done.set)
         if mine:
             try:
-                await self._send(*self.read_request(key, cmd, f))
+                await self._send(*request(key, cmd, f))
             except BaseException as e:
                 self.local.fail(key, cmd, f, e if isinstance(e, Exception) else ConnectionError("who asked was cancelled"))
                 raise

@@ -20,6 +20,14 @@ Arg = Union[bytes, str, int, float]
 REDIAL_FIRST, REDIAL_MOST = 0.01, 1.0  # seconds between attempts to connect, doubled
 
 
+SEARCH = ("FT.SEARCH",)
+
+
+def search_key(args: tuple) -> bytes:
+    """What the answer to a search is kept under: no key of the server's."""
+    return b"\0ft" + encode(args)
+
+
 class Call:
     """A request on its way: some commands that are sent together. on_reply gets each reply in turn, or the error that
     took its place; it runs in the reader and must not wait."""
@@ -62,6 +70,7 @@ class Core:
         self.decode = decode_responses
         self.calls: deque[Call] = deque()
         self.loads = self.waits = 0
+        self.reports = True
 
     # The connection.
 
@@ -107,6 +116,17 @@ class Core:
             if self.local.drop(key):
                 self.local.invalidations += 1
 
+    def report(self) -> Optional[tuple[bytes, Call]]:
+        """What tells the server how often it was not asked; see TRACKING.STATS."""
+        command = self.local.report() if self.reports else None
+        if command is None:
+            return None
+
+        def on_reply(i: int, value: Any, error: Optional[BaseException]) -> None:
+            self.reports = not isinstance(value, ResponseError)  # a server that knows no such thing
+
+        return encode(command), Call(1, on_reply)
+
     def lost(self, calls: deque, error: BaseException) -> None:
         """The connection has ended: copies go before anybody is told."""
         self.local.live = False
@@ -134,6 +154,20 @@ class Core:
                 self.local.end(key, cmd, f, *self._ends(value, sent))
 
         return encode((cmd[0], key, *cmd[1:])) + encode(("PTTL", key)), Call(2, on_reply)
+
+    def search_request(self, key: bytes, args: tuple, f: Flight) -> tuple[bytes, Call]:
+        """FT.SEARCH, whose reply names the pseudo-key that it dies with, where the server tracks searches."""
+
+        def on_reply(i: int, value: Any, error: Optional[BaseException]) -> None:
+            if error is None and isinstance(value, ResponseError):
+                error = value
+            if error is not None:
+                self.local.fail(key, SEARCH, f, error)
+                return
+            name = value.pop(b"tracking", None) if isinstance(value, dict) else None
+            self.local.land_under(key, SEARCH, f, self._decoded(value), name)
+
+        return encode(("FT.SEARCH", *args)), Call(1, on_reply)
 
     def _ends(self, pttl: Any, sent: float) -> tuple[float, float]:
         key_end = sent + pttl / 1000 if isinstance(pttl, int) and pttl >= 0 else 0.0

@@ -13,6 +13,8 @@ from typing import Any, Callable, Optional
 
 NODE_COST = 400  # bytes of a key's own structures, measured on CPython 3.11
 COPY_COST = 200
+SAMPLED = 16  # one key in so many is counted for the server, always the same ones
+MAX_PREFIXES = 512
 
 
 class Flight:
@@ -30,13 +32,14 @@ class Flight:
 
 
 class _Copy:
-    __slots__ = ("value", "key_end", "copy_end", "cost", "flight")
+    __slots__ = ("value", "key_end", "copy_end", "cost", "flight", "name")
 
     def __init__(self, flight: Flight) -> None:
         self.flight: Optional[Flight] = flight
         self.value: Any = None
         self.key_end = self.copy_end = 0.0
         self.cost = 0
+        self.name: Optional[bytes] = None  # pseudo-key that it dies with, None for its own key
 
 
 class _Node:
@@ -69,6 +72,8 @@ class Local:
         self.hits = self.misses = self.shared = self.invalidations = self.flushes = self.evictions = 0
         self._lock = threading.Lock()
         self._keys: OrderedDict[bytes, _Node] = OrderedDict()
+        self._names: dict[bytes, set[bytes]] = {}  # pseudo-key → keys whose copies die with it
+        self._answers: dict[bytes, list[int]] = {}  # hits and misses by prefix, of the keys that are sampled
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,14 +82,35 @@ class Local:
         """The copy of a reply, None where there is none."""
         with self._lock:
             node = self._keys.get(key)
-            if node is None or not self.live:
-                return None
-            c = node.copies.get(cmd)
+            c = node.copies.get(cmd) if node is not None and self.live else None
             if c is None or c.flight is not None or (c.copy_end and c.copy_end <= time.monotonic()):
-                return None
-            self._keys.move_to_end(key)
-            self.hits += 1
+                c = None
+            else:
+                self._keys.move_to_end(key)
+                self.hits += 1
+            if hash(key) % SAMPLED == 0:
+                self._count(key, c is not None)
             return c
+
+    def _count(self, key: bytes, hit: bool) -> None:
+        i = key.find(b":", 0, 64)
+        a = self._answers.get(key[: i + 1])
+        if a is None:
+            if len(self._answers) >= MAX_PREFIXES:
+                return
+            a = self._answers[key[: i + 1]] = [0, 0]
+        a[0 if hit else 1] += SAMPLED
+
+    def report(self) -> Optional[tuple]:
+        """The command that tells the server what was answered since the last one, None if nothing was."""
+        with self._lock:
+            answers, self._answers = self._answers, {}
+        if not answers:
+            return None
+        args: list = ["TRACKING.REPORT"]
+        for prefix, (hits, misses) in answers.items():
+            args += [prefix, hits, misses]
+        return tuple(args)
 
     def begin(self, key: bytes, cmd: tuple, waiter: Callable[[], None]) -> tuple[Flight, bool]:
         """Joins the flight of a read, or makes it; True says that the caller has to send it."""
@@ -118,6 +144,26 @@ class Local:
                 self._account(node, c.cost)
                 self._evict()
 
+    def land_under(self, key: bytes, cmd: tuple, f: Flight, value: Any, name: Optional[bytes]) -> None:
+        """Enters a reply that dies with a pseudo-key; where it has none it is not kept. Lets go of those who wait."""
+        with self._lock:
+            f.value, f.ended = value, True
+            node = self._keys.get(key)
+            c = node.copies.get(cmd) if node else None
+            if c is not None and c.flight is f:
+                if name is None:
+                    del node.copies[cmd]
+                    self._drop_empty(key, node)
+                else:
+                    c.value, c.flight, c.name = value, None, name
+                    c.cost = COPY_COST + weight(value)
+                    self._names.setdefault(name, set()).add(key)
+                    self._account(node, c.cost)
+                    self._evict()
+            waiters = f.waiters
+        for w in waiters:
+            w()
+
     def end(self, key: bytes, cmd: tuple, f: Flight, key_end: float, copy_end: float) -> None:
         """Sets when the copy of a flight ends, and lets go of those who wait."""
         with self._lock:
@@ -146,12 +192,15 @@ class Local:
             w()
 
     def drop(self, key: bytes) -> bool:
-        """Forgets the copies of a key. Replies on their way are newer than what has died, and stay."""
+        """Forgets the copies of a key, or pseudo-key. Replies on their way are newer than what has died, and stay."""
+        had, watchers = False, []
         with self._lock:
-            node = self._keys.get(key)
-            if node is None:
-                return False
-            had, watchers = self._drop(key, node)
+            for k in (key, *self._names.pop(key, ())):
+                node = self._keys.get(k)
+                if node is not None:
+                    gone, w = self._drop(k, node)
+                    had = had or gone
+                    watchers += w
         for w in watchers:
             w()
         return had
@@ -181,7 +230,12 @@ class Local:
         watchers, node.watchers = node.watchers, []
         gone = [cmd for cmd, c in node.copies.items() if c.flight is None]
         for cmd in gone:
-            self._account(node, -node.copies.pop(cmd).cost)
+            c = node.copies.pop(cmd)
+            self._account(node, -c.cost)
+            if c.name is not None and c.name in self._names:
+                self._names[c.name].discard(key)
+                if not self._names[c.name]:
+                    del self._names[c.name]
         self._drop_empty(key, node)
         return bool(gone), watchers
 

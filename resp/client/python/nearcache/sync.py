@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 import redis
 from redis.exceptions import ConnectionError, TimeoutError
 
-from .core import REDIAL_FIRST, REDIAL_MOST, Arg, Call, Core, Key, names, to_key
+from .core import REDIAL_FIRST, REDIAL_MOST, SEARCH, Arg, Call, Core, Key, names, search_key, to_key
 from .wire import Decoder, encode
 
 
@@ -172,7 +172,13 @@ class NearCache(Core):
     def _read(self, sock: socket.socket) -> None:
         d = Decoder()
         asked = False
+        reported = time.monotonic()
         while not self._closed:
+            if time.monotonic() - reported > self.ping:
+                reported = time.monotonic()
+                report = self.report()
+                if report is not None:
+                    self._send(*report)
             try:
                 data = sock.recv(1 << 16)
             except socket.timeout:
@@ -216,7 +222,16 @@ class NearCache(Core):
         as long as the key does not change; it is shared, and must not be changed."""
         return self._read_key(to_key(key), (name.upper(), *args))[0]
 
+    def search(self, *args: Arg) -> Any:
+        """FT.SEARCH with these arguments, from the index's name on. Where the server tracks searches (its setting
+        search-tracking) the reply, a dict, is remembered until a write makes it another one; it is shared, and must not
+        be changed."""
+        return self._kept(search_key(args), SEARCH, lambda key, _, f: self.search_request(key, args, f))[0]
+
     def _read_key(self, key: bytes, cmd: tuple) -> tuple[Any, float]:
+        return self._kept(key, cmd, self.read_request)
+
+    def _kept(self, key: bytes, cmd: tuple, request: Callable) -> tuple[Any, float]:
         c = self.local.get(key, cmd)
         if c is not None:
             return c.value, c.key_end
@@ -224,7 +239,7 @@ class NearCache(Core):
         f, mine = self.local.begin(key, cmd, done.set)
         if mine:
             try:
-                self._send(*self.read_request(key, cmd, f))
+                self._send(*request(key, cmd, f))
             except BaseException as e:
                 self.local.fail(key, cmd, f, e)
         if not done.wait(2 * self.timeout):

@@ -68,6 +68,50 @@ def test_any_read_of_one_key(near, other):
         near.get("h")
 
 
+@pytest.mark.parametrize("tracked", ["yes", "no"])
+def test_searches(near, other, tracked):
+    other.config_set("search-tracking", tracked)
+    try:
+        other.execute_command("FT.CREATE", "ix", "SCHEMA", "g", "TAG")
+        other.hset("d1", "g", "a")
+        for _ in range(3):
+            assert near.search("ix", "@g:{a}")["total_results"] == 1
+            assert near.search("ix", "@g:{a|b}", "LIMIT", 0, 1)["total_results"] == 1
+        assert near.stats()["hits"] == (4 if tracked == "yes" else 0)
+        other.hset("d2", "g", "b")
+        barrier(near)
+        assert near.search("ix", "@g:{a}")["total_results"] == 1
+        assert near.search("ix", "@g:{a|b}", "LIMIT", 0, 1)["total_results"] == 2
+        assert near.stats()["invalidations"] == (1 if tracked == "yes" else 0)
+        with pytest.raises(redis.ResponseError):
+            near.search("ix", "@none:{a}")
+        other.flushall()
+        barrier(near)
+        assert near.stats()["keys"] == near.stats()["bytes"] == 0
+    finally:
+        other.config_set("search-tracking", "no")
+
+
+def test_the_server_is_told_of_hits(url, other, wait):
+    with NearCache(url, ping=0.02) as n:
+        for i in range(400):
+            for _ in range(4):
+                n.get(f"price:{i}")
+
+        def rate():
+            stats = other.execute_command("TRACKING.STATS")
+            stats = stats if isinstance(stats, dict) else dict(zip(stats[::2], stats[1::2]))
+            for p in stats["prefixes"]:
+                p = p if isinstance(p, dict) else dict(zip(p[::2], p[1::2]))
+                if p["prefix"] == "price:" and p["hit-rate"] is not None:
+                    return 0.7 < float(p["hit-rate"]) < 0.8
+            n.get("price:0")  # what was counted is told when something comes
+            return None
+
+        wait(rate, True)
+        other.config_resetstat()
+
+
 def test_own_writes_are_read(near):
     for i in range(200):
         near.execute(*(("SET", "k", i), ("MSET", "x", 1, "k", i))[i % 2])
