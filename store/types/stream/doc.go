@@ -13,7 +13,9 @@
 // names of the fields of a block's first entry stand at its head; entries with
 // the same names leave them out. IDs are differences to the entry before,
 // mostly no byte at all. Values that are decimal integers are kept as integers.
-// An entry that is deleted stays as a tombstone until its block has only such.
+// An entry that is deleted stays as a tombstone until its block has only such. One
+// that trims by an ID may leave such a block behind, where its last tombstone has a
+// greater one; so does Redis.
 //
 // The directory of blocks has two levels: appending and trimming cost O(1),
 // finding an ID O(log n).

@@ -144,6 +144,9 @@ func (g *Group) SetLast(id ID) {
 // SetRead sets the number of entries read, which is at most Added.
 func (g *Group) SetRead(read int64) { g.read = g.v.clampRead(read) }
 
+// Estimate sets the number of entries read to what the ID delivered last tells.
+func (g *Group) Estimate() { g.read = g.v.readUpTo(g.last) }
+
 // Deliver notes that the group has read an entry that follows the last one.
 func (g *Group) Deliver(id ID) {
 	v := g.v

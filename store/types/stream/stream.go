@@ -94,7 +94,14 @@ func (v *Value) Top() ID {
 	}
 	if v.staleTop {
 		v.staleTop = false
-		b := v.tail() // which has not only tombstones
+		li, bi := len(v.leaves)-1, len(v.leaves[len(v.leaves)-1])-1
+		for v.leaves[li][bi].live == 0 {
+			if bi--; bi < 0 {
+				li--
+				bi = len(v.leaves[li]) - 1
+			}
+		}
+		b := &v.leaves[li][bi]
 		for c := b.begin(); b.next(&c); b.skip(&c) {
 			if c.flags&flagDead == 0 {
 				v.top = c.id

@@ -133,7 +133,7 @@ func (v *Value) validate(t *testing.T) {
 					live++
 				}
 			}
-			if c.pos != len(b.data) || live == 0 || live != int(b.live) || dead != int(b.dead) || last != b.last || size > MaxBlockEntries {
+			if c.pos != len(b.data) || live != int(b.live) || dead != int(b.dead) || last != b.last || size > MaxBlockEntries {
 				t.Fatalf("block %v to %v: %d live of %d, %d dead of %d, last %v", b.first, b.last, live, b.live, dead, b.dead, last)
 			}
 			length += int64(live)
@@ -514,6 +514,31 @@ func TestFindGoesAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestBlockOfTombstones trims by an ID that is between the last entry that is left
+// and a tombstone behind it.
+func TestBlockOfTombstones(t *testing.T) {
+	v := New()
+	pairs := [][]byte{[]byte("f"), []byte("v")}
+	for i := range uint64(3) {
+		_ = v.Append(ID{1 + i, 0}, pairs)
+	}
+	v.Delete(ID{3, 0})
+	if n, _ := v.Trim(Trim{ByID: true, MinID: ID{3, 0}}); n != 2 || v.Len() != 0 || v.Top() != MinID || v.First() != MinID {
+		t.Fatalf("%d trimmed, %d left, from %v to %v", n, v.Len(), v.First(), v.Top())
+	}
+	_ = v.Append(ID{5, 0}, pairs)
+	for i := range uint64(MaxBlockEntries) {
+		_ = v.Append(ID{6 + i, 0}, pairs)
+	}
+	for i := range uint64(MaxBlockEntries) {
+		v.Delete(ID{6 + i, 0})
+	}
+	if v.Len() != 1 || v.Top() != (ID{5, 0}) || v.First() != (ID{5, 0}) {
+		t.Fatalf("%d left, from %v to %v", v.Len(), v.First(), v.Top())
+	}
+	v.validate(t)
 }
 
 func TestIDsAreReadAsRedisReadsThem(t *testing.T) {
