@@ -1,0 +1,48 @@
+package rdb
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/nearcache/nearcache/store/object"
+)
+
+// ErrChecksum is what Restore returns for a payload of a version that is not
+// known, or with another checksum than it says.
+var ErrChecksum = errors.New("rdb: version or checksum are wrong")
+
+// footerLen is the length of version and checksum.
+const footerLen = 2 + 8
+
+// Dump appends the payload of a value: what DUMP answers.
+func Dump(b []byte, o object.Object) ([]byte, error) {
+	from := len(b)
+	b, version, err := Append(b, o)
+	if err != nil {
+		return b[:from], err
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(version))
+	return binary.LittleEndian.AppendUint64(b, Checksum(0, b[from:])), nil
+}
+
+// Restore makes a value of a payload. The value is a copy.
+func Restore(payload []byte) (object.Object, error) {
+	n := len(payload)
+	if n < footerLen {
+		return nil, ErrChecksum
+	}
+	version := int(binary.LittleEndian.Uint16(payload[n-footerLen:]))
+	sum := binary.LittleEndian.Uint64(payload[n-8:])
+	if !Readable(version) || sum != 0 && sum != Checksum(0, payload[:n-8]) { // 0 is none
+		return nil, ErrChecksum
+	}
+	r := NewReader(payload[:n-footerLen])
+	r.Version = version
+	return r.Value(r.Byte())
+}
+
+// Readable reports whether a version is read: those of Redis, and of Valkey since
+// it has its own.
+func Readable(version int) bool {
+	return version <= Version || version >= versionValkey && version <= versionValkeyMax
+}

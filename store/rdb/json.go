@@ -1,0 +1,54 @@
+package rdb
+
+import (
+	"slices"
+
+	"github.com/nearcache/nearcache/store/object"
+	"github.com/nearcache/nearcache/store/types/json"
+)
+
+// A module's value begins with the module's name, of nine letters of six bits,
+// and its version; its parts are told by opcodes. RedisJSON writes a document as
+// its text.
+const (
+	moduleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+	moduleEnd    = 0
+	moduleString = 5
+
+	jsonName    = "ReJSON-RL"
+	jsonVersion = 3
+)
+
+func moduleID(name string, version uint64) (id uint64) {
+	for i := range len(name) {
+		id = id<<6 | uint64(slices.Index([]byte(moduleLetters), name[i]))
+	}
+	return id<<10 | version
+}
+
+func (r *Reader) module() object.Object {
+	if r.Length() != moduleID(jsonName, jsonVersion) || r.Length() != moduleString {
+		r.fail()
+		return nil
+	}
+	text := r.String()
+	if r.err != nil {
+		return nil
+	}
+	var d json.Doc
+	if err := d.Parse(text); err != nil {
+		r.fail()
+		return nil
+	}
+	if r.Length() != moduleEnd {
+		r.fail()
+	}
+	return json.New(&d)
+}
+
+func appendJSON(b []byte, v *json.Value) []byte {
+	b = appendLength(append(b, typeModule), moduleID(jsonName, jsonVersion))
+	b = appendString(appendLength(b, moduleString), v.Root().Append(nil))
+	return appendLength(b, moduleEnd)
+}
