@@ -317,6 +317,12 @@ func (tx *Tx) SetCost(e *Entry, ms int64) (ok bool) {
 	return ok
 }
 
+// Restored notes what is known of the use of an entry from elsewhere: how often,
+// as OBJECT FREQ answers, or how many seconds ago. What is negative is not known.
+func (tx *Tx) Restored(e *Entry, frequency, idle int64) {
+	e.rec.setAccess(tx.setup.Restored(e.rec.access(), frequency, idle, tx.Now))
+}
+
 // Put stores o under key, replacing whatever is there. The time to live goes
 // unless keepTTL. Call Changed to tell the world. The object is the entry's
 // value for as long as the Tx lasts; after, its bytes may be in the record, and

@@ -271,6 +271,12 @@ func TestEffectsAndEvents(t *testing.T) {
 	f("SET k v PX 5", "0 SET k v PXAT 1800000000005", "$ 0 set k, g 0 expire k")
 	c.now += 5
 	f("GET k", "0 DEL k", "x 0 expired k")
+	const payload = "\x00\x01v\x0f\x00\x8a\x8c\xab\xbe\xb7\x94w6" // of a string
+	f("RESTORE r 0 "+payload, "0 RESTORE r 0 "+payload+" REPLACE ABSTTL", "g 0 restore r")
+	f("RESTORE r 10000 "+payload, "", "")
+	f("RESTORE r 9995 "+payload+" REPLACE", "0 RESTORE r "+s10+" "+payload+" REPLACE ABSTTL", "g 0 restore r")
+	f("RESTORE r 1 "+payload+" ABSTTL REPLACE", "0 DEL r", "g 0 del r")
+	f("RESTORE r 1 "+payload+" ABSTTL", "", "")
 	f("FLUSHDB", "0 FLUSHDB", "g 0 flush ")
 	f("FLUSHALL SYNC", "0 FLUSHALL SYNC", "g -1 flush ")
 }

@@ -334,40 +334,67 @@ func (d *duel) compareData() {
 		d.both(1, "SELECT", db)
 		d.both(1, "KEYS", "*")
 		for _, key := range slices.Concat(keys, typedKeys) {
-			d.both(1, "TYPE", key)
-			d.both(1, "PTTL", key)
-			kind := d.conns[1][0].Do("TYPE", key).Text
-			if d.events[0] != nil {
-				d.conns[1][1].Do("TYPE", key)
-				d.told(0)
-				d.told(1)
-			}
-			switch kind {
-			case "hash":
-				d.both(1, "HGETALL", key)
-				d.both(1, "OBJECT", "ENCODING", key)
-				names := d.conns[1][0].Do("HKEYS", key)
-				d.conns[1][1].Do("HKEYS", key)
-				for _, f := range names.Elems {
-					d.both(1, "HPEXPIRETIME", key, "FIELDS", "1", f.Text)
-				}
-			case "zset":
-				d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
-				d.both(1, "OBJECT", "ENCODING", key)
-			case "set":
-				d.both(1, "SMEMBERS", key)
-				d.both(1, "OBJECT", "ENCODING", key)
-			case "list":
-				d.both(1, "LRANGE", key, "0", "-1")
-				d.both(1, "OBJECT", "ENCODING", key)
-			case "stream":
-				d.both(1, "XINFO", "STREAM", key, "FULL", "COUNT", "0")
-				d.both(1, "XINFO", "STREAM", key)
-			default:
-				d.both(1, "GET", key)
+			d.compareKey(key)
+			if d.events[0] == nil {
+				d.exchange(key)
 			}
 		}
 	}
+}
+
+// compareKey compares what is under a key.
+func (d *duel) compareKey(key string) {
+	d.both(1, "TYPE", key)
+	d.both(1, "PTTL", key)
+	kind := d.conns[1][0].Do("TYPE", key).Text
+	if d.events[0] != nil {
+		d.conns[1][1].Do("TYPE", key)
+		d.told(0)
+		d.told(1)
+	}
+	switch kind {
+	case "hash":
+		d.both(1, "HGETALL", key)
+		d.both(1, "OBJECT", "ENCODING", key)
+		names := d.conns[1][0].Do("HKEYS", key)
+		d.conns[1][1].Do("HKEYS", key)
+		for _, f := range names.Elems {
+			d.both(1, "HPEXPIRETIME", key, "FIELDS", "1", f.Text)
+		}
+	case "zset":
+		d.both(1, "ZRANGE", key, "0", "-1", "WITHSCORES")
+		d.both(1, "OBJECT", "ENCODING", key)
+	case "set":
+		d.both(1, "SMEMBERS", key)
+		d.both(1, "OBJECT", "ENCODING", key)
+	case "list":
+		d.both(1, "LRANGE", key, "0", "-1")
+		d.both(1, "OBJECT", "ENCODING", key)
+	case "stream":
+		d.both(1, "XINFO", "STREAM", key, "FULL", "COUNT", "0")
+		d.both(1, "XINFO", "STREAM", key)
+	default:
+		d.both(1, "GET", key)
+	}
+}
+
+// exchange has each server restore what the other has dumped of a key.
+func (d *duel) exchange(key string) {
+	const restored = "restored"
+	ours, theirs := d.conns[1][0].Do("DUMP", key), d.conns[1][1].Do("DUMP", key)
+	if ours.Kind != resptest.Bulk || theirs.Kind != resptest.Bulk {
+		d.compareKey(key)
+		return
+	}
+	for i, payload := range []string{theirs.Text, ours.Text} {
+		if reply := d.conns[1][i].Do("RESTORE", restored, "0", payload); reply.Text != "OK" {
+			d.failures++
+			d.Errorf("server %d cannot restore %q from %q: %s", i, key, payload, reply)
+		}
+	}
+	d.compareKey(restored)
+	d.both(1, "OBJECT", "ENCODING", restored)
+	d.both(1, "DEL", restored)
 }
 
 // ---- random arguments
@@ -601,6 +628,13 @@ var commandArgs = map[string]func(d *duel) []string{
 	"renamenx":    func(d *duel) []string { return args(d.key(), d.key()) },
 	"copy": func(d *duel) []string {
 		return args(d.key(), d.key(), d.some([]string{"REPLACE"}, []string{"DB", d.pick("0", "1", "99")}))
+	},
+	"restore": func(d *duel) []string {
+		payload := d.pick("\x00\x01v\x0f\x00\x8a\x8c\xab\xbe\xb7\x94w6",
+			"\x12\x01\x02\x0d\x0d\x00\x00\x00\x02\x00\x81a\x02\x81b\x02\xff\x0f\x00soo\x85\xbd\xedFI",
+			"\x0b\x0c\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00\x0f\x00t\xfd]\xbd\x9aG\xdd\xd6",
+			"\x00\x01v\x0f\x00\x00\x00\x00\x00\x00\x00\x00\x00", "\x04\x01\x01f\x01v\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00", "\x04\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00", d.value())
+		return args(d.key(), d.pick("0", "0", d.millis()), payload, d.some([]string{"REPLACE"}, []string{"REPLACE"}, []string{"FREQ", d.number()}, []string{"IDLETIME", d.number()}))
 	},
 	"move": func(d *duel) []string { return args(d.key(), d.pick("0", "1", "99")) },
 	"keys": func(d *duel) []string { return args(d.pick("*", "h?", "[ab]", "[^h]*", "?", "", "bin*", "\\a")) },

@@ -1,5 +1,7 @@
 package evict
 
+import "math"
+
 // Shard is what each shard of the keyspace keeps for eviction, guarded by its
 // lock. The zero value is ready.
 type Shard struct {
@@ -41,6 +43,18 @@ func (sh *Shard) Used(s *Setup, access uint32, now int64) uint32 {
 		return minutes(now)<<16 | uint32(s.count(s.Frequency(access, now), sh.Random()))
 	case Density:
 		return sh.learning().use(access)
+	}
+	return access
+}
+
+// Restored is the access word of an entry of which is known how often it was used,
+// as Frequency counts, or how many seconds ago; what is negative is not known.
+func (s *Setup) Restored(access uint32, frequency, idle, now int64) uint32 {
+	switch {
+	case s.Word == Counter && frequency >= 0:
+		return minutes(now)<<16 | uint32(min(frequency, math.MaxUint8))
+	case (s.Word == LastUse || s.Word == LastChange) && idle >= 0:
+		return Clock(now - min(idle, now/1000)*1000)
 	}
 	return access
 }
