@@ -36,6 +36,7 @@ type Event struct {
 	Class Class
 	Name  string // as keyspace notifications name it: "set", "del", "expired", "hset", …
 	Flush bool   // the whole database went; Key is empty
+	Swap  bool   // DB and one of a greater number were exchanged; Flush is set, too
 	Entry *Entry // the entry after the change, nil where the key is gone
 	Quiet bool   // nothing that a reader of the key would notice, see Tx.ChangedQuietly
 	Wakes bool   // quiet, but what clients wait for may be there now

@@ -286,6 +286,20 @@ func (r *random) command(t testing.TB, tx *Tx, db int, a, b string) {
 				delete(r.m, k)
 			}
 		}
+	case op == 14 && tx.HoldsAll() && r.rnd.IntN(2) == 0: // SWAPDB
+		other := (db + 1) % 2
+		tx.Swap(db, other)
+		swapped := model{}
+		for k, v := range r.m {
+			switch k[0] {
+			case byte('0' + db):
+				k = modelKey(other, k[2:])
+			case byte('0' + other):
+				k = modelKey(db, k[2:])
+			}
+			swapped[k] = v
+		}
+		r.m = swapped
 	case op == 15: // time passes
 		tx.Now += int64(r.rnd.IntN(1 << r.rnd.IntN(12)))
 		r.now = tx.Now

@@ -201,6 +201,37 @@ func TestFlushOfOneDatabaseLeavesTheOthers(t *testing.T) {
 	}
 }
 
+func TestSwapExchangesDatabases(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for i := range 100 {
+		key := fmt.Sprint("k", i)
+		s.update(key, func(tx *Tx) {
+			tx.DB = i % 2
+			tx.SetExpire(s.put(tx, key, "v"), s.now+10*int64(1+i%2))
+		})
+	}
+	s.all(func(tx *Tx) { tx.Swap(0, 1) })
+	s.all(func(tx *Tx) { tx.Swap(1, 5) })
+	s.check(t)
+	s.all(func(tx *Tx) {
+		for db, want := range map[int]int{0: 50, 1: 0, 5: 50} {
+			if n, _ := tx.Len(db); n != want {
+				t.Errorf("database %d has %d keys, not %d", db, n, want)
+			}
+		}
+	})
+	s.now += 10
+	if n := s.ks.ExpireDue(0); n != 50 {
+		t.Fatalf("%d expired", n)
+	}
+	s.all(func(tx *Tx) {
+		if n, _ := tx.Len(0); n != 50 {
+			t.Errorf("%d keys are left", n)
+		}
+	})
+}
+
 func TestCommitHoldsEventsAndEffects(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -324,6 +355,9 @@ func TestWatch(t *testing.T) {
 	f("flush", true, func(tx *Tx) { tx.Flush(-1) })
 	f("flush of the database", true, func(tx *Tx) { tx.Flush(1) })
 	f("flush of another", false, func(tx *Tx) { tx.Flush(2) })
+	f("swap", true, func(tx *Tx) { tx.Swap(1, 2) })
+	f("swap of others", false, func(tx *Tx) { tx.Swap(0, 2) })
+	f("swap with itself", false, func(tx *Tx) { tx.Swap(1, 1) })
 	f("expiry", true, func(tx *Tx) { tx.Now += 1000; tx.Peek([]byte("there")) })
 }
 

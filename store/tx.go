@@ -470,7 +470,7 @@ func (tx *Tx) Flush(db int) {
 				continue
 			}
 			for k := range sh.watches {
-				if key := []byte(k.key); k.db == d && s.find(tagOf(tx.ks.hash(key)), key) != 0 {
+				if k.db == d && s.exists(tx.ks, k.key) {
 					sh.touchWatches(d, k.key)
 				}
 			}

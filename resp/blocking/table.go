@@ -232,6 +232,10 @@ func (q *queue) remove(x *node) {
 func (t *Table) Ready(changes []store.Event, dst []Key) []Key {
 	for i := range changes {
 		e := &changes[i]
+		if e.Swap {
+			dst = t.readyAll(-1, dst)
+			continue
+		}
 		if e.Flush {
 			dst = t.readyAll(e.DB, dst)
 			continue

@@ -125,7 +125,7 @@ func (d *duel) step() {
 	case n == 4:
 		args = []string{"SELECT", d.pick("0", "0", "0", "1")}
 	case n == 5 && d.rng.IntN(10) == 0:
-		args = []string{d.pick("FLUSHDB", "FLUSHALL")}
+		args = strings.Fields(d.pick("FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "SWAPDB 1 0"))
 	default:
 		name := d.names[d.rng.IntN(len(d.names))]
 		args = append([]string{d.cased(name)}, commandArgs[name](d)...)

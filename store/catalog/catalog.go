@@ -157,6 +157,30 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	return nil
 }
 
+// refill makes every index anew of the keys that there are now: database 0 was
+// exchanged for another.
+func (c *Catalog) refill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := map[string]*Index{}
+	for name, old := range *c.set.Load() {
+		s, err := search.New(old.search.Schema(), c.kinds)
+		if err != nil { // it was made of the same schema once
+			next[name] = old
+			continue
+		}
+		ix := &Index{Definition: old.Definition, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
+		ix.Uses.Store(old.Uses.Load())
+		next[name] = ix
+		if i := slices.Index(c.open.fresh, old); i >= 0 {
+			c.open.fresh[i] = ix
+		}
+		c.retire(old)
+		c.wg.Go(func() { c.backfill(ix) })
+	}
+	c.set.Store(&next)
+}
+
 // Get returns the index of that name.
 func (c *Catalog) Get(name string) (*Index, error) {
 	if ix := (*c.set.Load())[name]; ix != nil {
@@ -234,16 +258,25 @@ func (c *Catalog) Committed(cm *store.Commit) {
 		return
 	}
 	events := cm.Events
-	flushes := 0
+	flushes, swapped := 0, false
 	for i := range cm.Events {
-		if e := &cm.Events[i]; e.Flush && e.DB <= 0 {
+		e := &cm.Events[i]
+		switch {
+		case !e.Flush || e.DB > 0:
+			continue
+		case e.Swap:
+			swapped = true
+		default:
 			flushes++
-			events = cm.Events[i+1:]
 		}
+		events = cm.Events[i+1:]
 	}
 	if flushes > 0 { // as RediSearch does: a flush takes the indexes too
 		c.open.flushes = flushes
 		c.dropBefore(flushes)
+	}
+	if swapped {
+		c.refill()
 	}
 	if len(c.open.fresh)+flushes > 0 && len(cm.Effects) > 0 { // no preview, but the end
 		c.open.flushes, c.open.fresh = 0, nil
