@@ -57,6 +57,7 @@ type shard struct {
 	index      int
 	keys       int // of all databases
 	evict      evict.Shard
+	big        *bigKeys // nil without one
 	watches    map[watchKey][]*Watch
 	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
 	bytes      atomic.Int64 // that the spaces hold; read without the lock

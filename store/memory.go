@@ -14,28 +14,27 @@ import (
 // time before its command; what is left to do then is for EvictLoop's goroutine.
 type eviction struct {
 	setup    atomic.Pointer[evict.Setup]
-	samples  atomic.Int32
 	tenacity atomic.Int32
 	weights  atomic.Pointer[weights]
 	count    atomic.Uint64 // evictions since the start, for weights
 	bytes    atomic.Int64  // that the policy's own tables hold
 	pressure chan struct{} // holds one while memory is over the limit
-	since    func(time.Time) time.Duration
-	learn    struct {
+	over     struct {
+		since atomic.Int64 // Unix us from when on it is, 0 while it is not
+		total atomic.Int64 // us, of all times before
+	}
+	since func(time.Time) time.Duration
+	learn struct {
 		sync.Mutex // taken before those of shards
 		l          evict.Learner
 	}
 }
 
-// Redis' defaults.
-const (
-	defaultSamples  = 5
-	defaultTenacity = 10
-)
+// defaultTenacity is Redis'.
+const defaultTenacity = 10
 
 func (v *eviction) init() {
 	v.setup.Store(evict.NewSetup(evict.Find("noeviction")))
-	v.samples.Store(defaultSamples)
 	v.tenacity.Store(defaultTenacity)
 	v.pressure = make(chan struct{}, 1)
 	v.since = time.Since
@@ -135,11 +134,11 @@ func (ks *Keyspace) SetEviction(f func(*evict.Setup)) {
 	}
 }
 
+// EvictionBytes is the memory that the policy's own tables take.
+func (ks *Keyspace) EvictionBytes() int64 { return ks.eviction.bytes.Load() }
+
 // Eviction is the policy in force, with its settings.
 func (ks *Keyspace) Eviction() *evict.Setup { return ks.eviction.setup.Load() }
-
-// SetSamples sets how many keys an eviction looks at (maxmemory-samples).
-func (ks *Keyspace) SetSamples(n int) { ks.eviction.samples.Store(int32(n)) }
 
 // SetTenacity sets how long a command may evict, from 0 to 100
 // (maxmemory-eviction-tenacity).
@@ -192,23 +191,53 @@ func (ks *Keyspace) press() {
 // adds, and none keeps its client waiting. No shard may be held.
 func (ks *Keyspace) FreeMemory() error {
 	if !ks.OverLimit() {
+		ks.within()
 		return nil
 	}
 	if ks.eviction.setup.Load().None {
+		ks.exceeded()
 		return ErrOutOfMemory
 	}
 	var tx Tx
+	keys := shardKeys{ks: ks}
 	start, limit := time.Now(), evictTime(int(ks.eviction.tenacity.Load()))
 	for n := 1; ks.OverLimit(); n++ {
-		if !ks.evictOne(&tx) {
+		if !ks.evictOne(&tx, &keys) {
+			ks.exceeded()
 			return ErrOutOfMemory
 		}
 		if n%evictBatch == 0 && ks.eviction.since(start) > limit {
+			ks.exceeded()
 			ks.press()
 			return nil
 		}
 	}
+	ks.within()
 	return nil
+}
+
+// exceeded and within note since when memory is over the limit, and that it is no
+// more.
+func (ks *Keyspace) exceeded() {
+	ks.eviction.over.since.CompareAndSwap(0, time.Now().UnixMicro())
+}
+
+func (ks *Keyspace) within() {
+	o := &ks.eviction.over
+	if since := o.since.Load(); since != 0 && o.since.CompareAndSwap(since, 0) {
+		o.total.Add(time.Now().UnixMicro() - since)
+	}
+}
+
+// EvictionExceeded is for how long memory was over the limit, and eviction did not
+// keep up: altogether, and now.
+func (ks *Keyspace) EvictionExceeded() (total, current time.Duration) {
+	o := &ks.eviction.over
+	us := o.total.Load()
+	if since := o.since.Load(); since != 0 {
+		current = time.Duration(time.Now().UnixMicro()-since) * time.Microsecond
+	}
+	return time.Duration(us)*time.Microsecond + current, current
 }
 
 // evictBatch is after how many evictions FreeMemory looks at the time.
@@ -228,60 +257,57 @@ func evictTime(tenacity int) time.Duration {
 }
 
 // evictOne evicts the best candidate of a shard, or of the next that has any.
-func (ks *Keyspace) evictOne(tx *Tx) bool {
+func (ks *Keyspace) evictOne(tx *Tx, keys *shardKeys) bool {
 	start := ks.weighShards().pick()
 	for k := range Shards {
 		i := (start + k) % Shards
 		sh := &ks.shards[i]
 		tx.Begin(ks, 0, 0)
 		tx.lockShard(i)
-		s, c := tx.victim(sh, int(ks.eviction.samples.Load()))
-		if s != nil {
+		keys.sh = sh
+		c, ok := sh.evict.Victim(tx.setup, keys, Databases, tx.Now)
+		if ok {
 			sh.evict.Evicted(tx.setup, &c, sh.keys)
+			s := sh.dbs[c.DB]
 			tx.DB = s.db
 			tx.drop(tx.entry(s, c.Hash, ks.findHash(s, c.Hash)), ClassEvicted, "evicted")
 			ks.evicted.Add(1)
 		}
 		DoAll(tx.End())
-		if s != nil {
+		if ok {
 			return true
 		}
 	}
 	return false
 }
 
-// victim chooses who goes of a shard; nil where there is none.
-func (tx *Tx) victim(sh *shard, samples int) (*space, evict.Candidate) {
-	setup := tx.setup
-	for _, s := range sh.dbs {
-		if s == nil || s.n == 0 || setup.Volatile && s.volatile == 0 {
-			continue
-		}
-		for range setup.Samples(samples) {
-			if ref := s.sample(setup.Volatile, sh.evict.Random); ref != 0 {
-				sh.evict.Sample(setup, s.candidate(tx, ref), tx.Now)
-			}
-		}
+// shardKeys implements evict.Keys: a shard as eviction sees it.
+type shardKeys struct {
+	ks *Keyspace
+	sh *shard
+}
+
+// Sample implements evict.Keys.
+func (k *shardKeys) Sample(db int, volatile bool) (evict.Candidate, bool) {
+	s := k.sh.dbs[db]
+	if s == nil || s.n == 0 || volatile && s.volatile == 0 {
+		return evict.Candidate{}, false
 	}
-	for {
-		c, ok := sh.evict.Best(setup, tx.Now)
-		if !ok {
-			return nil, c
-		}
-		s := sh.dbs[c.DB]
-		if s == nil {
-			continue
-		}
-		ref := tx.ks.findHash(s, c.Hash)
-		if ref == 0 || setup.Volatile && s.record(ref).expireAt() == 0 {
-			continue
-		}
-		if now := s.candidate(tx, ref); now != c { // weigh it again as it is
-			sh.evict.Sample(setup, now, tx.Now)
-			continue
-		}
-		return s, c
+	ref := s.sample(volatile, k.sh.evict.Random)
+	if ref == 0 {
+		return evict.Candidate{}, false
 	}
+	return k.ks.candidate(s, ref), true
+}
+
+// Look implements evict.Keys.
+func (k *shardKeys) Look(c *evict.Candidate, volatile bool) (evict.Candidate, bool) {
+	s := k.sh.dbs[c.DB]
+	ref := k.ks.findHash(s, c.Hash)
+	if ref == 0 || volatile && s.record(ref).expireAt() == 0 {
+		return evict.Candidate{}, false
+	}
+	return k.ks.candidate(s, ref), true
 }
 
 // sample is some record, 0 where none was found. Of volatile ones, those that
@@ -305,13 +331,16 @@ func (s *space) sample(volatile bool, rnd func() uint64) slab.Ref {
 // findHash is a record of that hash, whatever its key; there hardly ever is a
 // second.
 func (ks *Keyspace) findHash(s *space, hash uint64) slab.Ref {
+	if s == nil {
+		return 0
+	}
 	return s.findTag(tagOf(hash), func(r record) bool { return ks.hash(r.key()) == hash })
 }
 
-func (s *space) candidate(tx *Tx, ref slab.Ref) evict.Candidate {
+func (ks *Keyspace) candidate(s *space, ref slab.Ref) evict.Candidate {
 	r := s.record(ref)
 	return evict.Candidate{
-		Hash: tx.ks.hash(r.key()), DB: uint8(s.db), ExpireAt: r.expireAt(), Size: s.sizeOf(ref), Access: r.access(),
+		Hash: ks.hash(r.key()), DB: uint8(s.db), ExpireAt: r.expireAt(), Size: s.sizeOf(ref), Access: r.access(),
 	}
 }
 

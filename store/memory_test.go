@@ -2,12 +2,15 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/nearcache/nearcache/store/evict"
+	"github.com/nearcache/nearcache/store/types/hash"
 	"github.com/nearcache/nearcache/store/types/str"
 )
 
@@ -224,5 +227,45 @@ func TestEvictingWhileThePolicyChanges(t *testing.T) {
 		if err := ks.FreeMemory(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestBigKeys(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.ks.observers = nil
+	if l := s.ks.BigKeys(5); len(l) != 0 {
+		t.Fatalf("%v of nothing", l)
+	}
+	for i := range 60 {
+		s.set(fmt.Sprint("k", i), strings.Repeat("v", int(100*math.Pow(1.15, float64(i)))))
+	}
+	s.update("h", func(tx *Tx) {
+		h := hash.New()
+		h.Set([]byte("f"), make([]byte, 50_000))
+		tx.Changed(tx.Put([]byte("h"), h, false), ClassHash, "hset")
+	})
+	s.update("k59", func(tx *Tx) { tx.Delete([]byte("k59"), "del") })
+	s.set("k58", "small now")
+	s.update("k57", func(tx *Tx) {
+		h := hash.New()
+		h.Set([]byte("f"), []byte("v"))
+		tx.Changed(tx.Put([]byte("k57"), h, false), ClassHash, "hset")
+	})
+	var got []string
+	for _, k := range s.ks.BigKeys(3) {
+		got = append(got, k.Type+" "+k.Key)
+		s.update(k.Key, func(tx *Tx) {
+			if n := tx.Peek([]byte(k.Key)).Size(); n != k.Size || n < bigKeyMin {
+				t.Errorf("%s: %d bytes, really %d", k.Key, k.Size, n)
+			}
+		})
+	}
+	if want := []string{"string k56", "string k55", "string k54", "hash h"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	s.all(func(tx *Tx) { tx.Flush(-1) })
+	if l := s.ks.BigKeys(5); len(l) != 0 {
+		t.Fatalf("%v after a flush", l)
 	}
 }

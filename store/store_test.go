@@ -566,7 +566,7 @@ func TestEveryPolicyEvictsItsOwn(t *testing.T) {
 			s := newStore(t)
 			s.ks.observers = nil
 			s.setPolicy(p.Name)
-			s.ks.SetSamples(10)
+			s.ks.SetEviction(func(e *evict.Setup) { e.Samples = 10 })
 			const n = 8000
 			for i := range n {
 				key := fmt.Sprint("k", i)

@@ -424,6 +424,7 @@ func (tx *Tx) Changed(e *Entry, class Class, name string) {
 // update stores what the entry's value is now.
 func (tx *Tx) update(e *Entry) {
 	tx.store(e)
+	e.s.shard.noteBig(e)
 	if was := e.rec.access(); tx.setup.Word == evict.LastChange {
 		e.rec.setAccess(tx.setup.Changed(was, tx.Now))
 	}

@@ -147,7 +147,7 @@ var Settings = []*Setting{
 		Name: "maxmemory-samples", Kind: Int, Default: "5", Min: 1, Max: 64,
 		Help:  "how many keys an eviction chooses from",
 		Field: func(c *Config) *Value { return &c.samples },
-		Apply: func(s *Server, c *Config) error { s.ks.SetSamples(int(c.samples.Int())); return nil },
+		Apply: applyEviction,
 	},
 	{
 		Name: "maxmemory-eviction-tenacity", Kind: Int, Default: "10", Max: 100,
@@ -308,7 +308,7 @@ func policyWords() []string {
 
 func applyEviction(s *Server, c *Config) error {
 	s.ks.SetEviction(func(e *evict.Setup) {
-		e.Policy = evict.Find(c.policy.String())
+		e.Policy, e.Samples = evict.Find(c.policy.String()), int(c.samples.Int())
 		e.LogFactor, e.DecayTime = int(c.lfuLogFactor.Int()), int(c.lfuDecayTime.Int())
 		e.Costs = evict.Costs(c.costs.Int())
 	})

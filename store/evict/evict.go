@@ -54,6 +54,7 @@ func Find(name string) *Policy {
 // changes a copy.
 type Setup struct {
 	*Policy
+	Samples   int // maxmemory-samples: how many random keys an eviction looks at
 	LogFactor int // lfu-log-factor: how much use a point of the counter takes
 	DecayTime int // lfu-decay-time: after how many minutes a point is lost, 0 for never
 	Costs     Costs
@@ -63,7 +64,7 @@ type Setup struct {
 
 // NewSetup is a policy with Redis' settings.
 func NewSetup(p *Policy) *Setup {
-	return &Setup{Policy: p, LogFactor: 10, DecayTime: 1, table: newTable()}
+	return &Setup{Policy: p, Samples: 5, LogFactor: 10, DecayTime: 1, table: newTable()}
 }
 
 // Candidate is what a policy sees of an entry.
@@ -137,15 +138,15 @@ func (s *Setup) count(n uint8, r uint64) uint8 {
 	return n
 }
 
-// Samples is how many random keys an eviction looks at, where n are asked for.
-// Under lhd it is twice as many: what a byte is worth differs far more from key
-// to key than ages do, and the worst are rare.
-func (s *Setup) Samples(n int) int {
+// samples is how many random keys an eviction looks at. Under lhd it is twice as
+// many as is said: what a byte is worth differs far more from key to key than
+// ages do, and the worst are rare.
+func (s *Setup) samples() int {
 	switch {
 	case s.score == nil:
 		return 1
 	case s.Word == Density:
-		return 2 * n
+		return 2 * s.Samples
 	}
-	return n
+	return s.Samples
 }

@@ -107,7 +107,7 @@ func TestPoolGivesTheBest(t *testing.T) {
 	have := map[uint64]Candidate{}
 	for range 10_000 {
 		c := Candidate{Hash: r.Uint64N(100), ExpireAt: int64(1 + r.IntN(1000)), DB: uint8(r.IntN(2))}
-		sh.Sample(s, c, 0)
+		sh.offer(s, c, 0)
 		have[c.Hash<<8|uint64(c.DB)] = c
 		if len(have) > poolSize { // the one that dies last has left the pool
 			last := c
@@ -135,7 +135,7 @@ func TestPoolGivesTheBest(t *testing.T) {
 		if r.IntN(3) > 0 {
 			continue
 		}
-		best, ok := sh.Best(s, 0)
+		best, ok := sh.best(s, 0)
 		if want, there := have[best.Hash<<8|uint64(best.DB)]; !ok || !there || want != best {
 			t.Fatalf("%+v, %t is not in the pool", best, ok)
 		}
@@ -147,9 +147,9 @@ func TestPoolGivesTheBest(t *testing.T) {
 		delete(have, best.Hash<<8|uint64(best.DB))
 	}
 	for range poolSize {
-		sh.Best(s, 0)
+		sh.best(s, 0)
 	}
-	if _, ok := sh.Best(s, 0); ok {
+	if _, ok := sh.best(s, 0); ok {
 		t.Fatal("a candidate out of an empty pool")
 	}
 }
@@ -159,9 +159,9 @@ func TestPoolOfARandomPolicyIsTheNewest(t *testing.T) {
 	s := NewSetup(Find("allkeys-random"))
 	var sh Shard
 	for i := range uint64(100) {
-		sh.Sample(s, Candidate{Hash: i}, 0)
+		sh.offer(s, Candidate{Hash: i}, 0)
 	}
-	if c, ok := sh.Best(s, 0); !ok || c.Hash != 99 {
+	if c, ok := sh.best(s, 0); !ok || c.Hash != 99 {
 		t.Fatalf("%+v, %t", c, ok)
 	}
 }
@@ -237,5 +237,61 @@ func TestCostIsMeasuredFromTheMiss(t *testing.T) {
 	}
 	if ms, _ := s.Cost(sh.New(s, 7|1<<40, at+200, 1)); ms != 99 { // 100 to the next step
 		t.Errorf("measured %d", ms)
+	}
+}
+
+// someKeys are keys for Victim: by hash, with the access word of each.
+type someKeys struct {
+	words map[uint64]uint32
+	next  []uint64 // what Sample gives, in turns
+	looks int
+}
+
+func (k *someKeys) Sample(db int, volatile bool) (Candidate, bool) {
+	if db > 0 || volatile || len(k.next) == 0 {
+		return Candidate{}, false
+	}
+	h := k.next[0]
+	k.next = append(k.next[1:], h)
+	return Candidate{Hash: h, Access: k.words[h]}, true
+}
+
+func (k *someKeys) Look(c *Candidate, _ bool) (Candidate, bool) {
+	k.looks++
+	w, there := k.words[c.Hash]
+	return Candidate{Hash: c.Hash, Access: w}, there
+}
+
+// TestVictimIsWeighedAnew: the pool remembers keys that are gone, and that were
+// used since.
+func TestVictimIsWeighedAnew(t *testing.T) {
+	t.Parallel()
+	s := NewSetup(Find("allkeys-lru"))
+	now := int64(1_800_000_000_000)
+	var sh Shard
+	k := &someKeys{words: map[uint64]uint32{}}
+	for i := range uint64(5) { // key 0 is the oldest
+		k.words[i] = Clock(now) - uint32(100-10*i)
+		k.next = append(k.next, i)
+	}
+	f := func(want uint64) {
+		t.Helper()
+		if c, ok := sh.Victim(s, k, 2, now); !ok || c.Hash != want {
+			t.Fatalf("%+v, %t, want %d", c, ok, want)
+		}
+		delete(k.words, want)
+		k.next = nil // from here on only the pool is asked
+	}
+	f(0)
+	k.words[1] = Clock(now) // used
+	delete(k.words, 2)      // deleted
+	f(3)
+	f(4)
+	f(1)
+	if c, ok := sh.Victim(s, k, 2, now); ok {
+		t.Fatalf("%+v of no keys", c)
+	}
+	if k.looks > 10 {
+		t.Errorf("looked %d times", k.looks)
 	}
 }
