@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"unsafe"
 )
 
 // Limits bounds what a Reader accepts. Each is checked against the declared
@@ -140,6 +141,18 @@ func (r *Reader) SetLimits(l Limits) { r.lim = l.withDefaults() }
 // Buffered returns the number of bytes read that are not part of a command
 // returned by Next: what waits in a pipeline, whole commands or not.
 func (r *Reader) Buffered() int { return len(r.buf) - r.start }
+
+// Size is the memory of the buffers in bytes, without what is lent.
+func (r *Reader) Size() int {
+	n := cap(r.spare) + cap(r.own) + cap(r.argv)*int(unsafe.Sizeof(span{})) + cap(r.args)*int(unsafe.Sizeof([]byte{}))
+	if !r.borrowed {
+		n += cap(r.buf)
+	}
+	for _, b := range r.owns {
+		n += cap(b)
+	}
+	return n
+}
 
 // Next returns the next command in the buffer, its name first, or nil when more
 // bytes are needed. Empty commands are skipped. The arguments, and the slice

@@ -38,6 +38,14 @@ func (w *Writer) Bytes() []byte { return w.buf }
 // Len returns the number of bytes written since the last Reset.
 func (w *Writer) Len() int { return len(w.buf) }
 
+// Size is the memory of the buffer in bytes, 0 while it is lent.
+func (w *Writer) Size() int {
+	if w.borrowed {
+		return 0
+	}
+	return cap(w.buf)
+}
+
 // Truncate drops all but the first n bytes. It takes back a reply that was
 // begun before an error showed.
 func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }

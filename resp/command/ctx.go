@@ -1,9 +1,12 @@
 package command
 
 import (
+	"time"
+
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/blocking"
+	"github.com/nearcache/nearcache/resp/hotkeys"
 	"github.com/nearcache/nearcache/resp/observe"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/session"
@@ -22,6 +25,7 @@ type Env struct {
 	PubSub   *pubsub.Broker
 	Blocking *blocking.Table
 	Clock    *observe.Clock // nil: the keyspace's alone
+	HotKeys  hotkeys.Tracker
 	Server   Server
 }
 
@@ -50,8 +54,24 @@ type Server interface {
 	// Pause holds back commands for a time: all, or writes only.
 	Pause(until int64, all bool)
 	Unpause()
+	// CPUTime is the processor time that the process has taken.
+	CPUTime() (user, sys time.Duration)
+	// MemoryStats lists what MEMORY STATS tells.
+	MemoryStats() []Figure
+	// MemoryDoctor is the report of MEMORY DOCTOR.
+	MemoryDoctor() string
+	// MallocStats is what the allocators know of themselves.
+	MallocStats() string
+	// PurgeMemory gives back to the system what can be had.
+	PurgeMemory()
 	// Shutdown ends the process after the current command.
 	Shutdown(save bool) error
+}
+
+// Figure is a name with an integer, a float64, or figures of its own.
+type Figure struct {
+	Name  string
+	Value any // int64, float64 or []Figure
 }
 
 // Ctx is a session's place to run commands. It is reused from command to command.
@@ -104,6 +124,22 @@ func (c *Ctx) Tick() {
 	c.Meter.Begin(at)
 }
 
+// Memory is what the client's buffers take, MULTI and WATCH included, in bytes.
+func (c *Ctx) Memory() int {
+	n := c.Reader.Size() + c.W.Size()
+	if c.Queue.Open {
+		n += c.Queue.Bytes + cap(c.Queue.Cmds)*queuedSize
+	}
+	return n + c.Watch.Len()*watchedSize
+}
+
+// queuedSize and watchedSize are what a command of MULTI, and a key of WATCH, take
+// beside their bytes.
+const (
+	queuedSize  = 80
+	watchedSize = 150
+)
+
 // Run executes a row on argv, which has passed arity. The error, if any, is
 // the reply that is still to be written.
 func (c *Ctx) Run(s *Spec, argv [][]byte) error {
@@ -123,11 +159,47 @@ func (c *Ctx) Run(s *Spec, argv [][]byte) error {
 
 func (c *Ctx) exec(s *Spec, argv [][]byte) error {
 	c.Spec, c.Args = s, argv
-	if s.full != s.Name {
+	if h := c.HotKeys.Active(); h != nil {
+		return c.runCounted(h)
+	}
+	return c.bound()
+}
+
+// bound is what the row's binding does with Args.
+func (c *Ctx) bound() error {
+	argv := c.Args
+	if c.Spec.full != c.Spec.Name {
 		argv = argv[1:] // the parser skips one name
 	}
 	c.parser.Reset(argv)
-	return s.Bind.Exec(c, &c.parser)
+	return c.Spec.Bind.Exec(c, &c.parser)
+}
+
+// runCounted is exec for HOTKEYS: what the command takes, and sends both ways, is
+// its keys'.
+func (c *Ctx) runCounted(h *hotkeys.Session) error {
+	s, argv := c.Spec, c.Args
+	was, start := c.W.Len(), time.Now()
+	err := c.bound()
+	took := time.Since(start)
+	if s.Keys.None() || c.S.Blocked() {
+		return err
+	}
+	bytes := max(0, c.W.Len()-was) + wireSize(len(argv))
+	for _, a := range argv {
+		bytes += wireSize(len(a)) + len(a) + 2
+	}
+	h.Command(func(f func(key []byte)) { s.Keys.Each(argv, f) }, uint64(took.Microseconds()), uint64(bytes))
+	return err
+}
+
+// wireSize is how many bytes the header of an array or a bulk string takes.
+func wireSize(n int) int {
+	size := len("$0\r\n")
+	for ; n >= 10; n /= 10 {
+		size++
+	}
+	return size
 }
 
 // runObserved is Run with a look at the clock, and for those who want to see it.

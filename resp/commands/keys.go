@@ -637,39 +637,6 @@ func runObjectHelp(c *command.Ctx, _ struct{}) error {
 	return nil
 }
 
-var memoryCommand = &command.Spec{
-	Name: "memory", Arity: -2, Group: command.GroupServer, Since: "4.0.0",
-	Summary: "A container for memory diagnostics commands.",
-	Sub: []*command.Spec{
-		{
-			Name: "usage", Arity: -3, Flags: command.ReadOnly, Keys: command.SubKey, Group: command.GroupServer, Since: "4.0.0",
-			Summary: "Estimates the memory usage of a key.",
-			Args:    []command.Arg{keyArg, {Name: "count", Type: "integer", Token: "SAMPLES", Optional: true}},
-			Bind:    command.Bind(parseMemoryUsage, runMemoryUsage),
-		},
-	},
-}
-
-func parseMemoryUsage(p *args.Parser) []byte {
-	key := p.Bytes()
-	for p.More() {
-		// Sizes are kept, not sampled: the count is only checked.
-		if !p.Accept("SAMPLES") || p.Int() < 0 {
-			p.Fail(resp.ErrSyntax)
-		}
-	}
-	return key
-}
-
-func runMemoryUsage(c *command.Ctx, key []byte) error {
-	if e := c.Tx.Peek(key); e != nil {
-		c.W.Int(int64(e.Size()))
-	} else {
-		c.W.Null()
-	}
-	return nil
-}
-
 var flushArgs = []command.Arg{{Name: "flush-type", Type: "oneof", Optional: true, Args: []command.Arg{
 	{Name: "async", Type: "pure-token", Token: "ASYNC", Since: "4.0.0"},
 	{Name: "sync", Type: "pure-token", Token: "SYNC", Since: "6.2.0"},

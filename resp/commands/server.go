@@ -64,6 +64,7 @@ var serverCommands = []*command.Spec{
 			},
 		},
 	},
+	hotKeysCommand,
 	{
 		Name: "info", Arity: -1, Flags: anytimeFlags,
 		Group: command.GroupServer, Since: "1.0.0", Summary: "Returns information and statistics about the server.",

@@ -156,6 +156,11 @@ var Settings = []*Setting{
 		Apply: func(s *Server, c *Config) error { s.ks.SetTenacity(int(c.tenacity.Int())); return nil },
 	},
 	{
+		Name: "maxmemory-clients", Kind: Memory, Default: "0", Parse: parseClientMemory, Max: maxInt64,
+		Help:  "bytes that clients' buffers may take together, or a part of maxmemory as in 5%; beyond it the largest clients are closed. 0 for no limit",
+		Field: func(c *Config) *Value { return &c.clientMemory },
+	},
+	{
 		Name: "maxmemory-costs", Kind: Enum, Default: "measured", Words: []string{"measured", "hinted", "ignored"},
 		Help:  "what lhd takes for the cost of a key: the time from a miss to its insertion, or what NC.COST says; only the latter; or nothing",
 		Field: func(c *Config) *Value { return &c.costs },
@@ -326,7 +331,7 @@ type Config struct {
 	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass               Value
 	maxClients, timeout, keepAlive, backlog, databases, ioThreads                         Value
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
-	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime               Value
+	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	enableDebug, enableProtected, logLevel, logFile, hz                                   Value

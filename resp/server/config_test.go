@@ -210,7 +210,7 @@ func TestConfigGetPatterns(t *testing.T) {
 		}
 	}
 	f("maxmemory", "maxmemory")
-	f("MaxMemory*", "maxmemory maxmemory-policy maxmemory-samples maxmemory-eviction-tenacity maxmemory-costs")
+	f("MaxMemory*", "maxmemory maxmemory-policy maxmemory-samples maxmemory-eviction-tenacity maxmemory-clients maxmemory-costs")
 	f("maxmemory-[ps]*", "maxmemory-policy maxmemory-samples")
 	f("nope", "")
 	f("tcp-?acklog", "tcp-backlog")

@@ -79,7 +79,6 @@ func (k *connection) run(quick bool) state {
 				return over
 			}
 			if argv == nil {
-				ses.Queried.Store(int32(c.Reader.Buffered()))
 				if ses.Killed() || s.stopping() {
 					return over
 				}
@@ -116,6 +115,16 @@ func (k *connection) run(quick bool) state {
 		return over
 	}
 	return stuck
+}
+
+// hold tells the session what its client's buffers take now, for those who look.
+// In a turn it is called when lent memory has been returned.
+func (k *connection) hold() {
+	n := k.c.Memory()
+	for _, a := range k.held {
+		n += cap(a)
+	}
+	k.c.S.Hold(k.c.Reader.Buffered(), n)
 }
 
 // mustWait reports whether replies may not leave yet: own writes have to be in

@@ -90,6 +90,7 @@ func (s *Server) serve(conn net.Conn) {
 			last = n
 			runtime.Gosched()
 		}
+		k.hold()
 		switch err := k.c.Reader.Fill(); {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			link.woken.Store(true) // if it has been cleared before the deadline was set

@@ -96,11 +96,6 @@ func (s *Stats) sawMemory(used int64) {
 	}
 }
 
-// percent writes a part of a whole as Redis does.
-func percent(part, whole int64) string {
-	return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(max(whole, 1)))
-}
-
 func (s *Stats) rates() rateSample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,6 +134,7 @@ func isLocal(remote net.Addr) bool {
 func (s *Server) ConfigResetStat() {
 	s.stats.reset()
 	s.env.Table.Observer.Reset()
+	s.clients.evicted.Store(0)
 	s.ks.ResetStats()
 	s.env.Tracking.ResetStats()
 }
@@ -207,6 +203,8 @@ var infoSections = []struct {
 	{"stats", false, (*Server).infoStats},
 	{"replication", false, (*Server).infoReplication},
 	{"cpu", false, (*Server).infoCPU},
+	{"hotkeys", false, (*Server).infoHotKeys},
+	{"bigkeys", true, (*Server).infoBigKeys},
 	{"modules", false, (*Server).infoModules},
 	{"commandstats", true, (*Server).infoCommands},
 	{"errorstats", false, (*Server).infoErrors},
@@ -359,38 +357,6 @@ func (s *Server) infoClients(t *infoText) {
 	t.field("total_blocking_keys_on_nokey", gone)
 }
 
-func (s *Server) infoMemory(t *infoText) {
-	used, rss := s.ks.Used(), residentBytes()
-	s.stats.sawMemory(used)
-	limit := s.ks.MaxMemory()
-	t.bytes("used_memory", used)
-	t.bytes("used_memory_rss", rss)
-	peak := s.stats.peak.Load()
-	t.bytes("used_memory_peak", peak)
-	t.field("used_memory_peak_time", s.stats.peakTime.Load())
-	t.field("used_memory_peak_perc", percent(used, peak))
-	overhead := s.env.Tracking.Stats().Bytes
-	t.field("used_memory_overhead", overhead)
-	t.field("used_memory_startup", 0)
-	t.field("used_memory_dataset", used-overhead)
-	t.field("used_memory_dataset_perc", percent(used-overhead, used))
-	t.bytes("total_system_memory", systemMemory())
-	t.bytes("maxmemory", limit)
-	t.field("maxmemory_policy", s.ks.Eviction().Name)
-	t.field("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
-	t.field("mem_fragmentation_bytes", max(0, rss-used))
-	buffers := int64(0)
-	s.env.Clients.Each(func(c *session.Session) { buffers += int64(c.PendingLen()) + int64(c.Queried.Load()) })
-	t.field("mem_clients_normal", buffers)
-	logged := int64(0)
-	if s.log != nil {
-		logged = s.log.Stats().Backlog
-	}
-	t.field("mem_aof_buffer", logged)
-	t.field("mem_tracking_table", overhead)
-	t.field("mem_allocator", "go")
-}
-
 func (s *Server) infoPersistence(t *infoText) {
 	status := "ok"
 	if s.logFailure() != nil {
@@ -437,7 +403,10 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("rejected_connections", st.Rejected.Load())
 	t.field("expired_keys", s.ks.Expired())
 	t.field("evicted_keys", s.ks.Evicted())
-	t.field("evicted_clients", 0)
+	t.field("evicted_clients", s.clients.evicted.Load())
+	total, current := s.ks.EvictionExceeded()
+	t.field("total_eviction_exceeded_time", total.Milliseconds())
+	t.field("current_eviction_exceeded_time", current.Milliseconds())
 	t.field("keyspace_hits", st.Hits.Load())
 	t.field("keyspace_misses", st.Misses.Load())
 	t.field("pubsub_channels", s.env.PubSub.Len(pubsub.Channel))
@@ -464,6 +433,12 @@ func (s *Server) infoReplication(t *infoText) {
 	t.field("master_repl_offset", 0)
 	t.field("second_repl_offset", -1)
 	t.field("repl_backlog_active", 0)
+}
+
+// CPUTime implements command.Server.
+func (s *Server) CPUTime() (user, sys time.Duration) {
+	u, k := cpuSeconds()
+	return time.Duration(u * float64(time.Second)), time.Duration(k * float64(time.Second))
 }
 
 func (s *Server) infoCPU(t *infoText) {

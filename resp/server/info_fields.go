@@ -15,7 +15,8 @@ var absent = map[string][]string{
 		"used_memory_vm_functions:0", "used_memory_vm_total:0", "used_memory_vm_total_human:0B",
 		"used_memory_functions:0", "used_memory_scripts:0", "used_memory_scripts_human:0B",
 		"mem_not_counted_for_evict:0", "mem_replication_backlog:0", "mem_total_replication_buffers:0",
-		"mem_replica_full_sync_buffer:0", "mem_clients_slaves:0", "mem_cluster_links:0",
+		"used_memory_hash_templates:0", "mem_overhead_db_hashtable_rehashing:0", "mem_cluster_slot_migration_output_buffer:0",
+		"mem_cluster_slot_migration_input_buffer:0", "mem_cluster_slot_migration_input_buffer_peak:0", "mem_replica_full_sync_buffer:0", "mem_clients_slaves:0", "mem_cluster_links:0",
 		"active_defrag_running:0", "lazyfree_pending_objects:0", "lazyfreed_objects:0",
 	},
 	"persistence": {
@@ -33,6 +34,7 @@ var absent = map[string][]string{
 		"active_defrag_hits:0", "active_defrag_misses:0", "active_defrag_key_hits:0", "active_defrag_key_misses:0",
 		"total_active_defrag_time:0", "current_active_defrag_time:0", "unexpected_error_replies:0", "dump_payload_sanitizations:0",
 		"io_threaded_reads_processed:0", "io_threaded_writes_processed:0", "reply_buffer_shrinks:0", "reply_buffer_expands:0",
+		"hash_templates:0", "hash_template_keys:0",
 		"acl_access_denied_cmd:0", "acl_access_denied_key:0", "acl_access_denied_channel:0", "acl_access_denied_tls_cert:0",
 	},
 	"replication": {

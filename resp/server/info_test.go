@@ -22,10 +22,10 @@ func TestInfoSections(t *testing.T) {
 			t.Errorf("INFO %q has %q, want %s", sections, got, want)
 		}
 	}
-	const all = "Server Nearcache Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace"
+	const all = "Server Nearcache Clients Memory Persistence Stats Replication CPU Hotkeys Modules Errorstats Cluster Keyspace"
+	const more = "Server Nearcache Clients Memory Persistence Stats Replication CPU Hotkeys Bigkeys Modules Commandstats Errorstats Latencystats Cluster Keyspace"
 	f(all)
 	f(all, "default")
-	const more = "Server Nearcache Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats Cluster Keyspace"
 	f(more, "everything")
 	f(more, "ALL", "server")
 	f("CPU", "cpu")

@@ -36,6 +36,7 @@ type Server struct {
 	log      *persist.Log // nil without appendonly
 	clock    *observe.Clock
 	stats    Stats
+	clients  clientMemory
 	pause    pause
 	gc       collector
 	nextID   atomic.Uint64
@@ -72,6 +73,8 @@ func New(cfg *Config) *Server {
 	s.ks.Observe(s.env.Tracking)
 	s.ks.Observe(s.env.Blocking)
 	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
+	s.ks.CountMemory(s.clients.bytes.Load)
+	s.ks.CountMemory(s.env.HotKeys.Bytes)
 	cfg.bind(s)
 	return s
 }

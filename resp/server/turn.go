@@ -91,6 +91,7 @@ func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.N
 	next = k.work(true)
 	k.c.Reader.Return()
 	lent.Out = ses.Out.Return(lent.Out)
+	k.hold()
 	return next
 }
 
@@ -98,7 +99,9 @@ func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.N
 // has been read behind it.
 func (k *turns) Away() (next reactor.Next) {
 	defer k.caught(&next)
-	return k.work(false)
+	next = k.work(false)
+	k.hold()
+	return next
 }
 
 // work runs what has been read, and in a turn it reads once.

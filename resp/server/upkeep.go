@@ -63,6 +63,8 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		}
 		s.env.Catalog.Measure()
 		s.env.Tracking.Sweep()
+		s.env.HotKeys.Tick(s.ks.Now())
+		s.measureClients()
 		s.ks.Learn()
 		s.ks.Maintain()
 		s.gc.tune(s.ks.MaxMemory())

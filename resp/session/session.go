@@ -82,6 +82,7 @@ type Session struct {
 	Multi     atomic.Int32 // commands queued, -1 outside of MULTI
 	Watching  atomic.Int32 // keys watched
 	Queried   atomic.Int32 // bytes in the query buffer
+	held      atomic.Int64 // bytes of buffers, of the queue and of what is watched, as the owner last said
 	SelectedD atomic.Int32 // DB, for CLIENT LIST
 	NoEvict   atomic.Bool
 	Authed    atomic.Bool // has authenticated, or need not
@@ -198,6 +199,29 @@ func (s *Session) SetLib(name, version *string) {
 
 // Unix reports whether the client is connected by a unix socket.
 func (s *Session) Unix() bool { return s.Addr != "" && s.Addr == s.LAddr }
+
+// Hold says how many bytes wait in the query buffer, and how many all of the
+// owner's buffers take. Owner only.
+func (s *Session) Hold(queried, all int) {
+	if int32(queried) != s.Queried.Load() { // the line stays clean where nothing changes
+		s.Queried.Store(int32(queried))
+	}
+	if int64(all) != s.held.Load() {
+		s.held.Store(int64(all))
+	}
+}
+
+// baseMemory is what an idle client takes: the session, its context and what
+// tables keep for it.
+const baseMemory = 4 << 10
+
+// Memory is how much memory the client takes, in bytes.
+func (s *Session) Memory() int64 {
+	s.box.Lock()
+	n := cap(s.box.pending)
+	s.box.Unlock()
+	return baseMemory + s.held.Load() + int64(n)
+}
 
 // InPubSub reports whether the client is subscribed to anything.
 func (s *Session) InPubSub() bool { return s.Subs.Load()+s.PSubs.Load()+s.SSubs.Load() > 0 }
@@ -429,7 +453,7 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	num("omem", int64(pending))
 	num("omem-shared", 0)
 	num("omem-unshared", int64(pending))
-	num("tot-mem", int64(pending)+int64(s.Queried.Load()))
+	num("tot-mem", s.Memory())
 	field("events", "r")
 	field("cmd", cmd)
 	field("user", s.User())

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/session"
+)
+
+// clientMemory is what the buffers of clients take, measured a few times a second
+// and counted to maxmemory; maxmemory-clients bounds it.
+type clientMemory struct {
+	bytes   atomic.Int64
+	evicted atomic.Int64 // clients closed over maxmemory-clients
+}
+
+// minClientLimit is the least that maxmemory-clients may be, so that one can still
+// talk to the server and correct it. It is Redis' own.
+const minClientLimit = 128 << 10
+
+// measureClients sums up the memory of clients, and closes the largest where that
+// is more than maxmemory-clients allows.
+func (s *Server) measureClients() {
+	limit := s.clientLimit()
+	type client struct {
+		s     *session.Session
+		bytes int64
+	}
+	var sum, bounded int64
+	var l []client
+	s.env.Clients.Each(func(c *session.Session) {
+		n := c.Memory()
+		sum += n
+		if limit > 0 && !c.NoEvict.Load() && !c.Killed() {
+			bounded += n
+			l = append(l, client{c, n})
+		}
+	})
+	if limit > 0 && bounded >= limit {
+		slices.SortFunc(l, func(a, b client) int { return cmp.Compare(b.bytes, a.bytes) })
+		for _, c := range l {
+			if bounded < limit {
+				break
+			}
+			s.cfg.Logger().Info("closing a client over maxmemory-clients", "client", c.s.Addr, "bytes", c.bytes)
+			c.s.Kill()
+			s.clients.evicted.Add(1)
+			bounded -= c.bytes
+			sum -= c.bytes
+		}
+	}
+	s.clients.bytes.Store(sum)
+}
+
+// clientLimit is maxmemory-clients in bytes, 0 for none.
+func (s *Server) clientLimit() int64 {
+	n := s.cfg.clientMemory.Int()
+	if n < 0 { // percent of maxmemory
+		n = int64(float64(s.ks.MaxMemory()) * float64(-n) / 100)
+		if n == 0 {
+			return 0
+		}
+	}
+	if n > 0 {
+		n = max(n, minClientLimit)
+	}
+	return n
+}
+
+// parseClientMemory reads bytes, or a percentage, which is kept as a negative
+// number.
+func parseClientMemory(words []string, _ string) (int64, string, error) {
+	if len(words) != 1 {
+		return 0, "", errors.New("wrong number of arguments")
+	}
+	w := words[0]
+	if digits, ok := strings.CutSuffix(w, "%"); ok && digits != "" {
+		n, ok := resp.ParseInt([]byte(digits))
+		switch {
+		case !ok || n < 0:
+		case n > 100:
+			return 0, "", errors.New("percentage argument must be less or equal to 100")
+		case n == 0:
+			return 0, "0", nil
+		default:
+			return -n, w, nil
+		}
+	} else if n, ok := ParseMemory(w); ok {
+		return n, strconv.FormatInt(n, 10), nil
+	}
+	return 0, "", errors.New("argument must be a memory or percent value")
+}
