@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nearcache/nearcache/bench/ann"
+	"github.com/nearcache/nearcache/bench/evict"
 	"github.com/nearcache/nearcache/bench/load"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
@@ -18,6 +19,7 @@ var benches = []struct {
 	run        func(args []string, stdout, stderr io.Writer) error
 }{
 	{"ann", "measures the vector indexes beside other libraries", ann.Run},
+	{"evict", "how many requests find their key under each eviction policy, beside Redis and the optimum", evict.Run},
 	{"load", "measures servers under load, beside Redis", load.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
