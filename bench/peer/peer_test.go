@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,16 +17,24 @@ func TestCommandLineHoldsNoPathOfTheMachine(t *testing.T) {
 }
 
 func TestOpenSaysWhatAServerThatDoesNotStartSaid(t *testing.T) {
-	spec := Spec{Name: "x", Argv: []string{"sh", "-c", "echo address already in use; exec sleep 10"}}
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
-	if p, err := Open(ctx, spec, t.TempDir(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "address already in use") {
+	spec := Spec{Name: "x", Argv: []string{"sh", "-c", "echo address already in use; touch {dir}/said; exec sleep 100"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	tmp := t.TempDir()
+	go func() {
+		defer cancel()
+		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			if said, _ := filepath.Glob(filepath.Join(tmp, "*", "said")); len(said) > 0 {
+				return
+			}
+		}
+	}()
+	if p, err := Open(ctx, spec, t.TempDir(), tmp); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		if p != nil {
 			p.Close()
 		}
 		t.Fatal(err)
 	}
-	if _, err := Open(ctx, Spec{Name: "y", Addr: "127.0.0.1:1"}, "", ""); err == nil {
+	if _, err := Open(t.Context(), Spec{Name: "y", Addr: "127.0.0.1:1"}, "", ""); err == nil {
 		t.Fatal("a server that is not there was opened")
 	}
 }

@@ -41,7 +41,7 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // startTime is how long a started server may take until it answers.
-const startTime = 10 * time.Second
+const startTime = 30 * time.Second
 
 // Open connects to the server of spec and starts it where spec says how:
 // root is the checkout that ours is built from, tmp a folder for what they write.

@@ -28,7 +28,7 @@ func dialWire(t *testing.T, s *Server) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	return &wire{t: t, conn: conn}
 }
 

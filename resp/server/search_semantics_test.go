@@ -149,7 +149,7 @@ func TestManyArgumentsCostLittle(t *testing.T) {
 		if got != want {
 			t.Errorf("%.80q: %.100s, want %s", args, got, want)
 		}
-		if d := time.Since(at); d > 3*time.Second { // a quadratic look takes minutes
+		if d := time.Since(at); d > 10*time.Second { // a quadratic look takes minutes
 			t.Errorf("%.80q took %v", args, d)
 		}
 	}
@@ -390,12 +390,15 @@ func TestEvictionTakesDocumentsOut(t *testing.T) {
 	indexEqualsKeyspace(t, c)
 }
 
-// TestManyVectorsInOnePipeline sends ten thousand writes and a search in one go.
+// TestManyVectorsInOnePipeline sends thousands of writes and a search in one go.
 func TestManyVectorsInOnePipeline(t *testing.T) {
 	s, _ := start(t, nil, "--appendonly", "no")
-	c := dial(t, s, client.Options{Timeout: time.Minute}) // under the race detector, on a busy machine
+	c := dial(t, s, client.Options{Timeout: 5 * time.Minute})
 	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA n NUMERIC v VECTOR HNSW 6 TYPE FLOAT32 DIM 8 DISTANCE_METRIC L2")...)
-	const n = 10000
+	n := 10000
+	if raceEnabled {
+		n = 2000
+	}
 	vec := func(i int) string {
 		r := rand.New(rand.NewPCG(uint64(i), 7))
 		v := make([]float32, 8)
@@ -414,7 +417,7 @@ func TestManyVectorsInOnePipeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if total, _ := r[n].Get("total_results"); total.Int != n {
+	if total, _ := r[n].Get("total_results"); total.Int != int64(n) {
 		t.Errorf("%d documents, want %d", total.Int, n)
 	}
 	if got := r[n+1].String(); !strings.Contains(got, fmt.Sprintf(`"d:%d"`, n-1)) {

@@ -154,13 +154,10 @@ func TestIndexIsFilledFromKeysThatExist(t *testing.T) {
 
 func waitIndexed(t testing.TB, c *client.Conn) {
 	t.Helper()
-	for range 500 {
-		if v, ok := do(t, c, "FT.INFO", "idx").Get("indexing"); ok && v.Int == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("the index is not filled after 5 s")
+	eventually(t, "the index is not filled", func() bool {
+		v, ok := do(t, c, "FT.INFO", "idx").Get("indexing")
+		return ok && v.Int == 0
+	})
 }
 
 // TestSearchWhileTheIndexIsDropped: a search finds the index or hears that

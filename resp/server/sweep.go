@@ -24,8 +24,8 @@ func (s *Server) sweepLoop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
-			s.sweep(now)
+		case <-t.C:
+			s.sweep(time.Now()) // the tick may be an old one
 		}
 	}
 }
