@@ -16,7 +16,8 @@
 // is asked for and stored when the command says that it has changed it
 // ([Tx.Changed]): strings and small values of other types stand on the record's
 // own bytes in between. The Go heap holds nothing for a key, so a collection does
-// not grow with their number.
+// not grow with their number. Values that nobody reads are compressed in the
+// background (compress.go).
 //
 // # Threading
 //

@@ -34,6 +34,9 @@ type Entry struct {
 	size int
 	form uint8
 
+	room  *[]byte // where a compressed value is decompressed to
+	often bool    // it is used often, and not to be compressed any more
+
 	gone  bool // removed; key and value can be read until the Tx ends
 	fresh bool // the record has room for the value, and not its bytes
 	noted bool // an event of the commit names it
@@ -93,9 +96,19 @@ func (e *Entry) unpack() {
 	case onHeap:
 		e.value = e.s.objects[objectOf(r)].object
 		return
-	case inRecord:
-		// What the cell has behind the value is room to grow.
-		b := unsafe.Slice((*byte)(p), e.s.room(e.ref, at+key+n)-at-key)[:n]
+	default:
+		var b []byte
+		if r.place() == squeezed {
+			b = e.inflate(unsafe.Slice((*byte)(p), n))
+			p, n = unsafe.Pointer(unsafe.SliceData(b)), len(b)
+			if e.often {
+				e.fresh = true // it is stored like this when the Tx ends
+				e.s.ks.text.restored.Add(1)
+			}
+		} else {
+			// What the cell has behind the value is room to grow.
+			b = unsafe.Slice((*byte)(p), e.s.room(e.ref, at+key+n)-at-key)[:n]
+		}
 		if id := r.typ(); id == object.String {
 			e.form = r.form()
 			e.str.Stand(b, e.form)
@@ -132,7 +145,7 @@ func (e *Entry) stored() bool {
 		return true
 	}
 	b, place, form := e.packed()
-	return !e.fresh && place == e.rec.place() && (place == onHeap ||
+	return !e.fresh && (place == onHeap) == (e.rec.place() == onHeap) && (place == onHeap ||
 		len(b) == e.size && form == e.form && (len(b) == 0 || unsafe.Pointer(unsafe.SliceData(b)) == e.base))
 }
 
@@ -146,6 +159,9 @@ func (e *Entry) reset() {
 		if _, ok := e.spare.Pack(); ok { // else it is the keyspace's now
 			spares[e.spare.Type().ID].Put(e.spare)
 		}
+	}
+	if e.room != nil && cap(*e.room) <= maxInflated {
+		inflated.Put(e.room)
 	}
 	*e = Entry{}
 }

@@ -44,6 +44,7 @@ type Keyspace struct {
 	expired   atomic.Uint64
 	evicted   atomic.Uint64
 	upkeep    upkeep
+	text      compression
 	observers []Observer     // fixed before the first Tx
 	noticer   Noticer        // fixed before the first Tx
 	wanted    atomic.Uint32  // a Wanted

@@ -52,7 +52,7 @@ func (ks *Keyspace) Used() int64 {
 
 // external is the memory that is not the shards'.
 func (ks *Keyspace) external() int64 {
-	n := ks.eviction.bytes.Load()
+	n := ks.eviction.bytes.Load() + ks.text.bytes.Load()
 	for _, f := range ks.counted {
 		n += f()
 	}

@@ -21,6 +21,7 @@ type record struct{ p unsafe.Pointer }
 const (
 	metaType   = 0xf // object.ID
 	placeShift = 4
+	placeMask  = 3 << placeShift
 	formShift  = 6
 	metaKept   = 0xff     // type, place and form: what describes the value
 	metaTimed  = 1 << 8   // there is a word of time
@@ -36,8 +37,9 @@ const (
 // Places of a value.
 const (
 	inRecord = 0 // its bytes, or its packed form
-	squeezed = 1 // a string's bytes compressed
+	squeezed = 1 // the same, compressed (compress.go)
 	onHeap   = 2 // the number of a Go object
+	stubborn = 3 // as inRecord; it does not get smaller by compression
 )
 
 // The word of time: a deadline of 43 bits (until the year 2248), then the place

@@ -31,9 +31,11 @@ type space struct {
 	spans     map[slab.Ref]*slab.Span // of records larger than a cell
 	spanBytes int64
 
+	squeezed int // keys whose values are compressed
 	volatile int // keys with a time to live
 	partial  int // keys of which parts have one
 
+	ks      *Keyspace
 	shard   *shard
 	db      int
 	counted int64 // bytes accounted to the shard
@@ -50,7 +52,7 @@ type held struct {
 }
 
 func newSpace(ks *Keyspace, sh *shard, db int) *space {
-	s := &space{shard: sh, db: db, cells: ks.cells[sh.index/groupShards]}
+	s := &space{ks: ks, shard: sh, db: db, cells: ks.cells[sh.index/groupShards]}
 	s.table = table{arena: ks.arena}
 	s.wheel.Init(s, ks.arena)
 	return s
@@ -219,6 +221,13 @@ func (s *space) count(r record, n int) {
 // release gives all memory back, but the cells of records where whole is set:
 // those go with all others of their heap. Nobody may use the space after.
 func (s *space) release(whole bool) {
+	if s.squeezed > 0 {
+		s.each(func(ref slab.Ref) {
+			if r := s.record(ref); r.place() == squeezed {
+				s.ks.text.squeezedOut(s, r.value())
+			}
+		})
+	}
 	for _, span := range s.spans {
 		span.Release()
 	}

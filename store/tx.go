@@ -304,6 +304,9 @@ func (tx *Tx) Peek(key []byte) *Entry { return tx.lookup(key) }
 
 func (tx *Tx) touch(e *Entry) {
 	was := e.rec.access()
+	if e.rec.place() == squeezed {
+		e.often = tx.ks.often(tx, e, was)
+	}
 	if now := e.s.shard.evict.Used(tx.setup, was, tx.Now); now != was { // else the cache line stays clean
 		e.rec.setAccess(now)
 	}

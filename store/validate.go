@@ -99,7 +99,7 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 		return fmt.Errorf("the table takes %d bytes, %d are accounted", index, s.table.bytes)
 	}
 	var cells, spans, objects int64
-	var volatile, partial, filed, held int
+	var volatile, partial, filed, held, compressed int
 	seen := map[uint32]bool{}
 	s.each(func(ref slab.Ref) {
 		r := s.record(ref)
@@ -163,7 +163,14 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 				fail("a %s of %d bytes, %d accounted", h.object.Type().Name, h.object.Size(), h.size)
 			}
 			objects += int64(h.size)
-		case inRecord:
+		case squeezed:
+			compressed++
+			if b, err := ks.text.codec.Load().Decompress(nil, r.value()); err != nil {
+				fail("is compressed: %w", err)
+			} else if len(b) <= value {
+				fail("is compressed from %d bytes to %d", len(b), value)
+			}
+		default:
 			if t := typeOf[r.typ()]; t == nil {
 				fail("is of no type")
 			}
@@ -178,6 +185,9 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 	}
 	if held+len(s.freeObjects) != len(s.objects) || filed != s.wheel.Len() {
 		return fmt.Errorf("%d objects and %d free of %d; %d in the wheel of %d", held, len(s.freeObjects), len(s.objects), filed, s.wheel.Len())
+	}
+	if compressed != s.squeezed {
+		return fmt.Errorf("%d values are compressed, it says %d", compressed, s.squeezed)
 	}
 	if volatile != s.volatile || partial != s.partial {
 		return fmt.Errorf("%d keys are volatile and %d in part, it says %d and %d", volatile, partial, s.volatile, s.partial)

@@ -122,6 +122,9 @@ func (tx *Tx) trim() {
 // settle frees what the Tx has left behind and brings the accounts up to date.
 func (tx *Tx) settle() {
 	for _, f := range tx.freed {
+		if r := f.s.record(f.ref); r.place() == squeezed {
+			tx.ks.text.squeezedOut(f.s, r.value())
+		}
 		if !f.s.whole {
 			f.s.free(f.ref, f.s.record(f.ref).size())
 		}
@@ -214,6 +217,10 @@ func (tx *Tx) reshape(e *Entry, h shape) (moves bool) {
 	if h.meta&metaParts != 0 && h.partsAt == 0 {
 		h.partsAt = noDeadline // it is in the wheel as early as it has to be
 	}
+	if r.place() == squeezed && h.meta>>placeShift&3 != squeezed {
+		tx.ks.text.squeezedOut(s, r.value())
+		r.setMeta(r.meta() &^ placeMask)
+	}
 	object, was := uint32(0), r.place() == onHeap && h.meta>>placeShift&3 != onHeap
 	if was {
 		object = objectOf(r)
@@ -255,6 +262,9 @@ func (tx *Tx) move(e *Entry, h shape, timed bool) {
 		moved.setWheelPlace(place)
 	default:
 		s.wheel.Remove(e.ref, place)
+	}
+	if r.place() == squeezed { // the value is the new one's
+		r.setMeta(r.meta() &^ placeMask)
 	}
 	tx.freed = append(tx.freed, freed{s, e.ref})
 	e.ref, e.rec = ref, moved

@@ -667,15 +667,15 @@ var strLenCommand = &command.Spec{
 }
 
 func runStrLen(c *command.Ctx, key []byte) error {
-	v, err := asString(c.Tx.Get(key))
-	if err != nil {
-		return err
+	e := c.Tx.Get(key)
+	switch {
+	case e == nil:
+		c.W.Int(0)
+	case e.Type() != str.Type:
+		return resp.ErrWrongType
+	default:
+		c.W.Int(int64(e.StringLen()))
 	}
-	n := 0
-	if v != nil {
-		n = len(v.B)
-	}
-	c.W.Int(int64(n))
 	return nil
 }
 

@@ -46,13 +46,37 @@ func TestRandomEventsAgree(t *testing.T) {
 	d.run(*randomSteps / 4)
 }
 
+// TestCompressionIsNotSeen is the same with every value compressed as soon as may
+// be, so that commands find it so at any moment.
+func TestCompressionIsNotSeen(t *testing.T) {
+	d := newDuel(t)
+	d.texts = true
+	conn := d.conns[0][0]
+	conn.Do("CONFIG", "SET", "compression-types", "string hash list set zset")
+	for name, value := range map[string]string{"compression": "all", "compression-min-size": "64"} {
+		was := conn.Do("CONFIG", "GET", name)
+		if v := conn.Do("CONFIG", "SET", name, value); v.Text != "OK" {
+			t.Fatal(v)
+		}
+		t.Cleanup(func() { conn.Do("CONFIG", "SET", name, was.Elems[1].Text) })
+	}
+	d.run(*randomSteps / 4)
+	info := conn.Do("INFO", "memory").Text
+	d.Log(regexp.MustCompile("(?m)^(de)?compress.*$").FindAllString(info, -1))
+	if d.server != nil && !regexp.MustCompile("(?m)^decompressions:[1-9][0-9][0-9]").MatchString(info) {
+		t.Error("hardly anything that was compressed was read")
+	}
+}
+
 func newDuel(t *testing.T) *duel {
 	theirs := redisAddr(t)
 	ours := os.Getenv("NEARCACHE_ADDR")
+	var server *resptest.Server
 	if ours == "" {
-		ours = resptest.Start(t).Addr()
+		server = resptest.Start(t)
+		ours = server.Addr()
 	}
-	d := &duel{T: t, rng: rand.New(rand.NewPCG(*randomSeed, 0)), start: time.Now(), addrs: [2]string{ours, theirs}}
+	d := &duel{T: t, server: server, rng: rand.New(rand.NewPCG(*randomSeed, 0)), start: time.Now(), addrs: [2]string{ours, theirs}}
 	for i, proto := range []int{2, 3, 2, 3} {
 		d.conns[i] = [2]*resptest.Conn{dial(t, ours, proto), dial(t, theirs, proto)}
 	}
@@ -79,6 +103,9 @@ func (d *duel) run(steps int) {
 	d.both(0, "FLUSHALL")
 	for i := range steps {
 		d.step()
+		if d.texts && d.server != nil && i%5 == 0 { // far more often than it does so itself
+			d.server.Keyspace().Compress(time.Minute)
+		}
 		if i%500 == 499 {
 			d.compareData()
 		}
@@ -110,6 +137,8 @@ type duel struct {
 	names    []string
 	history  []string
 	failures int
+	texts    bool             // long values among the others
+	server   *resptest.Server // nil if it runs elsewhere
 }
 
 func (d *duel) step() {
@@ -126,6 +155,13 @@ func (d *duel) step() {
 		args = []string{"SELECT", d.pick("0", "0", "0", "1")}
 	case n == 5 && d.rng.IntN(10) == 0:
 		args = strings.Fields(d.pick("FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "SWAPDB 1 0"))
+	case n < 25 && d.texts:
+		args = [][]string{
+			{"SET", d.key(), d.text()},
+			{"APPEND", d.key(), d.text()},
+			{"HSET", d.hash(), d.field(), d.text()},
+			{d.pick("GET", "STRLEN"), d.key()},
+		}[d.rng.IntN(4)]
 	default:
 		name := d.names[d.rng.IntN(len(d.names))]
 		args = append([]string{d.cased(name)}, commandArgs[name](d)...)
@@ -426,7 +462,19 @@ func (d *duel) cased(s string) string {
 	return s
 }
 
+// text is what can be compressed.
+func (d *duel) text() string {
+	var b strings.Builder
+	for range 10 + d.rng.IntN(100) {
+		b.WriteString(d.pick("what ", "nobody ", "has ", "read ", "for a while ", "12 ", "takes ", "less ", "room "))
+	}
+	return b.String()
+}
+
 func (d *duel) value() string {
+	if d.texts && d.rng.IntN(3) == 0 {
+		return d.text()
+	}
 	switch d.rng.IntN(8) {
 	case 0:
 		return strconv.Itoa(d.rng.IntN(200) - 100)

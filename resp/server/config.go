@@ -12,6 +12,7 @@ import (
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/evict"
+	"github.com/nearcache/nearcache/store/squeeze"
 )
 
 // Setting is a row of the table of settings. Names, defaults and ranges are
@@ -180,6 +181,37 @@ var Settings = []*Setting{
 	},
 
 	{
+		Name: "compression", Kind: Enum, Default: "cold", Words: []string{"no", "cold", "all"},
+		Help:  "which values are kept compressed, with a dictionary made of them: none, those that are not used for compression-min-idle, or all. It is done in the background, and commands do not see it",
+		Field: func(c *Config) *Value { return &c.compression },
+		Apply: applyCompression,
+	},
+	{
+		Name: "compression-min-size", Kind: Memory, Default: "256", Min: squeeze.MinLen, Max: maxCompressed,
+		Help:  "the smallest value that is compressed, in bytes",
+		Field: func(c *Config) *Value { return &c.compressMin },
+		Apply: applyCompression,
+	},
+	{
+		Name: "compression-max-size", Kind: Memory, Default: "128kb", Min: squeeze.MinLen, Max: maxCompressed,
+		Help:  "the largest value that is compressed, in bytes: reading it takes its decompression, about 1 ms for 1mb",
+		Field: func(c *Config) *Value { return &c.compressMax },
+		Apply: applyCompression,
+	},
+	{
+		Name: "compression-min-idle", Kind: Int, Default: "60", Max: maxInt32,
+		Help:  "seconds without use after which a value is cold. One that is used twice within them is kept uncompressed again. The lrm policies do not know when a key was read: under them nothing is cold",
+		Field: func(c *Config) *Value { return &c.compressIdle },
+		Apply: applyCompression,
+	},
+	{
+		Name: "compression-types", Kind: String, Default: "string hash", Multi: true, Parse: parseCompressed,
+		Help:  "types whose values are compressed, of " + strings.Join(compressible(), ", ") + ". Of those with parts only small ones are, which lie in one piece",
+		Field: func(c *Config) *Value { return &c.compressTypes },
+		Apply: applyCompression,
+	},
+
+	{
 		Name: "proto-max-bulk-len", Kind: Memory, Default: "512mb", Min: 1 << 20, Max: maxInt64,
 		Help:  "largest single argument of a command, in bytes; for clients that connect from then on",
 		Field: func(c *Config) *Value { return &c.maxBulk },
@@ -332,6 +364,7 @@ type Config struct {
 	maxClients, timeout, keepAlive, backlog, databases, ioThreads                         Value
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
+	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	enableDebug, enableProtected, logLevel, logFile, hz                                   Value

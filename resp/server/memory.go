@@ -16,6 +16,7 @@ type memory struct {
 	clients, tracking int64
 	search            int64
 	hotKeys, policy   int64
+	texts             int64 // of compression: dictionaries, samples and tables
 	log               int64 // of persist, what is not written yet
 	keys              int64
 	dbs               []dbMemory // those that have keys
@@ -29,7 +30,7 @@ type dbMemory struct {
 
 // overhead is what is held beside the data, for clients and tables.
 func (m *memory) overhead() int64 {
-	return m.clients + m.tracking + m.hotKeys + m.policy
+	return m.clients + m.tracking + m.hotKeys + m.policy + m.texts
 }
 
 func (m *memory) dataset() int64 { return max(0, m.used-m.overhead()) }
@@ -48,6 +49,7 @@ func (s *Server) memory() *memory {
 	m := &memory{
 		used: s.ks.Used(), rss: residentBytes(), clients: s.clients.bytes.Load(), tracking: s.env.Tracking.Stats().Bytes,
 		search: s.env.Catalog.Bytes(), hotKeys: s.env.HotKeys.Bytes(), policy: s.ks.EvictionBytes(),
+		texts: s.ks.CompressionStats().Overhead,
 	}
 	if s.log != nil {
 		m.log = s.log.Stats().Backlog
@@ -119,6 +121,7 @@ func (s *Server) infoMemory(t *infoText) {
 	t.field("mem_hotkeys", m.hotKeys)
 	t.field("mem_go_heap", m.goUsed)
 	t.field("mem_go_held", m.goHeld)
+	s.infoCompression(t)
 }
 
 // MemoryStats implements command.Server: the names and the order are Redis'.
