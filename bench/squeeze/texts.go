@@ -25,6 +25,25 @@ type set struct {
 	texts      [][]byte
 }
 
+// Set is texts of one kind, for other benchmarks.
+type Set struct {
+	Name  string
+	Texts [][]byte
+}
+
+// Texts are the texts that are there for everybody.
+func Texts() ([]Set, error) {
+	all, err := sets("")
+	if err != nil {
+		return nil, err
+	}
+	var out []Set
+	for _, s := range all {
+		out = append(out, Set{s.name, s.texts})
+	}
+	return out, nil
+}
+
 // sets are those of the JSONL file, or those that are there for everybody.
 func sets(jsonl string) ([]set, error) {
 	if jsonl != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nearcache/nearcache/bench/ann"
 	"github.com/nearcache/nearcache/bench/evict"
+	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
@@ -21,6 +22,8 @@ var benches = []struct {
 	{"ann", "measures the vector indexes beside other libraries", ann.Run},
 	{"evict", "how many requests find their key under each eviction policy, beside Redis and the optimum", evict.Run},
 	{"load", "measures servers under load, beside Redis", load.Run},
+	{"memory", "bytes a key, texts, collections and churn, beside Redis", keyspace.Memory},
+	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
 	{"tracking", "whether copies in clients stay true, and what that costs", tracking.Run},

@@ -1,0 +1,162 @@
+package keyspace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/bench/peer"
+)
+
+// options are the flags of both commands.
+type options struct {
+	servers   peer.Specs
+	parts     string
+	keys      int
+	hashes    int
+	maxMemory string
+	churn     time.Duration
+	due       int
+	readers   int
+	rate      int
+	out       string
+}
+
+// report is what a run has found; its JSON is the file beside the tables.
+type report struct {
+	Date    string       `json:"date"`
+	Commit  string       `json:"commit"`
+	Command string       `json:"command"`
+	Machine peer.Machine `json:"machine"`
+	Keys    []keysRow    `json:"keys,omitempty"`
+	Text    []textRow    `json:"text,omitempty"`
+	GC      *gcRow       `json:"gc,omitempty"`
+	Churn   []churnRow   `json:"churn,omitempty"`
+	Expiry  []expiryRow  `json:"expiry,omitempty"`
+}
+
+// bench is what a part works with.
+type bench struct {
+	*options
+	context.Context
+	specs     []peer.Spec
+	root, tmp string
+	progress  io.Writer
+}
+
+// Memory carries out the command `nearcache bench memory`.
+func Memory(args []string, stdout, stderr io.Writer) error {
+	return run("bench memory", "keys,hash,text", args, stdout, stderr, func(fs *flag.FlagSet, o *options) {
+		fs.IntVar(&o.keys, "keys", 10_000_000, "strings of the parts keys and gc")
+		fs.IntVar(&o.hashes, "hashes", 1_000_000, "hashes of the part hash")
+		fs.StringVar(&o.maxMemory, "maxmemory", "256mb", "limit of the part churn")
+		fs.DurationVar(&o.churn, "churn", 10*time.Minute, "how long the part churn takes")
+	})
+}
+
+// Expiry carries out the command `nearcache bench expiry`.
+func Expiry(args []string, stdout, stderr io.Writer) error {
+	return run("bench expiry", "expiry", args, stdout, stderr, func(fs *flag.FlagSet, o *options) {
+		fs.IntVar(&o.due, "due", 1_000_000, "keys that fall due within one second")
+		fs.IntVar(&o.readers, "readers", 4, "connections that read others")
+		fs.IntVar(&o.rate, "rate", 2000, "reads a second of each connection")
+	})
+}
+
+func run(name, parts string, args []string, stdout, stderr io.Writer, more func(*flag.FlagSet, *options)) error {
+	o := &options{}
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	o.servers.Flags(fs)
+	if parts != "expiry" {
+		fs.StringVar(&o.parts, "parts", parts, "what to measure, of keys, hash, text, gc and churn")
+	} else {
+		o.parts = parts
+	}
+	more(fs, o)
+	fs.StringVar(&o.out, "out", "", "write the tables to `FILE`.md and the figures to FILE.json")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if err := o.run(stdout, stderr, peer.CommandLine("nearcache "+name, args)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// parts are what there is to measure.
+var parts = map[string]func(*bench, *report) error{
+	"keys": (*bench).measureKeys, "hash": (*bench).measureHashes, "text": (*bench).measureTexts,
+	"gc": (*bench).measureGC, "churn": (*bench).measureChurn, "expiry": (*bench).measureExpiry,
+}
+
+func (o *options) run(stdout, stderr io.Writer, command string) error {
+	names := strings.Split(o.parts, ",")
+	for _, p := range names {
+		if parts[p] == nil {
+			return fmt.Errorf("part %q: there are keys, hash, text, gc and churn", p)
+		}
+	}
+	root, err := peer.Checkout()
+	if err != nil {
+		return err
+	}
+	b := &bench{options: o, root: root, progress: stderr}
+	if o.parts != "gc" {
+		if b.specs, err = o.servers.List(); err != nil {
+			return err
+		}
+	}
+	if b.tmp, err = os.MkdirTemp("", "bench-keyspace"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.tmp)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b.Context = ctx
+	r := &report{
+		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(root), Machine: peer.ThisMachine(), Command: command,
+	}
+	for _, p := range names {
+		if err := parts[p](b, r); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+	}
+	r.write(stdout)
+	if o.out == "" {
+		return nil
+	}
+	var text strings.Builder
+	r.write(&text)
+	figures, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	base := strings.TrimSuffix(o.out, filepath.Ext(o.out))
+	return errors.Join(os.WriteFile(base+".md", []byte(text.String()), 0o644), os.WriteFile(base+".json", append(figures, '\n'), 0o644))
+}
+
+func (r *report) write(w io.Writer) {
+	fmt.Fprintf(w, "# Keys: memory and expiry\n\n%s, commit %s, %s (%d cores), %s\n\n    %s\n", r.Date, r.Commit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Command)
+	r.writeKeys(w)
+	r.writeTexts(w)
+	r.writeGC(w)
+	r.writeChurn(w)
+	r.writeExpiry(w)
+}
+
+// ratio is a figure beside that of the last server.
+func ratio(x, last float64) string {
+	if last == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", x/last)
+}
