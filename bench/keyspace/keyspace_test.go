@@ -45,6 +45,9 @@ func TestMemoryOfSmallServers(t *testing.T) {
 			t.Errorf("%+v", k)
 		}
 	}
+	if svg, err := os.ReadFile(base + ".svg"); err != nil || !strings.Contains(string(svg), "hash of 5 small fields") {
+		t.Errorf("no plot: %v", err)
+	}
 	if strings.Count(text.String(), "| a |")+strings.Count(text.String(), "| b |") != 4 {
 		t.Errorf("%s", text.String())
 	}

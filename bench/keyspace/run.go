@@ -82,7 +82,7 @@ func run(name, parts string, args []string, stdout, stderr io.Writer, more func(
 		o.parts = parts
 	}
 	more(fs, o)
-	fs.StringVar(&o.out, "out", "", "write the tables to `FILE`.md and the figures to FILE.json")
+	fs.StringVar(&o.out, "out", "", "write the tables to `FILE`.md, the figures to FILE.json, and bytes a key to FILE.svg")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -141,7 +141,11 @@ func (o *options) run(stdout, stderr io.Writer, command string) error {
 		return err
 	}
 	base := strings.TrimSuffix(o.out, filepath.Ext(o.out))
-	return errors.Join(os.WriteFile(base+".md", []byte(text.String()), 0o644), os.WriteFile(base+".json", append(figures, '\n'), 0o644))
+	err = errors.Join(os.WriteFile(base+".md", []byte(text.String()), 0o644), os.WriteFile(base+".json", append(figures, '\n'), 0o644))
+	if chart := r.chart(); chart != nil && err == nil {
+		err = os.WriteFile(base+".svg", chart, 0o644)
+	}
+	return err
 }
 
 func (r *report) write(w io.Writer) {
