@@ -193,6 +193,18 @@ func release(spaces []*space, all []*cells) {
 // pages that are not full, whatever maxmemory is.
 const spareHoles = 16 << 20
 
+// Slack is memory that the process holds for keys and that Used does not count:
+// free pages for what comes next, and the first holes.
+func (ks *Keyspace) Slack() int64 {
+	keys := int64(0)
+	for i := range ks.shards {
+		sh := &ks.shards[i]
+		keys += sh.bytes.Load() - sh.heap.Load()
+	}
+	st := ks.arena.Stats()
+	return max(0, st.Mapped+st.Meta+st.Free-keys-ks.holes.Load())
+}
+
 // measure samples the memory that is not accounted to keys.
 func (ks *Keyspace) measure() {
 	keys := int64(0) // in the arena

@@ -121,6 +121,7 @@ func (s *Server) infoMemory(t *infoText) {
 	t.field("mem_hotkeys", m.hotKeys)
 	t.field("mem_go_heap", m.goUsed)
 	t.field("mem_go_held", m.goHeld)
+	t.field("mem_slab_slack", s.ks.Slack())
 	s.infoCompression(t)
 }
 
