@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A small set is a byte of flags, the number of members, and the entries: score,
@@ -145,7 +146,7 @@ func (v *Value) change(lo, hi, size int) []byte {
 	all := len(v.small) - (hi - lo) + size
 	if all > cap(v.small) {
 		if cap(v.own) < all {
-			v.own = make([]byte, 0, max(32, all+all/4))
+			v.own = slices.Grow([]byte(nil), max(32, all+all/4)) // with the capacity that the allocator gives anyway
 		}
 		v.own = append(v.own[:0], v.small...)
 		v.small = v.own

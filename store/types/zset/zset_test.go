@@ -302,28 +302,38 @@ func TestMemoryComesBack(t *testing.T) {
 }
 
 func TestSizeIsTrue(t *testing.T) {
-	for _, n := range []int{100, 100_000} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		many := max(1, 100_000/n)
-		keep := make([]*Value, many)
-		for k := range keep {
-			v := New(0, 0)
-			for i := range n {
-				v.Set(fmt.Appendf(nil, "member%d", i*7919%n), float64(i))
+	// What the heap has gained holds what the runtime has taken meanwhile, too. It takes more at times; so the least of a few counts.
+	gained := func(n, many int) (least float64, size int) {
+		for range 5 {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.GC() // what pools hold lives through one
+			runtime.ReadMemStats(&before)
+			keep := make([]*Value, many)
+			for k := range keep {
+				v := New(0, 0)
+				for i := range n {
+					v.Set(fmt.Appendf(nil, "member%d", i*7919%n), float64(i))
+				}
+				keep[k] = v
 			}
-			keep[k] = v
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if got := float64(int64(after.HeapAlloc)-int64(before.HeapAlloc)) / float64(many); least == 0 || got < least {
+				least = got
+			}
+			size = int(keep[0].Size())
+			runtime.KeepAlive(keep)
 		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		real := float64(after.HeapAlloc-before.HeapAlloc) / float64(many)
-		size := float64(keep[0].Size())
-		t.Logf("%d members: %.1f bytes a member, Size says %.1f", n, real/float64(n), size/float64(n))
-		if size < real*0.9 || size > real*1.1 {
-			t.Errorf("%d members take %.0f bytes, Size says %.0f", n, real, size)
+		return least, size
+	}
+	for _, n := range []int{100, 100_000} {
+		real, size := gained(n, max(1, 100_000/n))
+		t.Logf("%d members: %.1f bytes a member, Size says %.1f", n, real/float64(n), float64(size)/float64(n))
+		if float64(size) < real*0.9 || float64(size) > real*1.1 {
+			t.Errorf("%d members take %.0f bytes, Size says %d", n, real, size)
 		}
-		runtime.KeepAlive(keep)
 	}
 }
 
