@@ -104,7 +104,7 @@ func (a *arena) alloc(u uint32) Ref {
 	p := a.pages[last]
 	at := len(p)
 	if at+size > cap(p) { // the first page grows
-		room := min(max(2*cap(p), at+size), pageSize)
+		room := min(max(cap(p)+cap(p)/2, at+size), pageSize)
 		grown := make([]byte, at, room)
 		copy(grown, p)
 		a.held += room - cap(p)

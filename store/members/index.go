@@ -2,6 +2,7 @@ package members
 
 import (
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -9,6 +10,7 @@ import (
 // grows without a pause: the first bits of a hash choose a piece, which is split
 // in two when it is full (extendible hashing, Fagin et al. 1979).
 type index struct {
+	mul   uint64   // makes hashes those of this table
 	dir   []*piece // 1 << depth of them; a piece stands in several places
 	depth int
 	bytes int
@@ -27,6 +29,12 @@ const (
 	firstSlots = 128
 	maxSlots   = 4096
 )
+
+// newIndex makes an empty index. Each has its own order: what is added in the order
+// of another table would otherwise all want the same few slots.
+func newIndex() index { return index{mul: rand.Uint64() | 1} }
+
+func (x *index) hashOf(a *arena, r Ref) uint64 { return HashOf(a.member(r)) * x.mul }
 
 func (x *index) newPiece(slots, depth int) *piece {
 	x.bytes += 5*slots + 64
@@ -99,7 +107,7 @@ func (x *index) grow(a *arena, p *piece) {
 	prefix := 0
 	for _, r := range p.refs {
 		if r != 0 {
-			h := HashOf(a.member(r))
+			h := x.hashOf(a, r)
 			prefix = int(h >> (64 - x.depth))
 			halves[h<<p.depth>>63].put(r, h)
 		}
@@ -133,7 +141,7 @@ func (x *index) remove(a *arena, r Ref, h uint64) {
 	p.n--
 	// Those behind move up as far as their own place allows.
 	for j := (i + 1) & mask; p.refs[j] != 0; j = (j + 1) & mask {
-		home := p.home(HashOf(a.member(p.refs[j])))
+		home := p.home(x.hashOf(a, p.refs[j]))
 		if (j-home)&mask >= (j-i)&mask {
 			p.refs[i], p.tags[i] = p.refs[j], p.tags[j]
 			i = j
@@ -152,7 +160,7 @@ func (x *index) resize(a *arena, p *piece, slots int) {
 	*p = *x.newPiece(slots, q.depth)
 	for _, r := range q.refs {
 		if r != 0 {
-			p.put(r, HashOf(a.member(r)))
+			p.put(r, x.hashOf(a, r))
 		}
 	}
 }
@@ -205,7 +213,7 @@ func (x *index) scan(a *arena, n int, cursor uint64, count int, visit func(Ref))
 					if beyond || i == stop {
 						break
 					}
-				} else if h := HashOf(a.member(r)); cursor <= h && h <= to {
+				} else if h := x.hashOf(a, r); cursor <= h && h <= to {
 					visit(r)
 					seen++
 				}

@@ -1,11 +1,14 @@
 package members
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"runtime"
+)
 
 // Ref is the place of a record; 0 is none. It is valid until the record is removed.
 type Ref uint32
 
-// Table is a set of members. The zero value is empty and has heads of no bytes.
+// Table is a set of members. Make it with New or NewTailed.
 type Table struct {
 	arena arena
 	index index
@@ -13,12 +16,12 @@ type Table struct {
 }
 
 // New makes an empty table of records with heads of so many bytes.
-func New(head int) *Table { return &Table{arena: arena{head: head}} }
+func New(head int) *Table { return &Table{arena: arena{head: head}, index: newIndex()} }
 
 // NewTailed makes an empty table whose members have tails: bytes of any length, the
 // values of a hash. The mark then says something of the tail, and a member is what
 // its bytes are.
-func NewTailed() *Table { return &Table{arena: arena{tails: true}} }
+func NewTailed() *Table { return &Table{arena: arena{tails: true}, index: newIndex()} }
 
 // Len is the number of members.
 func (t *Table) Len() int { return t.n }
@@ -33,13 +36,13 @@ func HashOf(member []byte) uint64 { return maphash.Bytes(seed, member) }
 
 // Find returns the record of a member, 0 without one.
 func (t *Table) Find(member []byte, mark bool, h uint64) Ref {
-	return t.index.find(&t.arena, member, mark, h)
+	return t.index.find(&t.arena, member, mark, h*t.index.mul)
 }
 
 // Add makes a record of a member that is not there, its head of zeros.
 func (t *Table) Add(member []byte, mark bool, h uint64) Ref {
 	r := t.arena.add(member, mark, nil)
-	t.index.insert(&t.arena, r, h)
+	t.index.insert(&t.arena, r, h*t.index.mul)
 	t.n++
 	return r
 }
@@ -47,7 +50,7 @@ func (t *Table) Add(member []byte, mark bool, h uint64) Ref {
 // AddTailed is Add with a tail.
 func (t *Table) AddTailed(member []byte, mark bool, tail []byte, h uint64) Ref {
 	r := t.arena.add(member, mark, tail)
-	t.index.insert(&t.arena, r, h)
+	t.index.insert(&t.arena, r, h*t.index.mul)
 	t.n++
 	return r
 }
@@ -63,14 +66,14 @@ func (t *Table) SetTail(r Ref, mark bool, tail []byte, h uint64) Ref {
 		return r
 	}
 	by := t.arena.add(t.arena.member(r), mark, tail)
-	t.index.replace(r, by, h)
+	t.index.replace(r, by, h*t.index.mul)
 	t.arena.drop(r)
 	return by
 }
 
 // Remove takes out a record that is there.
 func (t *Table) Remove(r Ref, h uint64) {
-	t.index.remove(&t.arena, r, h)
+	t.index.remove(&t.arena, r, h*t.index.mul)
 	t.arena.drop(r)
 	t.n--
 }
@@ -111,13 +114,29 @@ func (t *Table) Each(f func(Ref) bool) {
 			continue
 		}
 		last = p
-		for _, r := range p.refs {
-			if r != 0 && !f(r) {
-				return
+		// The records lie anywhere: those of a few slots are loaded together
+		// before each is looked at.
+		for refs := p.refs; len(refs) > 0; refs = refs[min(ahead, len(refs)):] {
+			next := refs[:min(ahead, len(refs))]
+			var loaded byte
+			for _, r := range next {
+				if r != 0 {
+					loaded ^= t.arena.at(r)[0]
+				}
+			}
+			runtime.KeepAlive(loaded)
+			for _, r := range next {
+				if r != 0 && !f(r) {
+					return
+				}
 			}
 		}
 	}
 }
+
+// ahead is how many slots Each looks at before it visits their records: about as
+// many loads as a processor has under way.
+const ahead = 16
 
 // Random returns some record, each with nearly the same chance; the table must
 // not be empty. rnd returns random bits.
