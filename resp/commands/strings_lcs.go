@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"math/bits"
+
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
@@ -26,9 +28,13 @@ const (
 	errLCSMemory resp.Error = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 )
 
-// maxLCSCells bounds the table of the two strings' lengths. Redis goes four
-// times as far; here both keys are held while it is filled.
-const maxLCSCells = 32 << 20
+// maxLCSCells bounds the table of common lengths, of four bytes each, as
+// proto-max-bulk-len does in Redis. No such table is made here, but strings of more
+// than maxLCSBytes together would still hold both keys for too long.
+const (
+	maxLCSCells = 512 << 20 / 4
+	maxLCSBytes = 32 << 20
+)
 
 type lcsArgs struct {
 	a, b          []byte
@@ -85,35 +91,61 @@ func runLCS(c *command.Ctx, a lcsArgs) error {
 	if vb != nil {
 		y = vb.B
 	}
-	if (len(x)+1)*(len(y)+1) > maxLCSCells {
+	if (len(x)+1)*(len(y)+1) > maxLCSCells || len(x)+len(y) > maxLCSBytes {
 		return errLCSMemory
 	}
-	// cell(i, j) is the length for the first i bytes of x and j of y.
-	width := len(y) + 1
-	table := make([]uint32, (len(x)+1)*width)
-	for i := 1; i <= len(x); i++ {
-		above, row := table[(i-1)*width:i*width], table[i*width:(i+1)*width]
-		for j := 1; j <= len(y); j++ {
-			if x[i-1] == y[j-1] {
-				row[j] = above[j-1] + 1
-			} else {
-				row[j] = max(above[j], row[j-1])
-			}
-		}
+	var steps lcsSteps
+	if !a.length {
+		steps = make(lcsSteps, (len(y)+63)/64*len(x))
 	}
-	n := int(table[len(table)-1])
+	n := lcsLength(x, y, steps)
 	if a.length {
 		c.W.Int(int64(n))
 		return nil
 	}
-	a.reply(c, x, y, table, n)
+	a.reply(c, x, y, steps, n)
 	return nil
 }
 
-// reply walks back through the table, as Redis does where there is a choice,
-// and replies with the string or with its ranges, the last first.
-func (a *lcsArgs) reply(c *command.Ctx, x, y []byte, table []uint32, n int) {
-	width := len(y) + 1
+// lcsSteps says where the common length of beginnings of two strings grows: bit j&63
+// of word j/64*len(x)+i is 0 where the first i+1 bytes of x have one byte more in
+// common with the first j+1 of y than with the first j.
+type lcsSteps []uint64
+
+func (s lcsSteps) grows(x []byte, i, j int) bool { return s[j>>6*len(x)+i]>>(j&63)&1 == 0 }
+
+// lcsLength is the length of the longest common subsequence, 64 cells of the table at
+// a time: H. Hyyrö, Bit-parallel LCS-length computation revisited, 2004. It fills
+// steps, unless there are none.
+func lcsLength(x, y []byte, steps lcsSteps) (n int) {
+	carries := make([]uint8, len(x)) // from each row's word to the next
+	var where [256]uint64            // the places of a byte in this word of y
+	for k := 0; k < len(y); k += 64 {
+		word := y[k:min(k+64, len(y))]
+		for j, b := range word {
+			where[b] |= 1 << j
+		}
+		row := ^uint64(0)
+		for i, b := range x {
+			both := row & where[b]
+			sum, carry := bits.Add64(row, both, uint64(carries[i]))
+			carries[i] = uint8(carry)
+			row = sum | row&^both
+			if steps != nil {
+				steps[k>>6*len(x)+i] = row
+			}
+		}
+		n += bits.OnesCount64(^row)
+		for _, b := range word {
+			where[b] = 0
+		}
+	}
+	return n
+}
+
+// reply walks back, as Redis does where there is a choice, and replies with the
+// string or with its ranges, the last first.
+func (a *lcsArgs) reply(c *command.Ctx, x, y []byte, steps lcsSteps, n int) {
 	result := make([]byte, n)
 	var ranges resp.Writer
 	count, length := 0, 0 // ranges so far; bytes of the one that ends at i, j
@@ -147,7 +179,7 @@ func (a *lcsArgs) reply(c *command.Ctx, x, y []byte, table []uint32, n int) {
 			continue
 		}
 		emit(i, j)
-		if table[(i-1)*width+j] > table[i*width+j-1] {
+		if steps.grows(x, i-1, j-1) {
 			i--
 		} else {
 			j--

@@ -11,6 +11,7 @@ type node struct {
 	lo, hi int // the entries are buf[lo:hi]
 	n      int
 	plain  bool
+	shared bool // with a copy of the list: nobody may write to buf
 }
 
 func (x *node) entries() []byte { return x.buf[x.lo:x.hi] }
@@ -176,6 +177,7 @@ func (v *Value) allows(x *node, bytes int) bool {
 // it, empty. What is before or behind it moves, whichever is less and has room.
 func (v *Value) gap(p place, at, size int) []byte {
 	x := v.node(p)
+	v.unshare(x)
 	before, behind := at, x.len()-at
 	front, back := x.lo, len(x.buf)-x.hi
 	// At an end the room is wanted on that side, so that the next ones find it.
@@ -212,6 +214,14 @@ func (v *Value) rebuffer(x *node, front, back int) {
 	n := copy(buf[front:], x.entries())
 	v.bytes += cap(buf) - cap(x.buf)
 	x.buf, x.lo, x.hi = buf, front, front+n
+	x.shared = false
+}
+
+// unshare gives a node that is to be written to a buffer that no other list has.
+func (v *Value) unshare(x *node) {
+	if x.shared {
+		v.rebuffer(x, x.lo, len(x.buf)-x.hi)
+	}
 }
 
 // add puts an element into a node as its i-th.
@@ -255,7 +265,7 @@ func (v *Value) seal(x *node) {
 	if !x.plain && x.len() <= clipBelow && len(x.buf) >= nodeLimit {
 		v.bytes -= cap(x.buf)
 		x.buf = append([]byte(nil), x.entries()...)
-		x.lo, x.hi = 0, len(x.buf)
+		x.lo, x.hi, x.shared = 0, len(x.buf), false
 		v.bytes += cap(x.buf)
 	}
 }
@@ -314,7 +324,7 @@ func (v *Value) cutLarge(end End, n int) {
 		x := v.node(p)
 		if x.n <= n {
 			n -= x.n
-			if buf := x.buf; len(buf) == nodeLimit && v.spare == nil {
+			if buf := x.buf; len(buf) == nodeLimit && v.spare == nil && !x.shared {
 				v.spare = buf
 				v.bytes += nodeLimit
 			}
@@ -348,6 +358,7 @@ func (v *Value) removeLarge(end End, e *Element, count int) (removed int) {
 				k = 1
 			}
 		} else {
+			v.unshare(x)
 			var b []byte
 			b, k = filter(x.entries(), e, end, count-removed)
 			x.hi = x.lo + len(b)

@@ -83,18 +83,15 @@ func (v *Value) Unpack(b []byte) {
 	*v = Value{n: int(binary.LittleEndian.Uint16(b)), small: b, own: v.own}
 }
 
-// Clone implements object.Object.
+// Clone implements object.Object. The nodes of both have the same buffers until one
+// writes to them: a copy costs no more than the table of nodes.
 func (v *Value) Clone() object.Object {
 	c := &Value{n: v.n, small: slices.Clone(v.small), bytes: v.bytes - len(v.spare), large: v.large}
 	for _, ch := range v.dir {
-		nodes := slices.Clone(ch.nodes)
-		for i := range nodes {
-			c.bytes -= cap(nodes[i].buf)
-			nodes[i] = node{buf: slices.Clone(nodes[i].entries()), n: nodes[i].n, plain: nodes[i].plain}
-			nodes[i].hi = len(nodes[i].buf)
-			c.bytes += cap(nodes[i].buf)
+		for i := range ch.nodes {
+			ch.nodes[i].shared = true
 		}
-		c.dir = append(c.dir, &chunk{nodes: nodes, n: ch.n})
+		c.dir = append(c.dir, &chunk{nodes: slices.Clone(ch.nodes), n: ch.n})
 	}
 	return c
 }

@@ -117,6 +117,7 @@ func TestListsAgreeWithSlices(t *testing.T) {
 			}
 			v, want := New(), []string{}
 			packed := true
+			other, otherWant := New(), []string{} // a copy, or of what v is a copy
 			for step := range steps {
 				what := ""
 				switch k := rng.IntN(12); {
@@ -225,10 +226,15 @@ func TestListsAgreeWithSlices(t *testing.T) {
 					packed = false
 				}
 				if step%97 == 0 {
+					check(t, other, otherWant, "the one that did not change")
 					c := v.Clone().(*Value)
 					check(t, c, want, "clone")
 					c.Push(Head, []byte("only here"))
 					check(t, v, want, "after a change of the clone")
+					c.Cut(Head, 1)
+					if other, otherWant = c, slices.Clone(want); rng.IntN(2) == 0 {
+						v, other = c, v
+					}
 					r := New()
 					v.Rebuild([]byte("key"), func(args ...[]byte) {
 						if string(args[0]) != "RPUSH" || string(args[1]) != "key" || len(args) < 3 {

@@ -11,6 +11,7 @@ func (v *Value) setLarge(i int, elem []byte) {
 	long := len(elem) > nodeLimit
 	switch {
 	case !x.plain && !long:
+		v.unshare(x)
 		lo := seek(x.entries(), x.n, j)
 		hi := entryAfter(x.entries(), lo)
 		copy(x.buf[x.lo+lo:], x.buf[x.lo+hi:x.hi])
