@@ -21,6 +21,10 @@ func Count(b []byte, from, to int64) (n int64) {
 }
 
 func count(b []byte) (n int64) {
+	if k := wide(len(b)); k > 0 {
+		n = countWide(&b[0], k)
+		b = b[k:]
+	}
 	for ; len(b) >= 32; b = b[32:] { // sums that do not wait for each other
 		c0 := bits.OnesCount64(binary.LittleEndian.Uint64(b))
 		c1 := bits.OnesCount64(binary.LittleEndian.Uint64(b[8:]))
@@ -48,8 +52,15 @@ func Find(b []byte, set bool, from, to int64) int64 {
 	x := (b[first] ^ flip) & (0xff >> (from & 7))
 	i := first
 	if x == 0 && first < last {
-		wide := uint64(flip) * 0x0101010101010101
-		for i = first + 1; i+8 <= last && binary.LittleEndian.Uint64(b[i:])^wide == 0; {
+		same := uint64(flip) * 0x0101010101010101
+		i = first + 1
+		for ; i+32 <= last; i += 32 {
+			four := b[i : i+32]
+			if (get(four)^same)|(get(four[8:])^same)|(get(four[16:])^same)|(get(four[24:])^same) != 0 {
+				break
+			}
+		}
+		for i+8 <= last && get(b[i:])^same == 0 {
 			i += 8
 		}
 		for ; i < last && b[i]^flip == 0; i++ {

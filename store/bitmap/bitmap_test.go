@@ -28,7 +28,7 @@ func randomBytes(rng *rand.Rand, n int) []byte {
 func TestCountAndFindLookAtEachBit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for round := range 3000 {
-		b := randomBytes(rng, rng.IntN(80))
+		b := randomBytes(rng, rng.IntN([]int{80, 600}[round%2]))
 		if round%3 == 0 {
 			for i := range b {
 				b[i] = byte(0 - round/3&1) // all zeros or ones, but for one bit
@@ -64,7 +64,7 @@ func TestCountAndFindLookAtEachBit(t *testing.T) {
 func TestOperationsLookAtEachBit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
-		length := 100
+		length := []int{100, 600}[round%2]
 		if round%100 == 0 {
 			length = 2 * block
 		}

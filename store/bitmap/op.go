@@ -83,13 +83,17 @@ func next(rest [][]byte, i, n int) []byte {
 	return b[:n:n]
 }
 
-// The functions below are written out, with words of 64 bits and bytes for what is
-// left: a function value called for each would cost more than the work. Where a
+// The functions below are written out, with 128 bytes at a time in assembly where
+// there is some, words of 64 bits and bytes for what is left: a function value called for each would cost more than the work. Where a
 // source is shorter, it goes on in zeros.
 
 func and(d, s []byte) {
 	clear(d[len(s):])
 	d = d[:len(s)]
+	if n := wide(len(s)); n > 0 {
+		andAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
 	for ; len(s) >= 32; s, d = s[32:], d[32:] {
 		put4(d, get(d)&get(s), get(d[8:])&get(s[8:]), get(d[16:])&get(s[16:]), get(d[24:])&get(s[24:]))
 	}
@@ -100,6 +104,10 @@ func and(d, s []byte) {
 
 func or(d, s []byte) {
 	d = d[:len(s)]
+	if n := wide(len(s)); n > 0 {
+		orAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
 	for ; len(s) >= 32; s, d = s[32:], d[32:] {
 		put4(d, get(d)|get(s), get(d[8:])|get(s[8:]), get(d[16:])|get(s[16:]), get(d[24:])|get(s[24:]))
 	}
@@ -110,6 +118,10 @@ func or(d, s []byte) {
 
 func xor(d, s []byte) {
 	d = d[:len(s)]
+	if n := wide(len(s)); n > 0 {
+		xorAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
 	for ; len(s) >= 32; s, d = s[32:], d[32:] {
 		put4(d, get(d)^get(s), get(d[8:])^get(s[8:]), get(d[16:])^get(s[16:]), get(d[24:])^get(s[24:]))
 	}
@@ -121,6 +133,10 @@ func xor(d, s []byte) {
 // andNot clears in d what is set in s.
 func andNot(d, s []byte) {
 	d = d[:len(s)]
+	if n := wide(len(s)); n > 0 {
+		andNotAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
 	for ; len(s) >= 32; s, d = s[32:], d[32:] {
 		put4(d, get(d)&^get(s), get(d[8:])&^get(s[8:]), get(d[16:])&^get(s[16:]), get(d[24:])&^get(s[24:]))
 	}
@@ -133,6 +149,10 @@ func andNot(d, s []byte) {
 func notAnd(d, s []byte) {
 	clear(d[len(s):])
 	d = d[:len(s)]
+	if n := wide(len(s)); n > 0 {
+		notAndAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
 	for ; len(s) >= 32; s, d = s[32:], d[32:] {
 		put4(d, get(s)&^get(d), get(s[8:])&^get(d[8:]), get(s[16:])&^get(d[16:]), get(s[24:])&^get(d[24:]))
 	}
@@ -144,6 +164,10 @@ func notAnd(d, s []byte) {
 // orAnd sets in d what is set in both x and y.
 func orAnd(d, x, y []byte) {
 	d, x = d[:len(y)], x[:len(y)]
+	if n := wide(len(y)); n > 0 {
+		orAndAVX2(&d[0], &x[0], &y[0], n)
+		d, x, y = d[n:], x[n:], y[n:]
+	}
 	for ; len(y) >= 32; d, x, y = d[32:], x[32:], y[32:] {
 		put4(d, get(d)|get(x)&get(y), get(d[8:])|get(x[8:])&get(y[8:]),
 			get(d[16:])|get(x[16:])&get(y[16:]), get(d[24:])|get(x[24:])&get(y[24:]))
@@ -154,6 +178,10 @@ func orAnd(d, x, y []byte) {
 }
 
 func not(d []byte) {
+	if n := wide(len(d)); n > 0 {
+		notAVX2(&d[0], n)
+		d = d[n:]
+	}
 	for ; len(d) >= 32; d = d[32:] {
 		put4(d, ^get(d), ^get(d[8:]), ^get(d[16:]), ^get(d[24:]))
 	}
