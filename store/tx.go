@@ -23,8 +23,9 @@ type Tx struct {
 	single   int // the one shard held when held is empty, -1 for none
 	setup    *evict.Setup
 	commit   Commit
-	dirty    bool // the current command changed something
-	explicit bool // …and said its own effect
+	late     []Deferred // by commands
+	dirty    bool       // the current command changed something
+	explicit bool       // …and said its own effect
 	hits     uint64
 	misses   uint64
 	inner    *Tx // of With, reused
@@ -123,13 +124,14 @@ func (tx *Tx) End() []Deferred {
 
 func (tx *Tx) publish() []Deferred {
 	c := &tx.commit
-	c.deferred = c.deferred[:0]
+	c.deferred = append(c.deferred[:0], tx.late...)
+	tx.late = emptied(tx.late)
 	if len(c.Events) == 0 && len(c.Effects) == 0 {
 		c.Served = false
 		if len(c.Notices) > 0 {
 			tx.publishNotices()
 		}
-		return nil
+		return c.deferred
 	}
 	c.Seq, c.At = tx.ks.seq.Add(1), tx.Now
 	for _, o := range tx.ks.observers {
@@ -139,6 +141,11 @@ func (tx *Tx) publish() []Deferred {
 	c.Events, c.Effects, c.Served = emptied(c.Events), emptied(c.Effects), false
 	return c.deferred
 }
+
+// Defer hands over work of the current command that is to be done when the shards
+// are unlocked and before the client gets its reply. In an EXEC the commands that
+// follow do not see it done.
+func (tx *Tx) Defer(d Deferred) { tx.late = append(tx.late, d) }
 
 // maxKept is the longest list a Tx keeps for its next use: a session should not
 // hold the room of its largest EXEC for ever.

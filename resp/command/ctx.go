@@ -246,6 +246,7 @@ func (c *Ctx) open() {
 	}
 	c.Begin()
 	switch k := c.Spec.Keys; {
+	case c.Spec.Flags&OwnLock != 0:
 	case c.Spec.Flags&AllShards != 0:
 		var set store.LockSet
 		set.AddAll()
@@ -263,6 +264,24 @@ func (c *Ctx) open() {
 	// Under the lock: whatever was queued for a change that this command may
 	// see goes out before its reply.
 	c.S.MergePushes()
+}
+
+// LockOwn locks the shard of an OwnLock row's key. The returned function lets go of
+// it, and reports whether it has: where the lock is not this command's, or what is
+// read must be tracked before a change of it can be, it is held to the end.
+func (c *Ctx) LockOwn(key []byte) (unlock func() bool) {
+	if c.InExec {
+		return func() bool { return false }
+	}
+	c.Tx.LockKey(key)
+	c.S.MergePushes()
+	return func() bool {
+		if c.S.Tracked.Load() {
+			return false
+		}
+		c.After(c.Tx.End())
+		return true
+	}
 }
 
 // Begin opens the Tx for the session. Commands with keys need not call it.

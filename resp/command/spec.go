@@ -3,6 +3,7 @@ package command
 import (
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/observe"
@@ -37,6 +38,9 @@ const (
 
 	// AllShards locks the whole keyspace around run (FLUSHALL). Not reported.
 	AllShards
+	// OwnLock rows have a key whose shard run locks itself, with Ctx.LockOwn: they
+	// let go of it for what takes long (VSIM). Not reported.
+	OwnLock
 	// Opaque rows open their own views of the keyspace, shard by shard; an
 	// EXEC that holds one locks everything. It is implied by having no keys and
 	// not being Keyless. Not reported.
@@ -141,14 +145,15 @@ type Arg struct {
 
 // Spec is a row of the command table.
 type Spec struct {
-	Name    string // lower case; for a subcommand its own word, without the parent
-	Arity   int    // with the name (and the parent's); negative is a minimum
-	Flags   Flags
-	Keys    KeySpec
-	Group   Group
-	Since   string
-	Summary string
-	Args    []Arg
+	Name      string // lower case; for a subcommand its own word, without the parent
+	Arity     int    // with the name (and the parent's); negative is a minimum
+	Flags     Flags
+	Keys      KeySpec
+	Group     Group
+	Since     string
+	Summary   string
+	Args      []Arg
+	UpperCase bool // see Title
 
 	// Of commands that Redis' own table does not hold; see commands.Reference.
 	Complexity string
@@ -164,6 +169,14 @@ type Spec struct {
 
 // FullName is "get", or "client|id" for a subcommand.
 func (s *Spec) FullName() string { return s.full }
+
+// Title is FullName as Redis writes it in replies: of vector sets in upper case.
+func (s *Spec) Title() string {
+	if s.UpperCase {
+		return strings.ToUpper(s.full)
+	}
+	return s.full
+}
 
 // FullNamePtr is where FullName is kept, so that it can be published without
 // an allocation. It must not be written to.

@@ -17,6 +17,7 @@ func All() [][]*command.Spec {
 		geoCommands,
 		hyperLogLogCommands,
 		jsonCommands,
+		vectorSetCommands,
 		transactionCommands,
 		searchCommands,
 		connectionCommands,

@@ -158,7 +158,7 @@ func runCommandList(c *command.Ctx, l commandList) error {
 	var names []string
 	for _, s := range c.Table.All() {
 		if l.matches(s) {
-			names = append(names, s.FullName())
+			names = append(names, s.Title())
 		}
 		for _, sub := range s.Sub {
 			if l.matches(sub) {

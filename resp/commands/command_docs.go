@@ -39,7 +39,7 @@ func writeCommandDocs(w *resp.Writer, s *command.Spec) {
 	for _, f := range append(fields, deprecated...) {
 		n += count(f.text != "")
 	}
-	w.BulkString(s.FullName())
+	w.BulkString(s.Title())
 	w.Map(n)
 	for _, f := range fields {
 		writeText(w, f.name, f.text)

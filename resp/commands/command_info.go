@@ -28,6 +28,9 @@ func moduleOf(s *command.Spec) string {
 	case command.GroupSearch:
 		return "search"
 	case command.GroupModule:
+		if s.Name[0] == 'v' {
+			return "vectorset"
+		}
 		return "ReJSON"
 	}
 	return ""
@@ -56,7 +59,7 @@ func keyFlags(s *command.Spec) []string {
 func writeCommandInfo(w *resp.Writer, s *command.Spec) {
 	d := described(s)
 	w.Array(10)
-	w.BulkString(s.FullName())
+	w.BulkString(s.Title())
 	w.Int(int64(s.Arity))
 	writeWords(w, s.Flags.Names())
 	for _, n := range d.Keys {

@@ -82,6 +82,9 @@ func contents(c *client) map[string]string {
 						fields[string(m)] = ""
 					}
 					return
+				case "VADD":
+					fields[string(args[4])] = fmt.Sprintf("%q", args)
+					return
 				case "RPUSH":
 					fields["elements"] += fmt.Sprintf("%q", args[2:])
 					return

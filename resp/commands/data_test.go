@@ -15,7 +15,7 @@ import (
 
 // dataTable holds the rows of the data commands, which need no server.
 var dataTable = func() *command.Table {
-	t := command.NewTable(stringCommands, bitCommands, keyCommands, listCommands, setCommands, hashCommands, zsetCommands, streamCommands, geoCommands, hyperLogLogCommands, jsonCommands)
+	t := command.NewTable(stringCommands, bitCommands, keyCommands, listCommands, setCommands, hashCommands, zsetCommands, streamCommands, geoCommands, hyperLogLogCommands, jsonCommands, vectorSetCommands)
 	t.Observer.SetSlowThreshold(-1) // a machine under load makes slow commands, and these allocate
 	return t
 }()

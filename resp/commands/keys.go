@@ -396,6 +396,8 @@ func parseDB(p *args.Parser) int {
 	return int(n)
 }
 
+const errNotCopied resp.Error = "ERR not supported for this module key"
+
 func runCopy(c *command.Ctx, a copyArgs) error {
 	if a.db < 0 {
 		a.db = c.Tx.DB
@@ -412,8 +414,12 @@ func runCopy(c *command.Ctx, a copyArgs) error {
 	c.Tx.DB = a.db
 	done := a.replace || c.Tx.Find(a.dst) == nil
 	if done {
-		at := e.ExpireAt()
-		e, was := c.Tx.PutAnew(a.dst, e.Value().Clone())
+		at, o := e.ExpireAt(), e.Value().Clone()
+		if o == nil {
+			c.Tx.DB = from
+			return errNotCopied
+		}
+		e, was := c.Tx.PutAnew(a.dst, o)
 		c.Tx.SetExpire(e, at)
 		c.Tx.Changed(e, store.ClassGeneric, "copy_to")
 		c.Tx.Overwritten(e, was)

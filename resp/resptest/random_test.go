@@ -85,6 +85,7 @@ func newDuel(t *testing.T) *duel {
 	maps.Copy(commandArgs, setArgs)
 	maps.Copy(commandArgs, bitArgs)
 	maps.Copy(commandArgs, streamArgs)
+	maps.Copy(commandArgs, vsetArgs)
 	match := regexp.MustCompile(*randomMatch)
 	for name := range commandArgs {
 		if !match.MatchString(name) {
@@ -171,7 +172,7 @@ func (d *duel) step() {
 	}
 	mutation := d.rng.IntN(60)
 	switch strings.ToUpper(args[0]) {
-	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "SSCAN", "SPOP", "SRANDMEMBER", "BZPOPMIN", "BZMPOP", "XADD", // their replies are decided for some arguments only
+	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "SSCAN", "SPOP", "SRANDMEMBER", "BZPOPMIN", "BZMPOP", "XADD", "VSIM", "VRANDMEMBER", // their replies are decided for some arguments only
 		"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM": // and these might wait for ever
 		mutation = -1
 	case "SET", "GETEX", "SETEX", "PSETEX", "MSETEX", "INCREX", "EXPIRE", "PEXPIRE": // a short time would end during the test
@@ -293,7 +294,7 @@ func hasError(v resptest.Value) bool {
 func (d *duel) same(args []string, ours, theirs resptest.Value) bool {
 	switch strings.ToUpper(args[0]) {
 	case "HGETALL", "HSCAN", "HRANDFIELD", "HKEYS", "HVALS", "KEYS", "SCAN", "ZSCAN",
-		"SMEMBERS", "SSCAN", "SPOP", "SRANDMEMBER", "SINTER", "SUNION", "SDIFF":
+		"SMEMBERS", "SSCAN", "SPOP", "VRANDMEMBER", "SRANDMEMBER", "SINTER", "SUNION", "SDIFF":
 		pairs := slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "WITHVALUES") }) ||
 			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "ZSCAN") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
 		ours, theirs = ours.Sorted(pairs), theirs.Sorted(pairs)
@@ -369,7 +370,7 @@ func (d *duel) compareData() {
 	for _, db := range []string{"1", "0"} {
 		d.both(1, "SELECT", db)
 		d.both(1, "KEYS", "*")
-		for _, key := range slices.Concat(keys, typedKeys) {
+		for _, key := range slices.Concat(keys, typedKeys, vsetKeys) {
 			d.compareKey(key)
 			if d.events[0] == nil {
 				d.exchange(key)
@@ -409,6 +410,8 @@ func (d *duel) compareKey(key string) {
 	case "stream":
 		d.both(1, "XINFO", "STREAM", key, "FULL", "COUNT", "0")
 		d.both(1, "XINFO", "STREAM", key)
+	case "vectorset":
+		d.compareVSet(key)
 	default:
 		d.both(1, "GET", key)
 	}

@@ -88,7 +88,7 @@ func (s *Server) mayTakeTime(c *command.Ctx, spec *command.Spec) bool {
 	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&command.Write != 0 && s.log != nil && s.log.Full() {
 		return true
 	}
-	return spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
+	return spec.Flags&command.OwnLock != 0 || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
 }
 
 // check finds the row of a command and says whether it may run now.
@@ -110,7 +110,7 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 		spec = sub
 	}
 	if !spec.ArityOK(len(argv)) {
-		return spec, resp.WrongArgs(spec.FullName())
+		return spec, resp.WrongArgs(spec.Title())
 	}
 	if !c.S.Authed.Load() && spec.Flags&command.NoAuth == 0 && s.env.Server.NeedsAuth() {
 		return spec, resp.ErrNoAuth
@@ -129,7 +129,7 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 		}
 	}
 	if c.S.InPubSub() && c.S.Proto.Load() == 2 && !allowedInPubSub(spec) {
-		return spec, resp.InSubscribeMode(spec.FullName())
+		return spec, resp.InSubscribeMode(spec.Title())
 	}
 	return spec, nil
 }

@@ -33,7 +33,8 @@ type Object interface {
 	Encoding() string
 	// Size is the memory it holds in bytes, itself included. It costs O(1).
 	Size() int
-	// Clone is a deep copy, for COPY. It shares no memory with the original.
+	// Clone is a deep copy, for COPY. It shares no memory with the original. nil: the
+	// type has none.
 	Clone() Object
 	// Rebuild emits commands that build the object under key in an empty
 	// keyspace; emit copies its arguments. It is how a value is rewritten to the log.

@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
@@ -21,4 +22,5 @@ var All = []*object.Type{
 	zset.Type,
 	stream.Type,
 	json.Type,
+	vset.Type,
 }
