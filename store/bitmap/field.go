@@ -72,13 +72,14 @@ func (f Field) wrap(n uint64) int64 {
 }
 
 // Fit makes a value one that the field can hold, or reports that it is refused.
-// To an unsigned field a negative value is one that is far too large.
+// To an unsigned field a negative value is one that is far too large; and so it is,
+// as in Redis, to a signed one if the way up from it to the largest passes 64 bits.
 func (f Field) Fit(n int64, o Overflow) (int64, bool) {
 	lo, hi := f.limits()
 	if lo <= n && n <= hi {
 		return n, true
 	}
-	return f.overflow(uint64(n), n > hi || !f.Signed, o)
+	return f.overflow(uint64(n), !f.Signed || hi-n < 0, o)
 }
 
 // Add is the sum of what the field holds and n, made to fit.
