@@ -48,7 +48,8 @@
 // and 80 | 698.
 //
 // avx2 stands for AVX2 and FMA, with F16C for half floats; avx512 for F, BW,
-// VL and DQ, with VNNI, VPOPCNTDQ and BITALG for bytes and bits. Each file of
+// VL and DQ, with VNNI, VPOPCNTDQ and BITALG for bytes and bits. With
+// GODEBUG=cpu.avx512f=off the process does as if it had no AVX-512. Each file of
 // assembly holds the steps of its types; batch_*.h, what surrounds a step.
 //
 // Single vectors ([Normalize32], [Decode32]) are handled with viterin/vek.
