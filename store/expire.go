@@ -1,9 +1,21 @@
 package store
 
 import (
+	"sync/atomic"
+
 	"github.com/nearcache/nearcache/store/object"
 	"github.com/nearcache/nearcache/store/slab"
 )
+
+// expired counts what is gone: keys, and parts of values; active are those that
+// ExpireDue has found.
+type expired struct{ keys, keysActive, parts, partsActive atomic.Uint64 }
+
+func (x *expired) reset() {
+	for _, n := range []*atomic.Uint64{&x.keys, &x.keysActive, &x.parts, &x.partsActive} {
+		n.Store(0)
+	}
+}
 
 // publishNextExpiry tells those who do not hold the shard when to look again.
 func (sh *shard) publishNextExpiry() {
@@ -90,12 +102,15 @@ func (tx *Tx) comeUp(s *space, ref slab.Ref) (n int) {
 	r := s.record(ref)
 	if at := r.expireAt(); at != 0 && at <= s.wheel.Now() {
 		tx.expire(tx.entryOf(s, ref))
+		tx.ks.expired.keysActive.Add(1)
 		return 1
 	}
 	at := s.deadline(ref)
 	if at != 0 && at <= s.wheel.Now() {
 		e := tx.entryOf(s, ref)
-		return tx.expireParts(e, e.Value().(object.Expiring))
+		n = tx.expireParts(e, e.Value().(object.Expiring))
+		tx.ks.expired.partsActive.Add(uint64(n))
+		return n
 	}
 	if at != 0 {
 		s.wheel.Add(ref, at, s.wheel.Now())
@@ -131,6 +146,7 @@ func (tx *Tx) expireParts(e *Entry, x object.Expiring) (n int) {
 		effect = append(effect, append([]byte(nil), part...))
 		n++
 	})
+	tx.ks.expired.parts.Add(uint64(n))
 	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: e.s.db, Args: effect})
 	tx.Changed(e, ClassHash, "hexpired")
 	tx.Fields(effect[2:], 1)

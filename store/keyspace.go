@@ -41,7 +41,7 @@ type Keyspace struct {
 	maxMemory atomic.Int64
 	eviction  eviction
 	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
-	expired   atomic.Uint64
+	expired   expired
 	evicted   atomic.Uint64
 	upkeep    upkeep
 	text      compression
@@ -112,14 +112,23 @@ func (ks *Keyspace) Seq() uint64 { return ks.seq.Load() }
 func (ks *Keyspace) SetSeq(n uint64) { ks.seq.Store(max(n, ks.seq.Load())) }
 
 // Expired and Evicted count keys since the start.
-func (ks *Keyspace) Expired() uint64 { return ks.expired.Load() }
+func (ks *Keyspace) Expired() uint64 { return ks.expired.keys.Load() }
+
+// ExpiredActive is how many of them nobody had to look at for that.
+func (ks *Keyspace) ExpiredActive() uint64 { return ks.expired.keysActive.Load() }
+
+// ExpiredParts is how many parts of values have expired, and how many of them
+// without a look at them.
+func (ks *Keyspace) ExpiredParts() (all, active uint64) {
+	return ks.expired.parts.Load(), ks.expired.partsActive.Load()
+}
 
 // Evicted counts the keys that maxmemory has pushed out since the start.
 func (ks *Keyspace) Evicted() uint64 { return ks.evicted.Load() }
 
 // ResetStats sets the counters of expired and evicted keys to zero.
 func (ks *Keyspace) ResetStats() {
-	ks.expired.Store(0)
+	ks.expired.reset()
 	ks.evicted.Store(0)
 }
 

@@ -451,7 +451,7 @@ func (tx *Tx) event(sh *shard, ev Event) {
 
 // expire removes an entry that is past its time.
 func (tx *Tx) expire(e *Entry) {
-	tx.ks.expired.Add(1)
+	tx.ks.expired.keys.Add(1)
 	tx.drop(e, ClassExpired, "expired")
 }
 

@@ -27,6 +27,7 @@ type Table struct {
 	gone  atomic.Int64
 	slots [slots]slot
 	n     atomic.Int64
+	timed atomic.Int64 // of them with a timeout
 	mu    struct {
 		sync.Mutex
 		spots     map[Key]*spot
@@ -79,6 +80,9 @@ func New(late func([]Key)) *Table {
 
 // Len is the number of clients that wait.
 func (t *Table) Len() int64 { return t.n.Load() }
+
+// Timed is how many of them will not wait for ever.
+func (t *Table) Timed() int64 { return t.timed.Load() }
 
 // Keys is the number of keys waited for, and of those of which the deletion is.
 func (t *Table) Keys() (all, gone int64) { return t.keys.Load(), t.gone.Load() }
@@ -134,6 +138,9 @@ func (t *Table) link(w *Waiter) {
 	}
 	t.mu.bySession[w.Session] = w
 	t.n.Add(1)
+	if w.Timeout > 0 {
+		t.timed.Add(1)
+	}
 }
 
 func (t *Table) unlink(w *Waiter) {
@@ -166,6 +173,9 @@ func (t *Table) unlink(w *Waiter) {
 	}
 	delete(t.mu.bySession, w.Session)
 	t.n.Add(-1)
+	if w.Timeout > 0 {
+		t.timed.Add(-1)
+	}
 }
 
 // requeue puts w behind all others that wait for its keys.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nearcache/nearcache/resp"
@@ -17,6 +18,37 @@ import (
 type clientMemory struct {
 	bytes   atomic.Int64
 	evicted atomic.Int64 // clients closed over maxmemory-clients
+	peaks   peaks
+}
+
+// peaks are the largest buffers of a client in each of the last seconds.
+type peaks struct {
+	mu struct {
+		sync.Mutex
+		slots [8]struct{ second, in, out int64 }
+	}
+}
+
+func (p *peaks) saw(ms, in, out int64) {
+	second := ms / 1000
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := &p.mu.slots[uint64(second)%uint64(len(p.mu.slots))]
+	if x.second != second {
+		x.second, x.in, x.out = second, 0, 0
+	}
+	x.in, x.out = max(x.in, in), max(x.out, out)
+}
+
+func (p *peaks) recent(ms int64) (in, out int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range &p.mu.slots {
+		if x.second > ms/1000-int64(len(p.mu.slots)) {
+			in, out = max(in, x.in), max(out, x.out)
+		}
+	}
+	return in, out
 }
 
 // minClientLimit is the least that maxmemory-clients may be, so that one can still
@@ -31,11 +63,12 @@ func (s *Server) measureClients() {
 		s     *session.Session
 		bytes int64
 	}
-	var sum, bounded int64
+	var sum, bounded, in, out int64
 	var l []client
 	s.env.Clients.Each(func(c *session.Session) {
 		n := c.Memory()
 		sum += n
+		in, out = max(in, int64(c.Queried.Load())), max(out, int64(c.PendingLen()+c.UnsentLen()))
 		if limit > 0 && !c.NoEvict.Load() && !c.Killed() {
 			bounded += n
 			l = append(l, client{c, n})
@@ -55,6 +88,7 @@ func (s *Server) measureClients() {
 		}
 	}
 	s.clients.bytes.Store(sum)
+	s.clients.peaks.saw(s.ks.Now(), in, out)
 }
 
 // clientLimit is maxmemory-clients in bytes, 0 for none.

@@ -35,6 +35,7 @@ type Stats struct {
 	Strangers   atomic.Int64 // wrong passwords
 	Slow        atomic.Int64 // clients closed over client-output-buffer-limit
 	LongQueries atomic.Int64 // clients closed over client-query-buffer-limit
+	ExpireTime  atomic.Int64 // ns that expiry in the background has taken
 
 	peak     atomic.Int64                // most memory seen
 	peakTime atomic.Int64                // when
@@ -57,7 +58,7 @@ type rateSample struct{ commands, in, out float64 }
 // reset zeroes the counters.
 func (s *Stats) reset() {
 	for _, n := range []*atomic.Int64{
-		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Strangers, &s.Slow, &s.LongQueries, &s.peak,
+		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Strangers, &s.Slow, &s.LongQueries, &s.ExpireTime, &s.peak,
 	} {
 		n.Store(0)
 	}
@@ -327,7 +328,7 @@ func (s *Server) infoNearcache(t *infoText) {
 
 func (s *Server) infoClients(t *infoText) {
 	clients := s.env.Clients.All()
-	var pubsubClients, watching, watched, pending, active int64
+	var pubsubClients, watching, watched, active int64
 	now := s.ks.Now()
 	for _, c := range clients {
 		if c.InPubSub() {
@@ -337,7 +338,6 @@ func (s *Server) infoClients(t *infoText) {
 			watching++
 			watched += int64(n)
 		}
-		pending = max(pending, int64(c.PendingLen()))
 		if now-c.LastUse.Load() < 60_000 {
 			active++
 		}
@@ -345,11 +345,14 @@ func (s *Server) infoClients(t *infoText) {
 	t.field("connected_clients", len(clients))
 	t.field("cluster_connections", 0)
 	t.field("maxclients", s.cfg.MaxClients())
-	t.field("client_recent_max_output_buffer", pending)
+	in, out := s.clients.peaks.recent(s.ks.Now())
+	t.field("client_recent_max_input_buffer", in)
+	t.field("client_recent_max_output_buffer", out)
 	t.field("blocked_clients", s.env.Blocking.Len())
 	t.field("tracking_clients", s.env.Tracking.Stats().Clients)
 	t.field("pubsub_clients", pubsubClients)
 	t.field("watching_clients", watching)
+	t.field("clients_in_timeout_table", s.env.Blocking.Timed())
 	t.field("active_clients", active)
 	t.field("total_watched_keys", watched)
 	keys, gone := s.env.Blocking.Keys()
@@ -401,7 +404,12 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("instantaneous_input_kbps", fmt.Sprintf("%.2f", r.in/1024))
 	t.field("instantaneous_output_kbps", fmt.Sprintf("%.2f", r.out/1024))
 	t.field("rejected_connections", st.Rejected.Load())
+	parts, active := s.ks.ExpiredParts()
+	t.field("expired_subkeys", parts)
+	t.field("expired_subkeys_active", active)
 	t.field("expired_keys", s.ks.Expired())
+	t.field("expired_keys_active", s.ks.ExpiredActive())
+	t.field("expire_cycle_cpu_milliseconds", time.Duration(st.ExpireTime.Load()).Milliseconds())
 	t.field("evicted_keys", s.ks.Evicted())
 	t.field("evicted_clients", s.clients.evicted.Load())
 	total, current := s.ks.EvictionExceeded()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,4 +94,77 @@ func TestConfigSetOverTheWire(t *testing.T) {
 			t.Errorf("notified of %q, want %q", got, want)
 		}
 	}
+}
+
+// TestInfoCountsWhatExpires tells what somebody has looked at from what went by
+// itself.
+func TestInfoCountsWhatExpires(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--enable-debug-command", "yes")
+	c := dial(t, s, client.Options{Timeout: time.Minute})
+	counts := func(keys, keysActive, parts, partsActive int) func() bool {
+		return func() bool {
+			info := do(t, c, "INFO", "stats").Str
+			return strings.Contains(info, fmt.Sprintf("expired_subkeys:%d\r\nexpired_subkeys_active:%d\r\nexpired_keys:%d\r\nexpired_keys_active:%d\r\n",
+				parts, partsActive, keys, keysActive))
+		}
+	}
+	do(t, c, "DEBUG", "SET-ACTIVE-EXPIRE", 0)
+	do(t, c, "HSET", "h", "f", "v", "g", "v")
+	do(t, c, "HPEXPIRE", "h", 1, "FIELDS", 1, "f")
+	do(t, c, "SET", "a", "v", "PX", 1)
+	eventually(t, "they do not expire", func() bool {
+		return do(t, c, "EXISTS", "a").Int == 0 && do(t, c, "HEXISTS", "h", "f").Int == 0
+	})
+	eventually(t, "what was looked at is not counted", counts(1, 0, 1, 0))
+	do(t, c, "DEBUG", "SET-ACTIVE-EXPIRE", 1)
+	do(t, c, "HPEXPIRE", "h", 1, "FIELDS", 1, "g")
+	do(t, c, "SET", "b", "v", "PX", 1)
+	eventually(t, "what went by itself is not counted", counts(2, 1, 2, 1))
+	do(t, c, "CONFIG", "RESETSTAT")
+	eventually(t, "they are not reset", counts(0, 0, 0, 0))
+}
+
+func TestInfoOfClients(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{Timeout: time.Minute})
+	says := func(line string) {
+		t.Helper()
+		eventually(t, "INFO does not say "+line, func() bool { return strings.Contains(do(t, c, "INFO", "clients").Str, line+"\r\n") })
+	}
+	w, forEver := dialWire(t, s), dialWire(t, s)
+	forEver.send("BLPOP k 0")
+	says("blocked_clients:1")
+	says("clients_in_timeout_table:0")
+	w.send("BLPOP k 1000")
+	says("blocked_clients:2")
+	says("clients_in_timeout_table:1")
+	do(t, c, "RPUSH", "k", "a", "b")
+	says("clients_in_timeout_table:0")
+	says("blocked_clients:0")
+	sendPart(t, dialWire(t, s), 20_000)
+	eventually(t, "the input buffer is not seen", func() bool {
+		_, after, _ := strings.Cut(do(t, c, "INFO", "clients").Str, "client_recent_max_input_buffer:")
+		n, _ := strconv.Atoi(strings.Split(after, "\r\n")[0])
+		return n >= 20_000 && n < 30_000
+	})
+}
+
+func TestPeaksAreForgotten(t *testing.T) {
+	t.Parallel()
+	var p peaks
+	f := func(ms, wantIn, wantOut int64) {
+		t.Helper()
+		if in, out := p.recent(ms); in != wantIn || out != wantOut {
+			t.Errorf("at %d: %d and %d, want %d and %d", ms, in, out, wantIn, wantOut)
+		}
+	}
+	p.saw(1_000_000, 5, 1)
+	p.saw(1_000_100, 3, 2)
+	p.saw(1_003_000, 4, 0)
+	f(1_003_500, 5, 2)
+	f(1_007_999, 5, 2)
+	f(1_008_000, 4, 0)
+	f(1_011_000, 0, 0)
+	p.saw(1_008_000, 1, 1)
+	f(1_008_000, 4, 1)
 }

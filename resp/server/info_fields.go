@@ -6,9 +6,6 @@ package server
 // Monitoring reads them all the same.
 var absent = map[string][]string{
 	"server": {"redis_build_id:0", "process_supervised:no", "io_threads_active:0"},
-	"clients": {
-		"client_recent_max_input_buffer:0", "clients_in_timeout_table:0",
-	},
 	"memory": {
 		"used_memory_lua:0", "used_memory_vm_eval:0", "used_memory_lua_human:0B", "used_memory_scripts_eval:0",
 		"number_of_cached_scripts:0", "number_of_functions:0", "number_of_libraries:0",

@@ -36,9 +36,12 @@ func (s *Server) expireLoop(ctx context.Context) {
 func (s *Server) expireSome() time.Duration {
 	next, now := s.ks.NextDue(), s.ks.Now()
 	if next != 0 && next <= now {
+		start := time.Now()
 		late := min(now-next, expireLate)
 		limit := expireMin + int(late)*(expireMax-expireMin)/expireLate
-		if s.ks.ExpireDue(limit) >= limit {
+		n := s.ks.ExpireDue(limit)
+		s.stats.ExpireTime.Add(int64(time.Since(start)))
+		if n >= limit {
 			return expireRest
 		}
 		next = s.ks.NextDue()
