@@ -75,22 +75,22 @@ func TestNobodyBeatsTheOptimum(t *testing.T) {
 	m := maker{n: 20_000, seed: 2}
 	for _, tr := range []*Trace{m.zipf(8000, 0.9), m.scans(3000, 0.9, 2000, 1000), m.news(0.1, 1), m.loop(2000)} {
 		const capacity = 800
-		best, _ := measure(tr, newBelady(tr, capacity))
-		if limit, _ := tr.bound(capacity); best > limit+1e-9 {
+		best := measure(tr, newBelady(tr, capacity)).Hits
+		if limit := tr.bound(capacity).Hits; best > limit+1e-9 {
 			t.Errorf("Belady hits %.4f, more than the bound %.4f", best, limit)
 		}
 		for _, p := range policies {
-			if h, _ := measure(tr, p.make(tr, capacity)); h > best {
+			if h := measure(tr, p.make(tr, capacity)).Hits; h > best {
 				t.Errorf("%s hits %.4f, the optimum %.4f", p.Name, h, best)
 			}
 		}
 	}
 	files := m.files(2000, 0.8)
-	hits, costs := files.bound(files.Footprint() / 10)
+	limit := files.bound(files.Footprint() / 10)
 	for _, p := range policies {
-		h, c := measure(files, p.make(files, files.Footprint()/10))
-		if h > hits || c > costs {
-			t.Errorf("files: %s hits %.4f and saves %.4f, the bound is %.4f and %.4f", p.Name, h, c, hits, costs)
+		r := measure(files, p.make(files, files.Footprint()/10))
+		if r.Hits > limit.Hits || r.Bytes > limit.Bytes || r.Cost > limit.Cost {
+			t.Errorf("files: %s hits %.4f, the bound is %.4f", p.Name, r, limit)
 		}
 	}
 }
@@ -112,8 +112,8 @@ func TestOursIsLRUWhereRedisIs(t *testing.T) {
 	t.Parallel()
 	tr := maker{n: 60_000, seed: 3}.zipf(15_000, 0.9)
 	for lfu, name := range []string{"allkeys-lru", "allkeys-lfu"} {
-		theirs, _ := measure(tr, redisPolicy(lfu == 1)(tr, 3000))
-		ours, _ := measure(tr, ourPolicy(name, 5, false)(tr, 3000))
+		theirs := measure(tr, redisPolicy(lfu == 1)(tr, 3000)).Hits
+		ours := measure(tr, ourPolicy(name, 5, false)(tr, 3000)).Hits
 		if math.Abs(theirs-ours) > 0.015 {
 			t.Errorf("%s: ours hits %.4f, Redis %.4f", name, ours, theirs)
 		}
@@ -129,8 +129,8 @@ func TestLHDAgainstRedis(t *testing.T) {
 	}
 	f := func(tr *Trace, capacity int64, atLeast float64) {
 		t.Helper()
-		lru, _ := measure(tr, redisPolicy(false)(tr, capacity))
-		lhd, _ := measure(tr, ourPolicy("allkeys-lhd", 5, true)(tr, capacity))
+		lru := measure(tr, redisPolicy(false)(tr, capacity)).Hits
+		lhd := measure(tr, ourPolicy("allkeys-lhd", 5, true)(tr, capacity)).Hits
 		if lhd < lru+atLeast {
 			t.Errorf("lhd hits %.4f, Redis' allkeys-lru %.4f", lhd, lru)
 		}
@@ -184,7 +184,7 @@ func TestRunWritesItsResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r result
-	if err := json.Unmarshal(b, &r); err != nil || len(r.Rows) != 2*len(shares)*(len(policies)+1) {
+	if err := json.Unmarshal(b, &r); err != nil || len(r.Rows) != 2*len(shares)*(len(policies)+1) || r.Rows[0].Hits != r.Rows[0].Bytes {
 		t.Errorf("%v, %d rows", err, len(r.Rows))
 	}
 	if svg, err := os.ReadFile(filepath.Join(dir, "evict.svg")); err != nil || !bytes.HasSuffix(svg, []byte("</svg>\n")) {

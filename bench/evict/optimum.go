@@ -1,6 +1,7 @@
 package evict
 
 import (
+	"cmp"
 	"container/heap"
 	"math"
 	"slices"
@@ -81,41 +82,39 @@ func (b *belady) ask(id uint32) bool {
 // size times the requests between. No more of that can be had than the capacity
 // times the length of the trace; so the intervals are chosen that give most for
 // what they take (the relaxation of Berger, Beckmann and Harchol-Balter,
-// "Practical Bounds on Optimal Caching with Variable Object Sizes", 2018). It
-// returns the hit ratio and, chosen for that, the cost-weighted one.
-func (t *Trace) bound(capacity int64) (hits, costs float64) {
-	type interval struct{ take, cost float64 }
+// "Practical Bounds on Optimal Caching with Variable Object Sizes", 2018), anew for
+// each of the ratios.
+func (t *Trace) bound(capacity int64) ratios {
+	type interval struct {
+		take float64
+		id   uint32
+	}
 	var l []interval
-	all, total := 0, 0.0
+	var all ratios
 	next := t.nextUses()
 	for i, id := range t.IDs {
 		if i >= t.warm() {
-			all++
-			total += float64(t.Cost[id])
+			all.add(t, id)
 		}
 		if n := int(next[i]); n != never && n >= t.warm() {
-			l = append(l, interval{float64(n-i) * float64(t.Size[id]), float64(t.Cost[id])})
+			l = append(l, interval{float64(n-i) * float64(t.Size[id]), id})
 		}
 	}
-	best := func(value func(interval) float64) float64 {
-		slices.SortFunc(l, func(a, b interval) int {
-			switch x, y := a.take*value(b), b.take*value(a); {
-			case x < y:
-				return -1
-			case x > y:
-				return 1
-			}
-			return 0
-		})
+	best := func(value func(id uint32) float64) float64 {
+		slices.SortFunc(l, func(a, b interval) int { return cmp.Compare(a.take*value(b.id), b.take*value(a.id)) })
 		left, sum := float64(capacity)*float64(len(t.IDs)), 0.0
 		for _, x := range l {
 			if x.take > left {
-				return sum + value(x)*left/x.take
+				return sum + value(x.id)*left/x.take
 			}
 			left -= x.take
-			sum += value(x)
+			sum += value(x.id)
 		}
 		return sum
 	}
-	return best(func(interval) float64 { return 1 }) / float64(all), best(func(x interval) float64 { return x.cost }) / total
+	return ratios{
+		best(func(uint32) float64 { return 1 }),
+		best(func(id uint32) float64 { return float64(t.Size[id]) }),
+		best(func(id uint32) float64 { return float64(t.Cost[id]) }),
+	}.of(all)
 }

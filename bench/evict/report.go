@@ -71,10 +71,10 @@ func (r *result) markdown() string {
 	return b.String()
 }
 
-// hitTable has a line for each trace and capacity. Where objects differ in cost
-// the share of the cost follows the share of the requests.
+// hitTable has a line for each trace and capacity. Where objects differ, the
+// shares of the bytes and of the cost follow that of the requests.
 func (r *result) hitTable(b *strings.Builder) {
-	fmt.Fprintf(b, "Requests that find their key, in %%; where costs differ, behind the stroke the part of the cost that is saved. %d requests of each trace.\n\n", r.Requests)
+	fmt.Fprintf(b, "Requests that find their key, in %%; where objects differ, behind the strokes the part of the bytes, and of the cost of making them, that is saved. %d requests of each trace.\n\n", r.Requests)
 	b.WriteString("| trace | cache |")
 	for _, p := range policies {
 		b.WriteString(" " + p.Name + " |")
@@ -93,7 +93,7 @@ func (r *result) hitTable(b *strings.Builder) {
 				if ok {
 					return fmt.Sprintf("%.1f", 100*x.Hits)
 				}
-				return fmt.Sprintf("%.1f / %.1f", 100*x.Hits, 100*x.CostHits)
+				return fmt.Sprintf("%.1f / %.1f / %.1f", 100*x.Hits, 100*x.Bytes, 100*x.Cost)
 			}
 			for _, p := range policies {
 				x, _ := r.find(name, share, p.Name)
@@ -101,10 +101,9 @@ func (r *result) hitTable(b *strings.Builder) {
 			}
 			lru, _ := r.find(name, share, "redis lru")
 			lhd, _ := r.find(name, share, "allkeys-lhd")
-			d := row{Hits: lhd.Hits - lru.Hits, CostHits: lhd.CostHits - lru.CostHits}
-			gain := fmt.Sprintf("%+.1f", 100*d.Hits)
+			gain := fmt.Sprintf("%+.1f", 100*(lhd.Hits-lru.Hits))
 			if !ok {
-				gain += fmt.Sprintf(" / %+.1f", 100*d.CostHits)
+				gain += fmt.Sprintf(" / %+.1f / %+.1f", 100*(lhd.Bytes-lru.Bytes), 100*(lhd.Cost-lru.Cost))
 			}
 			fmt.Fprintf(b, " %s%s | %s |\n", note, cell(best), gain)
 		}

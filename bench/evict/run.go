@@ -74,28 +74,43 @@ var shares = []float64{0.01, 0.05, 0.2}
 
 // row is a figure of the simulation.
 type row struct {
-	Trace    string  `json:"trace"`
-	Share    float64 `json:"share"`
-	Policy   string  `json:"policy"`
-	Hits     float64 `json:"hits"`      // of all requests
-	CostHits float64 `json:"cost_hits"` // weighted with what an object costs
+	Trace  string  `json:"trace"`
+	Share  float64 `json:"share"`
+	Policy string  `json:"policy"`
+	ratios
+}
+
+// ratios are the part of the requests that were hits, and of what they asked for.
+type ratios struct {
+	Hits  float64 `json:"hits"`  // requests
+	Bytes float64 `json:"bytes"` // weighted with the sizes of objects
+	Cost  float64 `json:"cost"`  // weighted with what objects cost
 }
 
 // measure runs a policy over a trace.
-func measure(t *Trace, c cache) (hits, costs float64) {
-	n, found, all := 0, 0.0, 0.0
+func measure(t *Trace, c cache) ratios {
+	var found, all ratios
 	for i, id := range t.IDs {
 		hit := c.ask(id)
 		if i < t.warm() {
 			continue
 		}
-		all += float64(t.Cost[id])
+		all.add(t, id)
 		if hit {
-			n++
-			found += float64(t.Cost[id])
+			found.add(t, id)
 		}
 	}
-	return float64(n) / float64(len(t.IDs)-t.warm()), found / all
+	return found.of(all)
+}
+
+func (r *ratios) add(t *Trace, id uint32) {
+	r.Hits++
+	r.Bytes += float64(t.Size[id])
+	r.Cost += float64(t.Cost[id])
+}
+
+func (r ratios) of(all ratios) ratios {
+	return ratios{r.Hits / all.Hits, r.Bytes / all.Bytes, r.Cost / all.Cost}
 }
 
 // simulate measures all policies over a trace at all capacities.
@@ -106,17 +121,14 @@ func simulate(ctx context.Context, t *Trace) []row {
 		capacity := max(1, int64(share*float64(footprint)))
 		for _, p := range policies {
 			jobs = append(jobs, func() row {
-				h, c := measure(t, p.make(t, capacity))
-				return row{t.Name, share, p.Name, h, c}
+				return row{t.Name, share, p.Name, measure(t, p.make(t, capacity))}
 			})
 		}
 		jobs = append(jobs, func() row {
 			if t.Equal {
-				h, c := measure(t, newBelady(t, capacity))
-				return row{t.Name, share, optimum, h, c}
+				return row{t.Name, share, optimum, measure(t, newBelady(t, capacity))}
 			}
-			h, c := t.bound(capacity)
-			return row{t.Name, share, bound, h, c}
+			return row{t.Name, share, bound, t.bound(capacity)}
 		})
 	}
 	rows := make([]row, len(jobs))

@@ -109,8 +109,7 @@ func (r *result) simulated(t *Trace, own bool, policy string, keys int64) float6
 	if own {
 		mk = ourPolicy(policy, 5, false)
 	}
-	h, _ := measure(t, mk(t, keys))
-	return h
+	return measure(t, mk(t, keys)).Hits
 }
 
 // replay sends a trace: GET, and SET where the key is not there.
