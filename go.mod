@@ -24,4 +24,5 @@ require (
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/viterin/partial v1.1.0 // indirect
 	golang.org/x/exp v0.0.0-20240506185415-9bf2ced13842 // indirect
+	golang.org/x/text v0.44.0 // indirect
 )

@@ -1,0 +1,100 @@
+package judge
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"sync"
+)
+
+// Model is a sum of decision trees over evidence, as in Friedman, "Greedy
+// Function Approximation: A Gradient Boosting Machine" (2001).
+type Model struct {
+	// Signals names what each element of evidence is; it has to be that of this package.
+	Signals []string `json:"signals"`
+	// Bias is the log odds before any tree has spoken, Prior what a unit of
+	// cosine adds to them, at a cosine of Middle nothing.
+	Bias   float64 `json:"bias"`
+	Prior  float64 `json:"prior"`
+	Middle float64 `json:"middle"`
+	Trees  []Tree  `json:"trees"`
+	// About says how the weights were made.
+	About string `json:"about"`
+}
+
+// Tree is a list of nodes, the root first.
+type Tree []Node
+
+// Node is a question, or a leaf when Left is 0.
+type Node struct {
+	Signal int     `json:"s,omitempty"`
+	At     float64 `json:"t,omitempty"` // not above it goes left
+	Left   int     `json:"l,omitempty"`
+	Right  int     `json:"r,omitempty"`
+	Value  float64 `json:"v,omitempty"` // of a leaf: what it adds to the log odds
+}
+
+// Score is the log odds that the two prompts have the same answer, were one pair in two so.
+func (m *Model) Score(e Evidence) float64 {
+	s := m.Bias + m.Prior*(e[0]-m.Middle)
+	for _, t := range m.Trees {
+		i := 0
+		for t[i].Left != 0 {
+			if e[t[i].Signal] <= t[i].At {
+				i = t[i].Left
+			} else {
+				i = t[i].Right
+			}
+		}
+		s += t[i].Value
+	}
+	return s
+}
+
+// Confidence is Score as a probability.
+func (m *Model) Confidence(e Evidence) float64 { return 1 / (1 + math.Exp(-m.Score(e))) }
+
+// parseModel reads a model, and refuses one that is not for these signals or whose trees are none.
+func parseModel(b []byte) (*Model, error) {
+	m := &Model{}
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, err
+	}
+	return m, m.check()
+}
+
+func (m *Model) check() error {
+	if len(m.Signals) != len(Signals) {
+		return fmt.Errorf("judge: a model for %d signals, there are %d", len(m.Signals), len(Signals))
+	}
+	for i, s := range m.Signals {
+		if s != Signals[i].Name {
+			return fmt.Errorf("judge: signal %d is %q, the model wants %q", i, Signals[i].Name, s)
+		}
+	}
+	for i, t := range m.Trees {
+		if len(t) == 0 {
+			return fmt.Errorf("judge: tree %d is empty", i)
+		}
+		for j, n := range t {
+			// Children stand behind their parent, so that every walk ends.
+			if n.Left != 0 && (n.Left <= j || n.Left >= len(t) || n.Right <= j || n.Right >= len(t) || n.Signal < 0 || n.Signal >= len(Signals)) {
+				return fmt.Errorf("judge: tree %d, node %d: out of bounds", i, j)
+			}
+		}
+	}
+	return nil
+}
+
+//go:embed model.json
+var modelFile []byte
+
+// Default is the model that comes with the package.
+var Default = sync.OnceValue(func() *Model {
+	m, err := parseModel(modelFile)
+	if err != nil {
+		panic(err) // a test parses it
+	}
+	return m
+})
