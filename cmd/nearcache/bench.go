@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/bench/evict"
 	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
+	"github.com/nearcache/nearcache/bench/semcache"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
 	"github.com/nearcache/nearcache/bench/types"
@@ -24,6 +25,7 @@ var benches = []struct {
 	{"load", "measures servers under load, beside Redis", load.Run},
 	{"memory", "bytes a key, texts, collections and churn, beside Redis", keyspace.Memory},
 	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
+	{"semcache", "how often a semantic hit is right", semcache.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
 	{"tracking", "whether copies in clients stay true, and what that costs", tracking.Run},

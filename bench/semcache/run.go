@@ -1,0 +1,337 @@
+package semcache
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/bench/plot"
+	"github.com/nearcache/nearcache/datasets"
+	"github.com/nearcache/nearcache/store/semcache/judge"
+)
+
+// bounds are the shares of wrong hits at which rules are compared.
+var bounds = []float64{0.02, 0.05, 0.10, 0.20}
+
+// report is what a run found out.
+type report struct {
+	Date     string   `json:"date"`
+	CPU      string   `json:"cpu"`
+	PerPair  float64  `json:"us_per_pair"`  // parse one prompt, compare, score
+	PerMatch float64  `json:"us_per_match"` // compare and score
+	Sets     []result `json:"sets"`
+}
+
+// result is one set's.
+type result struct {
+	Name     string           `json:"name"`
+	Same     int              `json:"same"`
+	Other    int              `json:"other"`
+	Trained  []string         `json:"trained_on"` // never the set itself
+	Fixed    []fixed          `json:"fixed"`
+	Cosine   []point          `json:"-"`
+	Model    []point          `json:"-"`
+	Kinds    map[string]share `json:"kinds,omitempty"`
+	Cal      []calibration    `json:"calibration"`
+	AtCosine []point          `json:"at_cosine"` // at each of the bounds
+	AtModel  []point          `json:"at_model"`
+}
+
+// fixed is a rule of a product, or of ours, without a choice.
+type fixed struct {
+	Rule string `json:"rule"`
+	point
+}
+
+// share is how many pairs of a kind are served by each rule, at 5% wrong of the whole set.
+type share struct {
+	Pairs  int     `json:"pairs"`
+	Label  int     `json:"label"`
+	Cosine float64 `json:"cosine"`
+	Model  float64 `json:"model"`
+}
+
+// calibration is what became of the pairs whose confidence lies in one tenth,
+// with both labels weighing the same.
+type calibration struct {
+	Said  float64 `json:"said"`
+	Right float64 `json:"right"`
+	Pairs int     `json:"pairs"`
+}
+
+// Run carries out the command `nearcache bench semcache`.
+func Run(args []string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("bench semcache", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	doTrain := fs.Bool("train", false, "train on every set of datasets and write the model that nearcache comes with")
+	model := fs.String("model", "store/semcache/judge/model.json", "where -train writes")
+	extra := fs.String("pairs", "", "judge these pairs, too: a, b, label (0 or 1) and cosine of the embeddings, a JSON object a line")
+	out := fs.String("out", "", "write table, JSON and plots into this folder, too")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("bench semcache: nothing follows the flags")
+	}
+	if err := run(*doTrain, *model, *extra, *out, stdout, stderr); err != nil {
+		return fmt.Errorf("bench semcache: %w", err)
+	}
+	return nil
+}
+
+func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error {
+	fmt.Fprintln(stderr, "reading the pairs")
+	sets, err := load()
+	if err != nil {
+		return err
+	}
+	var own []judged
+	for _, s := range sets {
+		own = append(own, weigh(s))
+	}
+	progress := func(what string) func(int, float64) {
+		return func(tree int, loss float64) {
+			fmt.Fprintf(stderr, "\r%s: tree %d of %d, loss %.4f ", what, tree, trees, loss)
+			if tree == trees {
+				fmt.Fprintln(stderr)
+			}
+		}
+	}
+	if doTrain {
+		return write(model, train(own, progress("training on all sets")))
+	}
+	targets := own
+	if extra != "" {
+		x, err := external(extra)
+		if err != nil {
+			return err
+		}
+		targets = append(targets[:len(targets):len(targets)], weigh(x))
+	}
+	r := report{Date: time.Now().UTC().Format(time.DateOnly), CPU: fmt.Sprintf("%s, %d cores", runtime.GOARCH, runtime.NumCPU())}
+	r.PerPair, r.PerMatch = cost(own[0])
+	for i, target := range targets {
+		var others []judged
+		var names []string
+		for k, s := range own {
+			if k != i {
+				others = append(others, s)
+				names = append(names, s.name)
+			}
+		}
+		m := train(others, progress("judging "+target.name+" by a model of "+strings.Join(names, ", ")))
+		r.Sets = append(r.Sets, assess(target, m, names))
+	}
+	var table strings.Builder
+	r.print(&table)
+	if _, err := io.WriteString(stdout, table.String()); err != nil || out == "" {
+		return err
+	}
+	return r.write(out, table.String())
+}
+
+// external reads pairs of the user's.
+func external(path string) (set, error) {
+	p, err := datasets.LoadJSONL[pair](path, datasets.Limits{})
+	if err != nil {
+		return set{}, err
+	}
+	for i := range p {
+		if p[i].Label != 0 && p[i].Label != 1 || p[i].Cosine < -1.01 || p[i].Cosine > 1.01 {
+			return set{}, fmt.Errorf("%s: row %d: label is 0 or 1, cosine between -1 and 1", path, i+1)
+		}
+	}
+	return set{strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), p}, nil
+}
+
+// cost is the time of judging a pair in microseconds, over all pairs of a set.
+func cost(s judged) (perPair, perMatch float64) {
+	m := judge.Default()
+	var e judge.Evidence
+	parsed := make([]*judge.Prompt, len(s.pairs))
+	for i, p := range s.pairs {
+		parsed[i] = judge.Parse(p.A)
+	}
+	const rounds = 20
+	each := func(f func(i int)) float64 {
+		best := time.Duration(1 << 62)
+		for range rounds {
+			start := time.Now()
+			for i := range s.pairs {
+				f(i)
+			}
+			best = min(best, time.Since(start))
+		}
+		return float64(best.Nanoseconds()) / 1e3 / float64(len(s.pairs))
+	}
+	score := func(i int, b *judge.Prompt) {
+		e = judge.Compare(parsed[i], b, s.pairs[i].Cosine, e[:0])
+		m.Confidence(e)
+	}
+	return each(func(i int) { score(i, judge.Parse(s.pairs[i].B)) }), each(func(i int) { score(i, parsed[(i+1)%len(parsed)]) })
+}
+
+func assess(s judged, m *judge.Model, trained []string) result {
+	r := result{Name: s.name, Trained: trained, Kinds: map[string]share{}}
+	for _, p := range s.pairs {
+		if p.Label == 1 {
+			r.Same++
+		} else {
+			r.Other++
+		}
+	}
+	score := make([]float64, len(s.pairs))
+	for i := range score {
+		score[i] = m.Confidence(s.evidence[i])
+	}
+	r.Cosine = curve(s.set, func(i int) float64 { return s.pairs[i].Cosine })
+	r.Model = curve(s.set, func(i int) float64 { return score[i] })
+	for _, b := range bounds {
+		r.AtCosine, r.AtModel = append(r.AtCosine, at(r.Cosine, b)), append(r.AtModel, at(r.Model, b))
+	}
+	for _, rule := range []struct {
+		name   string
+		cosine float64
+		strict bool
+	}{{"cosine .80", .80, false}, {"cosine .90", .90, false}, {"cosine .90, STRICT", .90, true}, {"cosine .80, STRICT", .80, true}} {
+		r.Fixed = append(r.Fixed, fixed{rule.name, served(s.set, func(i int) bool {
+			return s.pairs[i].Cosine >= rule.cosine && (!rule.strict || len(judge.Fired(s.evidence[i])) == 0)
+		})})
+	}
+	cut, cutCosine := at(r.Model, .05).Threshold, at(r.Cosine, .05).Threshold
+	for i, p := range s.pairs {
+		k := r.Kinds[p.Kind]
+		k.Pairs++
+		k.Label = p.Label
+		if p.Cosine >= cutCosine {
+			k.Cosine++
+		}
+		if score[i] >= cut {
+			k.Model++
+		}
+		r.Kinds[p.Kind] = k
+	}
+	for name, k := range r.Kinds {
+		k.Cosine /= float64(k.Pairs)
+		k.Model /= float64(k.Pairs)
+		r.Kinds[name] = k
+	}
+	r.Cal = calibrate(s.set, score, r.Same, r.Other)
+	return r
+}
+
+func calibrate(s set, score []float64, same, other int) []calibration {
+	var said, right, weight [10]float64
+	var n [10]int
+	for i, p := range s.pairs {
+		b := min(int(score[i]*10), 9)
+		w := 1 / float64(max(other, 1))
+		if p.Label == 1 {
+			w = 1 / float64(max(same, 1))
+			right[b] += w
+		}
+		said[b] += w * score[i]
+		weight[b] += w
+		n[b]++
+	}
+	var out []calibration
+	for b := range n {
+		if n[b] > 0 {
+			out = append(out, calibration{said[b] / weight[b], right[b] / weight[b], n[b]})
+		}
+	}
+	return out
+}
+
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "# How often a semantic hit is right\n\n%s, %s. Judging a candidate takes %.1f us, %.1f us of it without taking its text apart.\n\n", r.Date, r.CPU, r.PerPair, r.PerMatch)
+	fmt.Fprintf(w, "Hits: share of the pairs with the same answer that are served, at 2, 5, 10 and 20%% of the other pairs served.\nThe model has never seen the set that it judges.\n\n")
+	fmt.Fprintf(w, "| pairs | rule | 2%% | 5%% | 10%% | 20%% |\n|---|---|--:|--:|--:|--:|\n")
+	for _, s := range r.Sets {
+		row := func(name, rule string, p []point) {
+			fmt.Fprintf(w, "| %s | %s |", name, rule)
+			for _, x := range p {
+				fmt.Fprintf(w, " %.3f |", x.Hits)
+			}
+			fmt.Fprintln(w)
+		}
+		row(fmt.Sprintf("%s (%d and %d)", s.Name, s.Same, s.Other), "cosine", s.AtCosine)
+		row("", "judge", s.AtModel)
+	}
+	fmt.Fprintf(w, "\nRules without a choice, hits / wrong:\n\n| pairs |")
+	for _, f := range r.Sets[0].Fixed {
+		fmt.Fprintf(w, " %s |", f.Rule)
+	}
+	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(r.Sets[0].Fixed)))
+	for _, s := range r.Sets {
+		fmt.Fprintf(w, "| %s |", s.Name)
+		for _, f := range s.Fixed {
+			fmt.Fprintf(w, " %.3f / %.3f |", f.Hits, f.Wrong)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "\nBy kind, at 5%% wrong of the set:\n\n| pairs | kind | same answer | number | cosine serves | judge serves |\n|---|---|---|--:|--:|--:|\n")
+	for _, s := range r.Sets {
+		for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
+			if k == "" {
+				continue
+			}
+			x := s.Kinds[k]
+			fmt.Fprintf(w, "| %s | %s | %s | %d | %.3f | %.3f |\n", s.Name, k, [2]string{"no", "yes"}[x.Label], x.Pairs, x.Cosine, x.Model)
+		}
+	}
+	fmt.Fprintf(w, "\nWhat the confidence is worth, were one pair in two the same (said → right):\n\n")
+	for _, s := range r.Sets {
+		fmt.Fprintf(w, "- %s:", s.Name)
+		for _, c := range s.Cal {
+			fmt.Fprintf(w, " %.2f → %.2f;", c.Said, c.Right)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func (r *report) write(dir, table string) error {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	g := plot.Graph{
+		Title: "Hits against wrong hits", Subtitle: "by threshold; the model has never seen the set it judges",
+		XLabel: "share of pairs with another answer that are served", YLabel: "share of pairs with the same answer that are served",
+	}
+	for _, s := range r.Sets {
+		g.Lines = append(g.Lines, line(s.Name+", cosine", s.Cosine), line(s.Name+", judge", s.Model))
+	}
+	for name, data := range map[string][]byte{"semcache.md": []byte(table), "semcache.json": append(b, '\n'), "semcache.svg": plot.Lines(g)} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line is a curve up to 30% wrong, at most 100 points of it.
+func line(name string, c []point) plot.Line {
+	l := plot.Line{Name: name}
+	last := -1.0
+	for _, p := range c {
+		if p.Wrong > 0.3 {
+			break
+		}
+		if p.Wrong-last >= 0.003 {
+			l.X, l.Y, last = append(l.X, p.Wrong), append(l.Y, p.Hits), p.Wrong
+		}
+	}
+	return l
+}
