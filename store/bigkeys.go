@@ -61,12 +61,15 @@ type BigKey struct {
 }
 
 // BigKeys returns the n largest keys of each type, the largest first; keys of
-// less than 4 kB are not among them. No shard may be held.
+// less than 4 kB are not among them, nor those of shards that are lent. No shard
+// may be held.
 func (ks *Keyspace) BigKeys(n int) []BigKey {
 	var found [object.IDs][]BigKey
 	for i := range ks.shards {
 		sh := &ks.shards[i]
-		sh.Lock()
+		if !sh.try() {
+			continue
+		}
 		if sh.big == nil {
 			sh.Unlock()
 			continue

@@ -32,10 +32,13 @@ func (sh *shard) publishNextExpiry() {
 }
 
 // NextDue is a time before which nothing is due, 0 where nothing has a time to live.
-func (ks *Keyspace) NextDue() int64 {
+func (ks *Keyspace) NextDue() int64 { return ks.nextDue(&LockSet{}) }
+
+// nextDue leaves out some shards.
+func (ks *Keyspace) nextDue(but *LockSet) int64 {
 	next := int64(0)
 	for i := range ks.shards {
-		if at := ks.shards[i].nextExpiry.Load(); at != 0 && (next == 0 || at < next) {
+		if at := ks.shards[i].nextExpiry.Load(); at != 0 && (next == 0 || at < next) && !but.has(i) {
 			next = at
 		}
 	}
@@ -54,9 +57,10 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 	}
 	n, now := 0, ks.clock()
 	var tx *Tx // made for the first key that is due: mostly there is none
+	var lent LockSet
 	for limit == 0 || n < limit {
 		// Each millisecond in all shards before the next one in any.
-		first := ks.NextDue()
+		first := ks.nextDue(&lent)
 		if first == 0 || first > now {
 			break
 		}
@@ -67,7 +71,10 @@ func (ks *Keyspace) ExpireDue(limit int) int {
 			sh := &ks.shards[i]
 			for at := sh.nextExpiry.Load(); at != 0 && at <= first && (limit == 0 || n < limit); at = sh.nextExpiry.Load() {
 				tx.Begin(ks, 0, 0)
-				tx.lockShard(i)
+				if !tx.tryShard(i) {
+					lent.put(i)
+					break
+				}
 				n += tx.expireDue(sh, first)
 				sh.publishNextExpiry()
 				DoAll(tx.End())

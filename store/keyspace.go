@@ -49,6 +49,7 @@ type Keyspace struct {
 	noticer   Noticer        // fixed before the first Tx
 	wanted    atomic.Uint32  // a Wanted
 	counted   []func() int64 // memory held elsewhere; fixed before the first Tx
+	leases    leases
 	shards    [Shards]shard
 }
 
@@ -60,6 +61,7 @@ type shard struct {
 	evict      evict.Shard
 	big        *bigKeys // nil without one
 	watches    map[watchKey][]*Watch
+	lent       *lease       // held by a Tx without the mutex, see lend.go
 	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
 	bytes      atomic.Int64 // that the spaces hold; read without the lock
 	heap       atomic.Int64 // of these, what lies on the Go heap

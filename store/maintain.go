@@ -67,10 +67,10 @@ func (ks *Keyspace) defragment() {
 		g := ks.upkeep.next
 		ks.upkeep.next = (g + 1) % groups
 		for i := g * groupShards; i < (g+1)*groupShards; i++ {
-			sh := &ks.shards[i]
-			sh.Lock()
-			ks.tidy(sh)
-			sh.Unlock()
+			if sh := &ks.shards[i]; sh.try() {
+				ks.tidy(sh)
+				sh.Unlock()
+			}
 		}
 		for more := true; more && budget > 0; {
 			var moved int
@@ -104,11 +104,15 @@ func (ks *Keyspace) tidy(sh *shard) {
 }
 
 // evacuate moves some records of a group of shards closer together. It returns
-// how many bytes, and whether there is more to do.
+// how many bytes, and whether there is more to do. Where one of the shards is
+// lent nothing is moved.
 func (ks *Keyspace) evacuate(g int) (moved int, more bool) {
 	shards := ks.shards[g*groupShards : (g+1)*groupShards]
 	for i := range shards {
-		shards[i].Lock()
+		if !shards[i].try() {
+			return 0, false
+		}
+		defer shards[i].Unlock()
 	}
 	c := ks.cells[g]
 	c.Lock()
@@ -119,9 +123,6 @@ func (ks *Keyspace) evacuate(g int) (moved int, more bool) {
 		})
 	}
 	c.Unlock()
-	for i := range shards {
-		shards[i].Unlock()
-	}
 	return moved, more && moved > 0
 }
 

@@ -89,11 +89,11 @@ func (ks *Keyspace) SetMaxMemory(n int64) {
 	}
 	ks.grain.Store(grain)
 	for i := range ks.shards {
-		sh := &ks.shards[i]
-		sh.Lock()
-		ks.used.Add(sh.pending)
-		sh.pending = 0
-		sh.Unlock()
+		if sh := &ks.shards[i]; sh.try() {
+			ks.used.Add(sh.pending)
+			sh.pending = 0
+			sh.Unlock()
+		}
 	}
 	ks.outside.Store(ks.external())
 	ks.press()
@@ -120,7 +120,7 @@ func (ks *Keyspace) SetEviction(f func(*evict.Setup)) {
 	now := ks.clock()
 	for i := range ks.shards {
 		sh := &ks.shards[i]
-		sh.Lock()
+		sh.wait()
 		sh.evict.Reset()
 		for _, sp := range sh.dbs {
 			if sp != nil {
@@ -157,7 +157,9 @@ func (ks *Keyspace) Learn() {
 	keys, bytes := 0, 0
 	for i := range ks.shards {
 		sh := &ks.shards[i]
-		sh.Lock()
+		if !sh.try() {
+			continue
+		}
 		keys += sh.keys
 		bytes += sh.evict.Bytes()
 		v.learn.l.Take(&sh.evict)
@@ -263,7 +265,9 @@ func (ks *Keyspace) evictOne(tx *Tx, keys *shardKeys) bool {
 		i := (start + k) % Shards
 		sh := &ks.shards[i]
 		tx.Begin(ks, 0, 0)
-		tx.lockShard(i)
+		if !tx.tryShard(i) {
+			continue
+		}
 		keys.sh = sh
 		c, ok := sh.evict.Victim(tx.setup, keys, Databases, tx.Now)
 		if ok {
@@ -362,9 +366,10 @@ func (ks *Keyspace) weighShards() *weights {
 	for i := range ks.shards {
 		sh := &ks.shards[i]
 		sum += sh.bytes.Load()
-		sh.Lock()
-		keys += sh.keys
-		sh.Unlock()
+		if sh.try() {
+			keys += sh.keys
+			sh.Unlock()
+		}
 		w.upTo[i] = sum
 	}
 	// Until a part of the keys has gone that hardly changes them, and so that

@@ -14,7 +14,7 @@ func (tx *Tx) visit(i int, f func(*shard)) {
 		f(sh)
 		return
 	}
-	sh.Lock()
+	sh.wait()
 	f(sh)
 	sh.Unlock()
 }

@@ -28,7 +28,8 @@ type Tx struct {
 	explicit bool       // …and said its own effect
 	hits     uint64
 	misses   uint64
-	inner    *Tx // of With, reused
+	inner    *Tx    // of With, reused
+	lease    *lease // the shards are held without their mutexes
 
 	entries []*Entry            // those that look-ups have returned, then some to be used again
 	open    int                 // how many of entries are in use
@@ -67,7 +68,7 @@ func (tx *Tx) Keyspace() *Keyspace { return tx.ks }
 func (tx *Tx) LockKey(key []byte) { tx.lockShard(shardOf(key)) }
 
 func (tx *Tx) lockShard(i int) {
-	tx.ks.shards[i].Lock()
+	tx.ks.shards[i].wait()
 	tx.single = i
 }
 
@@ -75,10 +76,10 @@ func (tx *Tx) lockShard(i int) {
 type LockSet [Shards / 64]uint64
 
 // Add puts the shard of key into the set.
-func (s *LockSet) Add(key []byte) {
-	i := shardOf(key)
-	s[i>>6] |= 1 << (i & 63)
-}
+func (s *LockSet) Add(key []byte) { s.put(shardOf(key)) }
+
+func (s *LockSet) put(i int)      { s[i>>6] |= 1 << (i & 63) }
+func (s *LockSet) has(i int) bool { return s[i>>6]&(1<<(i&63)) != 0 }
 
 // AddAll puts every shard into the set.
 func (s *LockSet) AddAll() {
@@ -88,13 +89,11 @@ func (s *LockSet) AddAll() {
 }
 
 // Lock locks a set of shards in ascending order. The Tx must hold nothing.
+// Where a shard is lent it waits, and holds nothing meanwhile.
 func (tx *Tx) Lock(s *LockSet) {
-	for w, m := range s {
-		for ; m != 0; m &= m - 1 {
-			tx.ks.shards[w<<6+bits.TrailingZeros64(m)].Lock()
-		}
+	for l := tx.lock(s); l != nil; l = tx.lock(s) {
+		<-l.done
 	}
-	tx.held = *s
 }
 
 func (tx *Tx) holds(i int) bool { return tx.single == i || tx.held[i>>6]&(1<<(i&63)) != 0 }
@@ -172,6 +171,9 @@ func (tx *Tx) Preview(o Observer) {
 }
 
 func (tx *Tx) unlock() {
+	if tx.lease != nil {
+		tx.reclaim()
+	}
 	if tx.single >= 0 {
 		tx.ks.shards[tx.single].Unlock()
 		tx.single = -1
@@ -246,6 +248,15 @@ func (tx *Tx) Effect(args ...[]byte) {
 // NoEffect says that the change needs no entry in the log (it is an effect of
 // a command that was named already).
 func (tx *Tx) NoEffect() { tx.explicit = true }
+
+// Forget drops the effects of the Tx so far: the log is not to have them.
+func (tx *Tx) Forget() {
+	tx.commit.Effects = emptied(tx.commit.Effects)
+	tx.explicit = true
+}
+
+// Holds reports whether the key's shard is held.
+func (tx *Tx) Holds(key []byte) bool { return tx.holds(shardOf(key)) }
 
 // Dirty reports whether the current command has changed anything yet.
 func (tx *Tx) Dirty() bool { return tx.dirty }

@@ -13,7 +13,7 @@ import (
 func (ks *Keyspace) Validate() error {
 	for i := range ks.shards {
 		sh := &ks.shards[i]
-		sh.Lock()
+		sh.wait()
 		err := ks.validate(i, sh)
 		sh.Unlock()
 		if err != nil {
