@@ -2,7 +2,6 @@ package lua
 
 import (
 	"math"
-	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -225,23 +224,6 @@ func asString(v Value) (string, bool) {
 
 // Text is the text of a string or a number.
 func (v Value) Text() (string, bool) { return asString(v) }
-
-// AppendArg appends the text of a value as an argument of a command: strings as
-// they are, numbers without the loss that tostring has. It returns false for
-// other types.
-func AppendArg(b []byte, v Value) ([]byte, bool) {
-	switch {
-	case v.isString():
-		return append(b, v.str().s...), true
-	case v.isNumber():
-		f := v.float()
-		if i := int64(f); f > -(1<<63) && f < 1<<63 && float64(i) == f && (i != 0 || !math.Signbit(f)) {
-			return strconv.AppendInt(b, i, 10), true
-		}
-		return strconv.AppendFloat(b, f, 'g', -1, 64), true
-	}
-	return b, false
-}
 
 // Index is t[key], metamethods included; ok is false where that has failed.
 func (l *Thread) Index(t, key Value) (v Value, ok bool) { return l.index(t, key, -1) }

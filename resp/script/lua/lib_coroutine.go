@@ -51,6 +51,7 @@ func coRunning(l *Thread) {
 // failed: msg then tells why.
 func (l *Thread) resume(co *Thread, args []Value) (vals []Value, msg Value, ok bool) {
 	s := l.s
+	co.s = s // a function may have kept it since another machine ran
 	if co.status != stFresh && co.status != stYielded {
 		return nil, l.String("cannot resume " + statusNames[co.status] + " coroutine"), false
 	}

@@ -39,8 +39,11 @@ type memory struct {
 	used    int // since the last measure, what was held then included
 	quota   int // taken from the budget
 	measure int // used at which it measures again
-	epoch   uint32
 }
+
+// epochs numbers the walks of all machines: an object may be seen by one after
+// the other.
+var epochs atomic.Uint32
 
 const (
 	quotaStep    = 1 << 20  // what is taken from the budget at least
@@ -114,10 +117,10 @@ func (s *State) extend(n int) bool {
 // measure finds out what is held, and gives back what is not.
 func (s *State) measure() {
 	m := &s.mem
-	if m.epoch++; m.epoch == everMarked {
-		m.epoch = 1
+	w := walker{epoch: epochs.Add(1)}
+	if w.epoch == everMarked {
+		w.epoch = epochs.Add(2)
 	}
-	w := walker{epoch: m.epoch}
 	w.table(s.Globals)
 	w.thread(s.main)
 	w.thread(s.running)

@@ -25,9 +25,6 @@ func NewGlobals(libs map[string]*Table) *Table {
 	return g
 }
 
-// SetGlobal sets a global variable, which scripts cannot.
-func (s *State) SetGlobal(name, v Value) { s.Globals.set(s, name, v) }
-
 // NoGlobal is the metatable of tables in which what does not exist is an error.
 var NoGlobal = Library(map[string]*Function{"__index": GoFunction(func(l *Thread) {
 	if l.NArg() != 2 {
