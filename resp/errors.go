@@ -173,6 +173,11 @@ func InSubscribeMode(name string) Error {
 // errorCut is how many bytes of what a client sent Redis repeats in an error.
 const errorCut = 128
 
+// ExecAbort is the error of an EXEC that is refused as a whole because of err.
+func ExecAbort(err error) Error {
+	return Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(ErrorText(err), "ERR "))
+}
+
 // UnknownCommand is the error for a command that does not exist. It repeats the
 // beginning of argv: 128 bytes of the name, and about as many of the arguments.
 func UnknownCommand(argv [][]byte) Error {

@@ -34,6 +34,14 @@ func (p *Parser) Len() int {
 	return len(p.argv) - p.pos
 }
 
+// Name is the command's name, or its subcommand's, as the client has written it.
+func (p *Parser) Name() []byte {
+	if len(p.argv) == 0 {
+		return nil
+	}
+	return p.argv[0]
+}
+
 // Position is the place of the next argument in the command; the name's is 0.
 func (p *Parser) Position() int { return p.pos }
 

@@ -88,8 +88,9 @@ func CopyArgs(argv [][]byte) [][]byte {
 }
 
 // Lock locks the shards of set, those of keys, and those that clients need who
-// wait for one of the keys. The Tx must be open and hold nothing.
-func (c *Ctx) Lock(set store.LockSet, keys func(f func(key []byte))) {
+// wait for one of the keys. The Tx must be open and hold nothing. Where a script
+// that takes long holds one, Lock holds none and fails.
+func (c *Ctx) Lock(set store.LockSet, keys func(f func(key []byte))) error {
 	keys(set.Add)
 	for tries := 0; ; tries++ {
 		if c.Blocking.Wide() {
@@ -98,14 +99,16 @@ func (c *Ctx) Lock(set store.LockSet, keys func(f func(key []byte))) {
 		if tries == lockTries {
 			set.AddAll()
 		}
-		c.Tx.Lock(&set)
+		if err := c.Tx.TryLock(&set); err != nil {
+			return err
+		}
 		// From here on nobody can begin to wait for the keys; before, they could.
 		need := set
 		if c.Blocking.Wide() {
 			keys(func(key []byte) { c.Blocking.Widen(key, &need) })
 		}
 		if need == set {
-			return
+			return nil
 		}
 		c.Tx.End()
 		c.Begin()

@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/resp/hotkeys"
 	"github.com/nearcache/nearcache/resp/observe"
 	"github.com/nearcache/nearcache/resp/pubsub"
+	"github.com/nearcache/nearcache/resp/script"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
@@ -26,6 +27,7 @@ type Env struct {
 	Blocking *blocking.Table
 	Clock    *observe.Clock // nil: the keyspace's alone
 	HotKeys  hotkeys.Tracker
+	Scripts  *script.Engine
 	Server   Server
 }
 
@@ -64,6 +66,8 @@ type Server interface {
 	MallocStats() string
 	// PurgeMemory gives back to the system what can be had.
 	PurgeMemory()
+	// WriteError is why nothing may be written now, nil if it may.
+	WriteError() error
 	// Shutdown ends the process after the current command.
 	Shutdown(save bool) error
 }
@@ -91,6 +95,10 @@ type Ctx struct {
 	Now   int64 // Unix ms, read from the clock a few times per pipeline
 	Meter observe.Meter
 	Mute  bool // nothing is counted or shown: the log is loaded
+	Full  bool // memory was full when the command began
+
+	Script   any  // what the commands of scripts keep from one to the next
+	InScript bool // a script runs the command
 
 	parser  args.Parser
 	pending []store.Deferred // work of earlier commands of this pipeline
@@ -108,8 +116,9 @@ type Queue struct {
 
 // Queued is a command waiting for EXEC.
 type Queued struct {
-	Spec *Spec
-	Args [][]byte
+	Spec  *Spec
+	Args  [][]byte
+	Flags Flags // of the row with these arguments
 }
 
 // NewCtx makes the context of a session.
@@ -235,45 +244,85 @@ func (c *Ctx) Show(s *Spec, argv [][]byte) {
 }
 
 func (c *Ctx) event(s *Spec, argv [][]byte) *observe.Event {
-	return &observe.Event{Row: s.row, Args: argv, DB: c.S.DB, Addr: c.S.Addr, Name: c.S.Name(), Unix: c.S.Unix()}
+	return &observe.Event{Row: s.row, Args: argv, DB: c.S.DB, Addr: c.S.Addr, Name: c.S.Name(), Unix: c.S.Unix(), Script: c.InScript}
 }
 
-// open locks the shards of the command's keys; an EXEC holds them already.
-func (c *Ctx) open() {
+// open locks the shards of the command's keys; an EXEC holds them already. It
+// fails where a script has them that takes long.
+func (c *Ctx) open() error {
 	if c.InExec {
 		c.Tx.DB = c.S.DB
-		return
+		return nil
 	}
 	c.Begin()
-	switch k := c.Spec.Keys; {
-	case c.Spec.Flags&OwnLock != 0:
-	case c.Spec.Flags&AllShards != 0:
-		var set store.LockSet
-		set.AddAll()
-		c.Tx.Lock(&set)
-	case k.None():
-	case c.Spec.Flags&Write != 0 && c.Blocking.Wide():
-		c.Lock(store.LockSet{}, func(f func(key []byte)) { k.Each(c.Args, f) })
-	case k.First == k.Last && k.Find == nil:
-		c.Tx.LockKey(c.Args[k.First])
-	default:
-		var set store.LockSet
-		k.Each(c.Args, set.Add)
-		c.Tx.Lock(&set)
+	if err := c.lock(); err != nil {
+		return err
 	}
 	// Under the lock: whatever was queued for a change that this command may
 	// see goes out before its reply.
 	c.S.MergePushes()
+	return nil
+}
+
+func (c *Ctx) lock() error {
+	switch k := c.Spec.Keys; {
+	case c.Spec.Flags&OwnLock != 0:
+		return nil
+	case c.Spec.Flags&AllShards != 0:
+		var set store.LockSet
+		set.AddAll()
+		return c.Tx.TryLock(&set)
+	case c.Spec.Locks != nil:
+		var set store.LockSet
+		return c.lockWith(set)
+	case k.None():
+		if c.Spec.Flags&Keyless == 0 {
+			return c.Keyspace.Lent()
+		}
+		return nil
+	case c.Spec.Flags&Write != 0 && c.Blocking.Wide():
+		return c.Lock(store.LockSet{}, func(f func(key []byte)) { k.Each(c.Args, f) })
+	case k.First == k.Last && k.Find == nil:
+		return c.Tx.TryLockKey(c.Args[k.First])
+	default:
+		var set store.LockSet
+		k.Each(c.Args, set.Add)
+		return c.Tx.TryLock(&set)
+	}
+}
+
+// lockWith locks for a row with Locks.
+func (c *Ctx) lockWith(set store.LockSet) error {
+	n, last := 0, []byte(nil)
+	one := func(key []byte) { n, last = n+1, key }
+	if c.Spec.Locks(c, c.Args, one) {
+		set.AddAll()
+		return c.Tx.TryLock(&set)
+	}
+	c.Spec.Keys.Each(c.Args, one)
+	switch {
+	case n == 0:
+		return nil
+	case n == 1 && !c.Blocking.Wide():
+		return c.Tx.TryLockKey(last)
+	}
+	return c.Lock(set, func(f func(key []byte)) {
+		c.Spec.Locks(c, c.Args, f)
+		c.Spec.Keys.Each(c.Args, f)
+	})
 }
 
 // LockOwn locks the shard of an OwnLock row's key. The returned function lets go of
 // it, and reports whether it has: where the lock is not this command's, or what is
-// read must be tracked before a change of it can be, it is held to the end.
-func (c *Ctx) LockOwn(key []byte) (unlock func() bool) {
+// read must be tracked before a change of it can be, it is held to the end. It
+// fails where a script has the shard that takes long.
+func (c *Ctx) LockOwn(key []byte) (unlock func() bool, err error) {
 	if c.InExec {
-		return func() bool { return false }
+		return func() bool { return false }, nil
 	}
-	c.Tx.LockKey(key)
+	if err := c.Tx.TryLockKey(key); err != nil {
+		return nil, err
+	}
 	c.S.MergePushes()
 	return func() bool {
 		if c.S.Tracked.Load() {
@@ -281,7 +330,7 @@ func (c *Ctx) LockOwn(key []byte) (unlock func() bool) {
 		}
 		c.After(c.Tx.End())
 		return true
-	}
+	}, nil
 }
 
 // Begin opens the Tx for the session. Commands with keys need not call it.
@@ -308,7 +357,7 @@ func (c *Ctx) close() {
 // FinishCommand ends one command while its shards are still held: what it has
 // read is tracked, what it has changed becomes an effect.
 func (c *Ctx) FinishCommand() {
-	if c.S.Tracked.Load() && c.Spec.Flags&ReadOnly != 0 && !c.Spec.Keys.None() {
+	if c.S.Tracked.Load() && c.Spec.Flags&(ReadOnly|ScriptRunner) == ReadOnly && !c.Spec.Keys.None() {
 		c.Tracking.Read(c.S, func(f func(key []byte)) { c.Spec.Keys.Each(c.Args, f) })
 	}
 	c.Tx.FinishCommand(c.Args)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/observe"
+	"github.com/nearcache/nearcache/resp/script"
 )
 
 // Flags say how a command behaves; the names are Redis' own.
@@ -45,6 +46,9 @@ const (
 	// EXEC that holds one locks everything. It is implied by having no keys and
 	// not being Keyless. Not reported.
 	Keyless // never looks at a key (PING, CLIENT …): EXEC need not lock for it
+	// MayReplicate rows change no key, but what others see: a script that is read
+	// only may not call them. Not reported.
+	MayReplicate
 )
 
 var flagNames = []string{
@@ -124,6 +128,7 @@ const (
 	GroupConnection   Group = "connection"
 	GroupServer       Group = "server"
 	GroupSearch       Group = "search"
+	GroupScripting    Group = "scripting"
 	GroupModule       Group = "module"
 )
 
@@ -160,11 +165,27 @@ type Spec struct {
 	Tips       []string
 
 	Bind Binding
-	Sub  []*Spec // subcommands; Bind is then used only where no word follows
+
+	// Locks, where a row has it, calls add with keys that are needed beside its
+	// Keys, and reports whether all shards are. It may leave in the Ctx what run
+	// needs to know of that.
+	Locks func(c *Ctx, argv [][]byte, add func(key []byte)) (all bool)
+	// FlagsFor are the row's Flags as its arguments change them.
+	FlagsFor func(c *Ctx, argv [][]byte) Flags
+
+	Sub []*Spec // subcommands; Bind is then used only where no word follows
 
 	full string // "client|id"
 	sub  names
 	row  *observe.Row
+}
+
+// FlagsOf are the flags of the row with these arguments.
+func (s *Spec) FlagsOf(c *Ctx, argv [][]byte) Flags {
+	if s.FlagsFor != nil {
+		return s.FlagsFor(c, argv)
+	}
+	return s.Flags
 }
 
 // FullName is "get", or "client|id" for a subcommand.
@@ -219,7 +240,9 @@ func Bind[P any](parse func(*args.Parser) P, run func(*Ctx, P) error) Binding {
 			if err := a.Err(); err != nil {
 				return err
 			}
-			c.open()
+			if err := c.open(); err != nil {
+				return err
+			}
 			err := run(c, p)
 			c.close()
 			return err
@@ -350,4 +373,18 @@ func equalFold(lower string, name []byte) bool {
 		}
 	}
 	return true
+}
+
+// KeysOf says where a command with so many arguments, the name included, has
+// its keys, for those who know it only by a name; ok is false where that needs
+// the arguments themselves.
+func (t *Table) KeysOf(name, sub string, args int) (k script.Keys, ok bool) {
+	s := t.Find([]byte(name))
+	if s != nil && len(s.Sub) > 0 {
+		s = s.Match([]byte(sub))
+	}
+	if s == nil || s.Locks != nil || s.Keys.Find != nil || s.NeedsAll() {
+		return k, false
+	}
+	return script.Keys{First: s.Keys.First, Last: s.Keys.Last, Step: s.Keys.Step}, true
 }

@@ -19,6 +19,7 @@ func All() [][]*command.Spec {
 		jsonCommands,
 		vectorSetCommands,
 		transactionCommands,
+		scriptCommands,
 		searchCommands,
 		connectionCommands,
 		clientCommands,

@@ -70,7 +70,7 @@ func runPFAdd(c *command.Ctx, a keyFields) error {
 }
 
 var pfCountCommand = &command.Spec{
-	Name: "pfcount", Arity: -2, Flags: command.ReadOnly, Keys: command.AllKeys, Group: command.GroupHyperLogLog, Since: "2.8.9",
+	Name: "pfcount", Arity: -2, Flags: command.ReadOnly | command.MayReplicate, Keys: command.AllKeys, Group: command.GroupHyperLogLog, Since: "2.8.9",
 	Summary: "Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).",
 	Args:    []command.Arg{{Name: "key", Type: "key", Multiple: true}},
 	Bind:    command.Bind((*args.Parser).Rest, runPFCount),

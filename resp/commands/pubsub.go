@@ -11,7 +11,7 @@ import (
 const (
 	subscribeFlags   = command.DenyOOM | command.PubSub | command.NoScript | command.Loading | command.Stale | command.Keyless
 	unsubscribeFlags = command.PubSub | command.NoScript | command.Loading | command.Stale | command.Keyless
-	publishFlags     = command.PubSub | command.Loading | command.Stale | command.Fast | command.Keyless
+	publishFlags     = command.PubSub | command.Loading | command.Stale | command.Fast | command.Keyless | command.MayReplicate
 	pubsubFlags      = command.PubSub | command.Loading | command.Stale | command.Keyless
 )
 

@@ -66,17 +66,24 @@ func runExec(c *command.Ctx, _ struct{}) error {
 	q := c.Queue
 	var set store.LockSet
 	for _, cmd := range q.Cmds {
-		if cmd.Spec.NeedsAll() {
+		if cmd.Spec.NeedsAll() || cmd.Spec.Locks != nil && cmd.Spec.Locks(c, cmd.Args, set.Add) {
 			set.AddAll()
 			break
 		}
 	}
 	c.Watch.Each(func(_ int, key string) { set.Add([]byte(key)) })
-	c.Lock(set, func(f func(key []byte)) {
+	err := c.Lock(set, func(f func(key []byte)) {
 		for _, cmd := range q.Cmds {
 			cmd.Spec.Keys.Each(cmd.Args, f)
+			if cmd.Spec.Locks != nil {
+				cmd.Spec.Locks(c, cmd.Args, f)
+			}
 		}
 	})
+	if err != nil {
+		c.Discard()
+		return resp.ExecAbort(err)
+	}
 	c.S.MergePushes()
 	c.Watch.Each(func(db int, key string) { // what is past its time has changed
 		c.Tx.DB = db

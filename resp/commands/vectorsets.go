@@ -415,7 +415,10 @@ func compileFilter(expression []byte) (*filter.Program, error) {
 func runVSim(c *command.Ctx, words [][]byte) error {
 	c.Settle() // the elements that this client has added
 	key := words[0]
-	unlock := c.LockOwn(key)
+	unlock, err := c.LockOwn(key)
+	if err != nil {
+		return err
+	}
 	v, err := getVectorSet(c, key)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ const (
 )
 
 // compact rewrites the log as the shortest sequence of effects that gives the
-// present state: definitions of indexes, then keys. Nobody is connected yet,
+// present state: functions, definitions of indexes, then keys. Nobody is connected yet,
 // so this is the state of one moment.
 func (s *Server) compact(logged int64) error {
 	if logged < compactFrom || logged < compactRatio*s.ks.Used() {
@@ -37,6 +37,11 @@ func (s *Server) compact(logged int64) error {
 // eachEffect calls f with commands that build the present state in an empty
 // server, in order. No one may write meanwhile.
 func (s *Server) eachEffect(f func(db int, args [][]byte) error) error {
+	for _, lib := range s.env.Scripts.Libraries() {
+		if err := f(0, [][]byte{[]byte("FUNCTION"), []byte("LOAD"), []byte(lib.Code)}); err != nil {
+			return err
+		}
+	}
 	err := s.env.Catalog.Each(func(ix *catalog.Index) error { return f(0, ix.Args) })
 	if err != nil {
 		return err

@@ -217,6 +217,21 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.maxBulk },
 	},
 	{
+		Name: "busy-reply-threshold", Alias: "lua-time-limit", Kind: Int, Default: "5000", Max: maxInt64,
+		Help:  "after how many milliseconds of a script others are told that it is busy, and it may be killed; 0 for never",
+		Field: func(c *Config) *Value { return &c.busyAfter },
+		Apply: func(s *Server, c *Config) error {
+			s.env.Scripts.SetBusyAfter(time.Duration(min(c.busyAfter.Int(), maxInt64/int64(time.Millisecond))) * time.Millisecond)
+			return nil
+		},
+	},
+	{
+		Name: "script-memory-limit", Kind: Memory, Default: "256mb", Min: 1 << 20, Max: maxInt64,
+		Help:  "how much all scripts that run at a time may hold in bytes; one that wants more ends with an error. Redis has no such limit",
+		Field: func(c *Config) *Value { return &c.scriptMemory },
+		Apply: func(s *Server, c *Config) error { s.env.Scripts.SetMemoryLimit(c.scriptMemory.Int()); return nil },
+	},
+	{
 		Name: "client-query-buffer-limit", Kind: Memory, Default: "1gb", Min: 1 << 20, Max: maxInt64,
 		Help:  "largest command, or MULTI, of a client in bytes; for clients that connect from then on",
 		Field: func(c *Config) *Value { return &c.queryLimit },
@@ -365,6 +380,7 @@ type Config struct {
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
+	busyAfter, scriptMemory                                                               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	enableDebug, enableProtected, logLevel, logFile, hz                                   Value

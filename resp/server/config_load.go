@@ -206,7 +206,7 @@ func ignorable(name string, words []string) bool {
 	for _, p := range []string{
 		"acllog-max-len", "activerehashing", "always-show-logo", "aof-*", "appenddirname", "appendfilename",
 		"array-*", "auto-aof-rewrite-*", "disable-thp", "dynamic-hz", "hash-*", "hll-sparse-max-bytes",
-		"jemalloc-bg-thread", "lazyfree-*", "lfu-*", "list-*", "locale-collate", "lua-time-limit",
+		"jemalloc-bg-thread", "lazyfree-*", "lfu-*", "list-*", "locale-collate",
 		"no-appendfsync-on-rewrite", "oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
 		"set-*", "stop-writes-on-bgsave-error", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
 	} {

@@ -37,18 +37,18 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
 			c.Begin()
 			c.Discard()
 			c.Tx.End()
-			err = resp.Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(resp.ErrorText(err), "ERR "))
+			err = resp.ExecAbort(err)
 		}
 	case c.Queue.Open && queued(spec):
 		err = s.enqueue(c, spec, argv)
 	default:
-		if s.paused(c, spec) {
+		if s.paused(c, spec, argv) {
 			return paused
 		}
 		if quick && s.mayTakeTime(c, spec) {
 			return long
 		}
-		if s.log != nil && spec.Flags&command.Write != 0 {
+		if s.log != nil && spec.Flags&mayLog != 0 {
 			s.log.Throttle()
 		}
 		if err = c.Run(spec, argv); err != nil {
@@ -81,11 +81,14 @@ func (s *Server) countHits(c *command.Ctx) {
 	}
 }
 
+// mayLog are the commands that wait while the log has fallen behind.
+const mayLog = command.Write | command.ScriptRunner
+
 // mayTakeTime reports whether other clients should not wait for a command: it
 // looks at the whole keyspace, searches, sleeps, or the log has fallen behind.
 // Others that turn out to be long are noticed while they run.
 func (s *Server) mayTakeTime(c *command.Ctx, spec *command.Spec) bool {
-	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&command.Write != 0 && s.log != nil && s.log.Full() {
+	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&mayLog != 0 && s.log != nil && s.log.Full() {
 		return true
 	}
 	return spec.Flags&command.OwnLock != 0 || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
@@ -118,8 +121,9 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 	if c.Queue.Open && spec.Flags&command.NoMulti != 0 {
 		return spec, errMulti
 	}
+	c.Full = false
 	if s.ks.MaxMemory() > 0 {
-		if err := s.ks.FreeMemory(); err != nil && deniedWhenFull(c, spec) {
+		if c.Full = s.ks.FreeMemory() != nil; c.Full && deniedWhenFull(c, spec, argv) {
 			return spec, resp.ErrOOM
 		}
 	}
@@ -138,15 +142,15 @@ func isHTTP(name []byte) bool {
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
 }
 
-func deniedWhenFull(c *command.Ctx, spec *command.Spec) bool {
-	if spec.Flags&command.DenyOOM != 0 {
+func deniedWhenFull(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	if spec.FlagsOf(c, argv)&command.DenyOOM != 0 {
 		return true
 	}
 	if spec.Name != "exec" {
 		return false
 	}
 	for _, q := range c.Queue.Cmds {
-		if q.Spec.Flags&command.DenyOOM != 0 {
+		if q.Flags&command.DenyOOM != 0 {
 			return true
 		}
 	}
@@ -186,7 +190,7 @@ func (s *Server) enqueue(c *command.Ctx, spec *command.Spec, argv [][]byte) erro
 		all = append(all, a...)
 		cp[i] = all[len(all)-len(a) : len(all) : len(all)]
 	}
-	c.Queue.Cmds = append(c.Queue.Cmds, command.Queued{Spec: spec, Args: cp})
+	c.Queue.Cmds = append(c.Queue.Cmds, command.Queued{Spec: spec, Args: cp, Flags: spec.FlagsOf(c, cp)})
 	c.S.Multi.Store(int32(len(c.Queue.Cmds)))
 	c.W.Status("QUEUED")
 	return nil

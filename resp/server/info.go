@@ -410,6 +410,7 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("expired_keys", s.ks.Expired())
 	t.field("expired_keys_active", s.ks.ExpiredActive())
 	t.field("expire_cycle_cpu_milliseconds", time.Duration(st.ExpireTime.Load()).Milliseconds())
+	t.field("evicted_scripts", s.env.Scripts.Stats().Evicted)
 	t.field("evicted_keys", s.ks.Evicted())
 	t.field("evicted_clients", s.clients.evicted.Load())
 	total, current := s.ks.EvictionExceeded()

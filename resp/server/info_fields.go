@@ -7,10 +7,6 @@ package server
 var absent = map[string][]string{
 	"server": {"redis_build_id:0", "process_supervised:no", "io_threads_active:0"},
 	"memory": {
-		"used_memory_lua:0", "used_memory_vm_eval:0", "used_memory_lua_human:0B", "used_memory_scripts_eval:0",
-		"number_of_cached_scripts:0", "number_of_functions:0", "number_of_libraries:0",
-		"used_memory_vm_functions:0", "used_memory_vm_total:0", "used_memory_vm_total_human:0B",
-		"used_memory_functions:0", "used_memory_scripts:0", "used_memory_scripts_human:0B",
 		"mem_not_counted_for_evict:0", "mem_replication_backlog:0", "mem_total_replication_buffers:0",
 		"used_memory_hash_templates:0", "mem_overhead_db_hashtable_rehashing:0", "mem_cluster_slot_migration_output_buffer:0",
 		"mem_cluster_slot_migration_input_buffer:0", "mem_cluster_slot_migration_input_buffer_peak:0", "mem_replica_full_sync_buffer:0", "mem_clients_slaves:0", "mem_cluster_links:0",
@@ -27,7 +23,7 @@ var absent = map[string][]string{
 	"stats": {
 		"total_net_repl_input_bytes:0", "total_net_repl_output_bytes:0", "instantaneous_input_repl_kbps:0.00", "instantaneous_output_repl_kbps:0.00",
 		"sync_full:0", "sync_partial_ok:0", "sync_partial_err:0", "expired_stale_perc:0.00", "expired_time_cap_reached_count:0",
-		"evicted_scripts:0", "latest_fork_usec:0", "total_forks:0", "migrate_cached_sockets:0", "slave_expires_tracked_keys:0",
+		"latest_fork_usec:0", "total_forks:0", "migrate_cached_sockets:0", "slave_expires_tracked_keys:0",
 		"active_defrag_hits:0", "active_defrag_misses:0", "active_defrag_key_hits:0", "active_defrag_key_misses:0",
 		"total_active_defrag_time:0", "current_active_defrag_time:0", "unexpected_error_replies:0", "dump_payload_sanitizations:0",
 		"io_threaded_reads_processed:0", "io_threaded_writes_processed:0", "reply_buffer_shrinks:0", "reply_buffer_expands:0",

@@ -120,6 +120,9 @@ func (s *Server) logFailure() error {
 	return nil
 }
 
+// WriteError implements command.Server.
+func (s *Server) WriteError() error { return s.logFailure() }
+
 func (s *Server) closeLog() error {
 	if s.log == nil {
 		return nil

@@ -95,22 +95,22 @@ func (s *Server) setPause(until int64, all bool) {
 }
 
 // paused reports whether CLIENT PAUSE holds a command back.
-func (s *Server) paused(c *command.Ctx, spec *command.Spec) bool {
+func (s *Server) paused(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
 	until := s.pause.until.Load()
 	if until == 0 || until <= s.ks.Now() || s.stopping() {
 		return false
 	}
-	return (s.pause.all.Load() || mayWrite(c, spec)) && spec.FullName() != "client|unpause"
+	return (s.pause.all.Load() || mayWrite(c, spec, argv)) && spec.FullName() != "client|unpause"
 }
 
-func mayWrite(c *command.Ctx, spec *command.Spec) bool {
-	const may = command.Write
-	if spec.Flags&may != 0 || spec.Name == "publish" || spec.Name == "spublish" {
+func mayWrite(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	const may = command.Write | command.MayReplicate
+	if spec.FlagsOf(c, argv)&may != 0 {
 		return true
 	}
 	if spec.Name == "exec" {
 		for _, q := range c.Queue.Cmds {
-			if mayWrite(c, q.Spec) && q.Spec.Name != "exec" {
+			if q.Flags&may != 0 {
 				return true
 			}
 		}

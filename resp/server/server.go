@@ -21,6 +21,7 @@ import (
 	"github.com/nearcache/nearcache/resp/observe"
 	"github.com/nearcache/nearcache/resp/pubsub"
 	"github.com/nearcache/nearcache/resp/reactor"
+	"github.com/nearcache/nearcache/resp/script"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
@@ -69,6 +70,7 @@ func New(cfg *Config) *Server {
 		Server:   s,
 	}
 	s.env.Blocking = blocking.New(s.env.ServeLate)
+	s.env.Scripts = script.New(script.Options{Logger: cfg.Logger, Keys: s.env.Table.KeysOf})
 	s.ks.Observe(logObserver{s})
 	s.ks.Observe(s.env.Tracking)
 	s.ks.Observe(s.env.Blocking)
@@ -108,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.stopped.Store(true)
 	s.Unpause()
+	s.env.Scripts.Stop()
 	for _, l := range s.mu.listeners {
 		_ = l.Close()
 	}
