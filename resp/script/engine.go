@@ -154,7 +154,7 @@ func (e *Engine) compile(body, sha string) (*Script, error) {
 	if err != nil {
 		return nil, resp.Error("ERR Error compiling script (new function): " + err.Error())
 	}
-	return &Script{Body: body, SHA: sha, Flags: flags, fn: lua.Main(p), plan: e.plan(p, false)}, nil
+	return &Script{Body: body, SHA: sha, Flags: flags, fn: lua.Main(p), plan: e.plan(p)}, nil
 }
 
 // maxCode is how much memory the code of a script may take.
