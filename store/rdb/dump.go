@@ -21,12 +21,27 @@ func Dump(b []byte, o object.Object) ([]byte, error) {
 	if err != nil {
 		return b[:from], err
 	}
+	return Seal(b, from, version), nil
+}
+
+// Seal appends the footer of a payload that begins at from: its version and
+// checksum.
+func Seal(b []byte, from, version int) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(version))
-	return binary.LittleEndian.AppendUint64(b, Checksum(0, b[from:])), nil
+	return binary.LittleEndian.AppendUint64(b, Checksum(0, b[from:]))
 }
 
 // Restore makes a value of a payload. The value is a copy.
 func Restore(payload []byte) (object.Object, error) {
+	r, err := Open(payload)
+	if err != nil {
+		return nil, err
+	}
+	return r.Value(r.Byte())
+}
+
+// Open checks the footer of a payload and returns a reader of what is before it.
+func Open(payload []byte) (*Reader, error) {
 	n := len(payload)
 	if n < footerLen {
 		return nil, ErrChecksum
@@ -38,7 +53,7 @@ func Restore(payload []byte) (object.Object, error) {
 	}
 	r := NewReader(payload[:n-footerLen])
 	r.Version = version
-	return r.Value(r.Byte())
+	return r, nil
 }
 
 // Readable reports whether a version is read: those of Redis, and of Valkey since

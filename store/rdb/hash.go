@@ -260,9 +260,9 @@ func appendHash(b []byte, v *hash.Value) ([]byte, int) {
 			return true
 		})
 		if timed {
-			return appendString(appendMillis(append(b, typeHashPackTTL), first), w.end()), version74
+			return AppendString(appendMillis(append(b, typeHashPackTTL), first), w.end()), version74
 		}
-		return appendString(append(b, typeHashListpack), w.end()), version70
+		return AppendString(append(b, typeHashListpack), w.end()), version70
 	}
 	version := version70
 	if first == 0 {
@@ -279,7 +279,7 @@ func appendHash(b []byte, v *hash.Value) ([]byte, int) {
 			}
 			b = appendLength(b, uint64(at))
 		}
-		b = appendString(appendString(b, []byte(name)), value)
+		b = AppendString(AppendString(b, []byte(name)), value)
 		return true
 	})
 	return b, version

@@ -49,6 +49,6 @@ func (r *Reader) module() object.Object {
 
 func appendJSON(b []byte, v *json.Value) []byte {
 	b = appendLength(append(b, typeModule), moduleID(jsonName, jsonVersion))
-	b = appendString(appendLength(b, moduleString), v.Root().Append(nil))
+	b = AppendString(appendLength(b, moduleString), v.Root().Append(nil))
 	return appendLength(b, moduleEnd)
 }

@@ -485,7 +485,7 @@ func parts(typ byte, p ...any) []byte {
 		case int:
 			b = appendLength(b, uint64(x))
 		case string:
-			b = appendString(b, []byte(x))
+			b = AppendString(b, []byte(x))
 		case []byte:
 			b = append(appendLength(b, uint64(len(x))), x...)
 		case float64:

@@ -59,6 +59,9 @@ func (r *Reader) Err() error { return r.err }
 // Offset is how many bytes have been read.
 func (r *Reader) Offset() int64 { return r.read + int64(r.pos) }
 
+// More reports whether there is something left to read from memory.
+func (r *Reader) More() bool { return r.err == nil && r.pos < len(r.buf) }
+
 // fail notes that what was read is wrong.
 func (r *Reader) fail() {
 	if r.err == nil {

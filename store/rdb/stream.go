@@ -322,7 +322,7 @@ func appendStream(b []byte, v *stream.Value) ([]byte, int) {
 		b = appendRawID(appendLength(b, 16), x.First())
 		w = newListpack(w.b[:0])
 		appendBlock(&w, x)
-		b = appendString(b, w.end())
+		b = AppendString(b, w.end())
 	})
 	b = appendID(appendLength(b, uint64(v.Len())), v.Last())
 	b = appendLength(appendID(appendID(b, v.First()), v.MaxDeleted()), uint64(v.Added()))
@@ -372,7 +372,7 @@ func appendBlock(w *listpackWriter, x stream.Block) {
 }
 
 func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
-	b = appendString(b, []byte(g.Name))
+	b = AppendString(b, []byte(g.Name))
 	b = appendLength(appendID(b, g.Last()), uint64(g.Read()))
 	b = appendLength(b, uint64(g.Len()))
 	g.Each(nil, stream.MinID, func(p stream.Pending) bool {
@@ -381,7 +381,7 @@ func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
 	})
 	b = appendLength(b, uint64(len(g.Consumers())))
 	for _, c := range g.Consumers() {
-		b = appendString(b, []byte(c.Name))
+		b = AppendString(b, []byte(c.Name))
 		b = appendMillis(appendMillis(b, c.Seen), c.Active)
 		b = appendLength(b, uint64(c.Len()))
 		g.Each(c, stream.MinID, func(p stream.Pending) bool {
@@ -405,9 +405,9 @@ func appendProducers(b []byte, v *stream.Value, p stream.Producers) []byte {
 	b = appendLength(appendLength(b, uint64(p.Duration)), uint64(p.MaxIIDs))
 	b = appendLength(b, uint64(p.PIDs))
 	v.EachProducer(func(pid string, n int, each func(func(iid string, id stream.ID))) {
-		b = appendLength(appendString(b, []byte(pid)), uint64(n))
+		b = appendLength(AppendString(b, []byte(pid)), uint64(n))
 		each(func(iid string, id stream.ID) {
-			b = appendID(appendString(b, []byte(iid)), id)
+			b = appendID(AppendString(b, []byte(iid)), id)
 		})
 	})
 	return appendLength(appendLength(b, uint64(p.Added)), uint64(p.Repeated))

@@ -108,7 +108,7 @@ func (r *Reader) Value(typ byte) (object.Object, error) {
 func Append(b []byte, o object.Object) (_ []byte, version int, err error) {
 	switch v := o.(type) {
 	case *str.Value:
-		return appendString(append(b, typeString), v.B), version70, nil
+		return AppendString(append(b, typeString), v.B), version70, nil
 	case *list.Value:
 		return appendList(b, v), version70, nil
 	case *set.Value:
@@ -187,12 +187,12 @@ func appendList(b []byte, v *list.Value) []byte {
 	var w listpackWriter
 	v.EachNode(func(entries []byte, n int, plain bool) {
 		if plain {
-			b = appendString(appendLength(b, nodePlain), entries)
+			b = AppendString(appendLength(b, nodePlain), entries)
 			return
 		}
 		w = newListpack(w.b[:0])
 		w.b, w.n = append(w.b, entries...), n
-		b = appendString(appendLength(b, nodePacked), w.end())
+		b = AppendString(appendLength(b, nodePacked), w.end())
 	})
 	return b
 }
@@ -240,18 +240,18 @@ func (r *Reader) set(typ byte) object.Object {
 func appendSet(b []byte, v *set.Value) ([]byte, int) {
 	switch v.Encoding() {
 	case "intset":
-		return appendString(append(b, typeSetIntset), appendIntset(nil, v)), version70
+		return AppendString(append(b, typeSetIntset), appendIntset(nil, v)), version70
 	case "listpack":
 		w := newListpack(nil)
 		v.Each(func(m []byte) bool {
 			w.add(m)
 			return true
 		})
-		return appendString(append(b, typeSetListpack), w.end()), version72
+		return AppendString(append(b, typeSetListpack), w.end()), version72
 	}
 	b = appendLength(append(b, typeSet), uint64(v.Len()))
 	v.Each(func(m []byte) bool {
-		b = appendString(b, m)
+		b = AppendString(b, m)
 		return true
 	})
 	return b, version70
@@ -333,11 +333,11 @@ func appendZSet(b []byte, v *zset.Value) []byte {
 			w.add(it.Member())
 			w.add(appendScore(text[:0], it.Score()))
 		}
-		return appendString(append(b, typeZSetListpack), w.end())
+		return AppendString(append(b, typeZSetListpack), w.end())
 	}
 	b = appendLength(append(b, typeZSet2), uint64(v.Len()))
 	for it := v.From(v.Len()-1, true); it.Next(); { // the greatest first, as Redis does
-		b = appendDouble(appendString(b, it.Member()), it.Score())
+		b = appendDouble(AppendString(b, it.Member()), it.Score())
 	}
 	return b
 }

@@ -23,9 +23,9 @@ func appendLength(b []byte, n uint64) []byte {
 // shortest is the length from which on a string is compressed.
 const shortest = 20
 
-// appendString appends a string: as an integer where it is one, compressed where
+// AppendString appends a string: as an integer where it is one, compressed where
 // that is shorter.
-func appendString(b, s []byte) []byte {
+func AppendString(b, s []byte) []byte {
 	if len(s) <= 11 {
 		if n, ok := decimal.ParseInt(s); ok {
 			switch {
