@@ -32,10 +32,10 @@ def empty(address):
 
 @pytest.fixture
 def wait():
-    """Calls until the result is what it should be; fails after five seconds."""
+    """Calls until the result is what it should be; fails after twenty seconds."""
 
     def wait(call, want):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while (got := call()) != want:
             assert time.monotonic() < deadline, f"still {got!r}, want {want!r}"
             time.sleep(0.002)

@@ -1,10 +1,10 @@
-"""langchain-redis: the semantic cache and the vector store."""
+"""langchain-redis: the caches and the vector store."""
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.outputs import Generation
-from langchain_redis import RedisConfig, RedisSemanticCache, RedisVectorStore
+from langchain_redis import RedisCache, RedisConfig, RedisSemanticCache, RedisVectorStore
 from nearcache_data import banking77, distance, embed, rows
 from redisvl.query.filter import Num, Tag
 
@@ -113,3 +113,16 @@ def test_vector_store_changes(store):
     assert store.similarity_search(first, k=1)[0].metadata["intent"] == "x"
     mmr = store.max_marginal_relevance_search(first, k=3, fetch_k=10)
     assert len(mmr) == 3 and mmr[0].page_content == first
+
+
+def test_cache_of_exact_prompts(url, wait):
+    cache = RedisCache(redis_url=url, prefix="lc")
+    assert cache.lookup("prompt", "model") is None
+    cache.update("prompt", "model", [Generation(text="answer"), Generation(text="other")])
+    assert [g.text for g in cache.lookup("prompt", "model")] == ["answer", "other"]
+    assert cache.lookup("prompt", "model 2") is None and cache.lookup("prompt 2", "model") is None
+    cache.clear()
+    assert cache.lookup("prompt", "model") is None
+    short = RedisCache(redis_url=url, prefix="short", ttl=1)
+    short.update("prompt", "model", [Generation(text="answer")])
+    wait(lambda: short.lookup("prompt", "model"), None)
