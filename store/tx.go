@@ -233,6 +233,12 @@ func (tx *Tx) FinishCommand(args [][]byte) {
 		tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
 	}
 	tx.dirty, tx.explicit = false, false
+	tx.Trim()
+}
+
+// Trim gives up the entries that the current command has looked up and not
+// changed, once there are many of them. They may not be used any more.
+func (tx *Tx) Trim() {
 	if tx.open > tx.kept+maxOpen {
 		tx.trim()
 	}

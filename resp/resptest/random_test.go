@@ -175,6 +175,10 @@ func (d *duel) step() {
 	case "SCAN", "HSCAN", "HRANDFIELD", "ZSCAN", "ZRANDMEMBER", "SSCAN", "SPOP", "SRANDMEMBER", "BZPOPMIN", "BZMPOP", "XADD", "VSIM", "VRANDMEMBER", // their replies are decided for some arguments only
 		"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM": // and these might wait for ever
 		mutation = -1
+	case "SORT", "SORT_RO": // with another pattern more may be undecided
+		if mutation == 2 {
+			mutation = -1
+		}
 	case "SET", "GETEX", "SETEX", "PSETEX", "MSETEX", "INCREX", "EXPIRE", "PEXPIRE": // a short time would end during the test
 		if mutation == 2 {
 			mutation = -1
@@ -205,6 +209,9 @@ func (d *duel) step() {
 		}
 	}
 	d.both(c, args...)
+	if name := strings.ToUpper(args[0]); len(args) > 1 && (name == "SORT" || name == "SORT_RO") {
+		d.both(c, "ZRANGESTORE", args[1], args[1], "0", "-1") // a sorted set that Redis has sorted is a skiplist for ever
+	}
 }
 
 // both sends a command to both servers over connection c and compares.
@@ -219,6 +226,10 @@ func (d *duel) both(c int, args ...string) {
 		case hasError(ours): // whether a key was looked up before an argument was found wrong is no matter
 			a, b = withoutMisses(a), withoutMisses(b)
 			d.resetStats()
+		case strings.EqualFold(args[0], "SORT") || strings.EqualFold(args[0], "SORT_RO"): // members of a set have no order
+			slices.Sort(a)
+			slices.Sort(b)
+			d.compareStats()
 		case strings.EqualFold(args[0], "SPOP") || strings.EqualFold(args[0], "EXEC"): // Redis looks up twice what SPOP takes as a whole
 			d.resetStats()
 		default:
@@ -298,6 +309,10 @@ func (d *duel) same(args []string, ours, theirs resptest.Value) bool {
 		pairs := slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "WITHVALUES") }) ||
 			strings.EqualFold(args[0], "HGETALL") || strings.EqualFold(args[0], "ZSCAN") || strings.EqualFold(args[0], "HSCAN") && !slices.Contains(args, "NOVALUES")
 		ours, theirs = ours.Sorted(pairs), theirs.Sorted(pairs)
+	case "SORT", "SORT_RO":
+		if len(args) > 2 && !slices.Contains(args, "STORE") { // see sortArgs
+			ours, theirs = ours.Sorted(false), theirs.Sorted(false)
+		}
 	case "EXEC":
 		return d.close(leaves(ours), leaves(theirs))
 	case "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME":
@@ -630,6 +645,29 @@ func hexpire(when func(*duel) string) func(*duel) []string {
 func hfields(d *duel) []string { return args(d.hash(), d.fields()) }
 
 // commandArgs are the commands that are tried, with what makes their arguments.
+// sortArgs are those of SORT. Where elements may be equal, or have no order, there
+// is no LIMIT, and nothing is stored.
+func sortArgs(d *duel, mayStore bool) []string {
+	key := d.pick("l1", "l2", "s1", "s2", "ints", "z1", "zl", d.key())
+	l := []string{key}
+	by := d.some([]string{"BY", d.pick("nosort", "*", "*->f", "h*->g", "weight_*", "l*", "*->", "")})
+	alpha := d.some([]string{"ALPHA"}, []string{"ALPHA"})
+	l = append(append(l, by...), alpha...)
+	l = append(l, d.some([]string{"DESC"}, []string{"ASC"})...)
+	for range d.rng.IntN(3) {
+		l = append(l, "GET", d.pick("#", "*", "*->f", "h*->g", "h*", "none", "#x", ""))
+	}
+	sorted := len(by) == 0 || strings.Contains(by[1], "*") && len(alpha) == 0
+	store := mayStore && sorted && d.rng.IntN(3) == 0
+	if sorted && (len(alpha) == 0 || store) {
+		l = append(l, d.some([]string{"LIMIT", d.number(), d.number()})...)
+	}
+	if store {
+		l = append(l, "STORE", d.pick("l1", "l3", "s2", d.key()))
+	}
+	return l
+}
+
 var commandArgs = map[string]func(d *duel) []string{
 	"get": one, "getdel": one, "strlen": one, "incr": one, "decr": one, "ttl": one, "pttl": one,
 	"expiretime": one, "pexpiretime": one, "persist": one, "type": one, "digest": one,
@@ -687,8 +725,10 @@ var commandArgs = map[string]func(d *duel) []string{
 			"\x00\x01v\x0f\x00\x00\x00\x00\x00\x00\x00\x00\x00", "\x04\x01\x01f\x01v\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00", "\x04\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00", d.value())
 		return args(d.key(), d.pick("0", "0", d.millis()), payload, d.some([]string{"REPLACE"}, []string{"REPLACE"}, []string{"FREQ", d.number()}, []string{"IDLETIME", d.number()}))
 	},
-	"move": func(d *duel) []string { return args(d.key(), d.pick("0", "1", "99")) },
-	"keys": func(d *duel) []string { return args(d.pick("*", "h?", "[ab]", "[^h]*", "?", "", "bin*", "\\a")) },
+	"sort":    func(d *duel) []string { return sortArgs(d, true) },
+	"sort_ro": func(d *duel) []string { return sortArgs(d, false) },
+	"move":    func(d *duel) []string { return args(d.key(), d.pick("0", "1", "99")) },
+	"keys":    func(d *duel) []string { return args(d.pick("*", "h?", "[ab]", "[^h]*", "?", "", "bin*", "\\a")) },
 	"scan": func(d *duel) []string {
 		return args("0", "COUNT", "1000", d.some([]string{"MATCH", d.pick("*", "h*", "?")}, []string{"TYPE", d.pick("string", "hash", "list")}))
 	},

@@ -61,9 +61,10 @@ func (l *Loader) insert(x node) {
 	l.v.insertNode(place{len(l.v.dir), 0}, x)
 }
 
-// End returns the list. As in Redis it is a listpack where there is one node.
+// End returns the list. As in Redis it is a listpack where there is one node that
+// is not too large.
 func (l *Loader) End() *Value {
-	if len(l.v.dir) == 0 {
+	if len(l.v.dir) == 0 && lpFrame+len(l.buf) <= nodeLimit {
 		small := binary.LittleEndian.AppendUint16(make([]byte, 0, countLen+len(l.buf)), uint16(l.n))
 		return &Value{n: l.n, small: append(small, l.buf...)}
 	}
