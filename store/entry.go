@@ -151,7 +151,7 @@ func (e *Entry) stored() bool {
 
 // live reports whether the entry stands on a record that is in its table. One
 // whose record could not be made does not.
-func (e *Entry) live() bool { return !e.gone && e.rec.p != nil }
+func (e *Entry) live() bool { return e.rec.p != nil && !e.gone && !e.s.dead }
 
 // reset lets go of the record and gives the value's place back.
 func (e *Entry) reset() {

@@ -87,20 +87,25 @@ func (tx *Tx) storeAll(i int) {
 
 // closeAll gives up the entries from i on.
 func (tx *Tx) closeAll(i int) {
+	if i == 0 {
+		tx.byRef = nil
+	}
 	for _, e := range tx.entries[i:tx.open] {
 		if e.live() {
 			e.rec.setMeta(e.rec.meta() &^ metaOpen)
 		}
+		if tx.byRef != nil {
+			delete(tx.byRef, e.ref)
+		}
 		e.reset()
 	}
 	tx.open, tx.kept = i, 0
-	tx.byRef = nil
 	for n := len(tx.entries); n > maxOpen && n > tx.open; n-- {
 		entryPool.Put(tx.entries[n-1])
 		tx.entries[n-1] = nil
 		tx.entries = tx.entries[:n-1]
 	}
-	if cap(tx.entries) > maxKept {
+	if i == 0 && cap(tx.entries) > maxKept {
 		tx.entries = append(make([]*Entry, 0, maxOpen), tx.entries...)
 	}
 }
@@ -376,11 +381,6 @@ func (tx *Tx) remove(e *Entry) {
 
 // unlink takes a space out of its shard. Its records can be read until the Tx ends.
 func (tx *Tx) unlink(s *space, whole bool) {
-	for _, e := range tx.entries[:tx.open] {
-		if e.s == s {
-			e.gone = true
-		}
-	}
 	s.shard.keys -= s.n
 	s.shard.dbs[s.db] = nil
 	s.dead, s.whole = true, whole

@@ -282,40 +282,67 @@ func (c *Catalog) Committed(cm *store.Commit) {
 		c.open.flushes, c.open.fresh = 0, nil
 	}
 	set := *c.set.Load()
+	fates := fatesOf(events)
 	for i := range events {
 		e := &events[i]
-		if e.DB != 0 || e.Flush || supersededBy(events[i+1:], e.Key) {
+		if e.DB != 0 || e.Flush {
+			continue
+		}
+		f, ok := fates[e.Key]
+		if !ok {
+			f = fateIn(events, e.Key)
+		}
+		if f.last != i {
 			continue
 		}
 		for _, ix := range set {
 			if ix.matches(e.Key) {
-				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, isExpiryOnly(events[:i+1])))
+				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry))
 			}
 		}
 	}
 }
 
-// supersededBy reports whether a later event of the same commit tells of the key.
-func supersededBy(rest []store.Event, key string) bool {
-	for i := range rest {
-		if rest[i].DB == 0 && rest[i].Key == key {
-			return true
-		}
-	}
-	return false
+// fate is what a commit has done to a key.
+type fate struct {
+	last   int  // the last of its events
+	expiry bool // they have changed nothing but its time to live
 }
 
-// isExpiryOnly reports whether the events have changed nothing of the last one's
-// key but its time to live.
-func isExpiryOnly(events []store.Event) bool {
-	key := events[len(events)-1].Key
-	for k := range events {
-		e := &events[k]
-		if e.DB == 0 && e.Key == key && e.Name != "expire" && e.Name != "persist" {
-			return false
+func (f *fate) add(i int, e *store.Event) {
+	f.last = i
+	f.expiry = f.expiry && (e.Name == "expire" || e.Name == "persist")
+}
+
+// fateIn is what events of database 0 say of a key. It looks at all of them.
+func fateIn(events []store.Event, key string) fate {
+	f := fate{expiry: true}
+	for i := range events {
+		if e := &events[i]; e.DB == 0 && !e.Flush && e.Key == key {
+			f.add(i, e)
 		}
 	}
-	return true
+	return f
+}
+
+// manyEvents is from how many events on a map is faster than looking.
+const manyEvents = 16
+
+// fatesOf is fateIn for all keys of many events, nil for few.
+func fatesOf(events []store.Event) map[string]fate {
+	if len(events) < manyEvents {
+		return nil
+	}
+	fates := make(map[string]fate, len(events))
+	for i := range events {
+		if e := &events[i]; e.DB == 0 && !e.Flush {
+			f, known := fates[e.Key]
+			f.expiry = f.expiry || !known
+			f.add(i, e)
+			fates[e.Key] = f
+		}
+	}
+	return fates
 }
 
 // backfillBatch is how many keys a step of the scan looks at.
