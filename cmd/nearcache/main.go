@@ -3,6 +3,7 @@
 //	nearcache [config-file] [--setting value ...]   serve (the default)
 //	nearcache demo [-flags]                         a semantic cache on real questions
 //	nearcache bench NAME [-flags]                   measures; see benches
+//	nearcache commands [-missing] [PATTERN]         which commands of Redis are here
 package main
 
 import (
@@ -29,6 +30,9 @@ func main() {
 func run(args []string, stdout io.Writer) (err error) {
 	if len(args) > 0 && args[0] == "bench" { // before signals are caught: one ends it
 		return runBench(args[1:], stdout, os.Stderr)
+	}
+	if len(args) > 0 && args[0] == "commands" {
+		return listCommands(args[1:], stdout, os.Stderr)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -57,6 +61,7 @@ const usage = `nearcache is a cache and a vector database that speaks the Redis 
 
   nearcache [config-file] [--setting value ...]   serve, on 127.0.0.1:6379 unless told otherwise
   nearcache demo [-flags]                         a semantic cache on real questions; demo -h lists its flags
+  nearcache commands [-missing] [PATTERN]         which commands of Redis are here, and why others are not
 %s
 Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:
 

@@ -62,6 +62,10 @@ func TestReadmeShell(t *testing.T) {
 					if out := readmeRun(t, "--help"); !strings.Contains(out, "--maxmemory ") {
 						t.Errorf("--help says %q", out)
 					}
+				case args == "commands":
+					if out := readmeRun(t, "commands"); !strings.Contains(out, "CLIENT LIST") {
+						t.Errorf("commands says %q", out)
+					}
 				default:
 					readmeServe(t, line)
 				}

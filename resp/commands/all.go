@@ -26,6 +26,7 @@ func All() [][]*command.Spec {
 		trackingCommands,
 		pubsubCommands,
 		serverCommands,
+		replicationCommands,
 		commandCommands,
 		debugCommands,
 	}

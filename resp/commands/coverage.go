@@ -1,0 +1,136 @@
+package commands
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+
+	"github.com/nearcache/nearcache/resp/command"
+)
+
+// Covered is a command of Redis', or one that only we have, and whether it is here.
+type Covered struct {
+	Name   string // "client|kill"
+	Since  string // the version of Redis, or of the module
+	Group  string // "string", or the module's name
+	Here   bool
+	Ours   bool   // Redis has no such command
+	Reason string // why it is not here, or in what it is less than Redis'
+}
+
+// moduleText lists the commands of the modules that Redis 8 is delivered with: a
+// line for each module, its name before its commands.
+//
+//go:embed redis8-modules.txt
+var moduleText string
+
+// absences say why commands of Redis' are not here: one command, all of a container
+// ("cluster"), or all of a group or module. The first that fits is shown. What has
+// been added since is shown as being here, whatever stands in this list.
+var absences = []struct{ of, reason string }{
+	{"acl|log", "there are no permissions, so nothing is denied"},
+	{"acl", "one user, default, whose password is requirepass; permissions are not built yet"},
+	{"array", "the array type of Redis 8.8 is not built yet"},
+	{"backup", "a copy of the data folder is a backup; made while the server is stopped"},
+	{"bgrewriteaof", "the log is compacted when the server starts"},
+	{"bgsave", "the log holds each write; there are no snapshots beside it yet"},
+	{"save", "the log holds each write; there are no snapshots beside it yet"},
+	{"cluster", "one node holds all slots and uses all processors; clients connect to it as to a standalone Redis"},
+	{"readonly", "says something to replicas of a cluster only"},
+	{"readwrite", "says something to replicas of a cluster only"},
+	{"asking", "says something to nodes of a cluster only"},
+	{"trimslots", "says something to nodes of a cluster only"},
+	{"restore-asking", "says something to nodes of a cluster only"},
+	{"failover", "no replication yet"},
+	{"psync", "no replication yet"},
+	{"replconf", "no replication yet"},
+	{"sync", "no replication yet"},
+	{"waitaof", "appendfsync always makes each reply wait for the disk"},
+	{"migrate", "no second node to move keys to; clients can DUMP and RESTORE"},
+	{"dump", "not built yet"},
+	{"restore", "not built yet"},
+	{"sort", "not built yet"},
+	{"sort_ro", "not built yet"},
+	{"swapdb", "not built yet"},
+	{"himport", "the import of hashes of Redis 8.10 is not built yet"},
+	{"hotkeys", "not built yet; TRACKING.REPORT names the keys that clients keep most"},
+	{"memory", "MEMORY USAGE is here; the others tell of Redis' own allocator"},
+	{"scripting", "scripts are not built yet"},
+	{"vector-set", "vector sets are not built yet"},
+	{"search", "not built yet; FT.SEARCH takes filters, KNN, VECTOR_RANGE, SORTBY and LIMIT"},
+	{"timeseries", "time series are outside of what nearcache is for"},
+	{"bf", "probabilistic structures other than HyperLogLog are outside of what nearcache is for"},
+}
+
+// limits say in what commands that are here do less than Redis'.
+var limits = map[string]string{
+	"acl|dryrun":    "there is the user default only, who may do everything",
+	"acl|list":      "there is the user default only",
+	"acl|users":     "there is the user default only",
+	"debug":         "the subcommands that tests of clients use",
+	"module|load":   "always refused, as Redis refuses it by default",
+	"module|loadex": "always refused, as Redis refuses it by default",
+	"module|unload": "always refused, as Redis refuses it by default",
+	"replicaof":     "NO ONE only: there is no replication yet",
+	"role":          "always master: there is no replication yet",
+	"slaveof":       "NO ONE only: there is no replication yet",
+	"wait":          "0 at once: there are no replicas",
+}
+
+func absence(name, group string) string {
+	container, _, _ := strings.Cut(name, "|")
+	for _, a := range absences {
+		if a.of == name || a.of == container || a.of == group {
+			return a.reason
+		}
+	}
+	return ""
+}
+
+// Coverage lists the commands of Redis 8.10 and of its modules by group and name,
+// with those of them that are here, and the ones that only we have.
+func Coverage() []Covered {
+	rows := map[string]*command.Spec{}
+	for _, s := range command.NewTable(All()...).All() {
+		rows[s.FullName()] = s
+		for _, sub := range s.Sub {
+			rows[sub.FullName()] = sub
+		}
+	}
+	var l []Covered
+	add := func(name, since, group string) {
+		c := Covered{Name: name, Since: since, Group: group, Here: rows[name] != nil, Reason: limits[name]}
+		if !c.Here {
+			c.Reason = absence(name, group)
+		}
+		delete(rows, name)
+		l = append(l, c)
+	}
+	for name, r := range References() {
+		group := r.Group
+		if group == "module" { // what COMMAND DOCS says of commands of vector sets
+			group = "vector-set"
+		}
+		add(name, r.Since, group)
+	}
+	for line := range strings.Lines(moduleText) {
+		words := strings.Fields(line)
+		for _, name := range words[1:] {
+			since := ""
+			if s := rows[name]; s != nil {
+				since = s.Since
+			}
+			add(name, since, words[0])
+		}
+	}
+	for name, s := range rows {
+		l = append(l, Covered{Name: name, Group: "nearcache", Here: true, Ours: true, Since: s.Since})
+	}
+	slices.SortFunc(l, func(a, b Covered) int {
+		if a.Group != b.Group {
+			return strings.Compare(a.Group, b.Group)
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return l
+}
