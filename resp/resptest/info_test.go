@@ -12,7 +12,7 @@ import (
 // about its allocator, its threads and its event loop.
 var withoutField = []string{
 	"gcc_version", "monotonic_clock", "atomicvar_api", "io_thread_*", "io_threaded_total_*", "eventloop_*", "instantaneous_eventloop_*",
-	"total_client_processing_events", "avg_pipeline_length*", "total_reads_processed", "total_writes_processed",
+	"total_client_processing_events",
 	"used_cpu_*_main_thread", "cmdstat_*", "errorstat_*", "latency_percentiles_*", "db0", "db1",
 }
 

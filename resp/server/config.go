@@ -412,7 +412,7 @@ type Config struct {
 func (c *Config) bind(s *Server) {
 	c.notifier.broker = s.env.PubSub
 	s.ks.Notify(&c.notifier)
-	s.stats.probe = func() (used, netOut int64) { return s.ks.Used(), s.netOut() }
+	s.stats.probe = func() (int64, traffic) { return s.ks.Used(), s.traffic() }
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.server = s

@@ -181,11 +181,10 @@ func (k *connection) hangUp() {
 	c.Begin()
 	c.Discard()
 	c.Tx.End()
-	s.stats.leave(c.S)
 	if c.S.Monitoring.Load() {
 		s.env.Table.Observer.Monitor.Remove(c.S)
 	}
-	s.env.Clients.Remove(c.S) // before Close, so that nobody redirects to it any more
+	s.leave(c.S) // before Close, so that nobody redirects to it any more
 	s.env.Tracking.Close(c.S)
 	s.env.PubSub.Drop(c.S)
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/pubsub"
-	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 )
 
 // Stats are the counters that INFO shows and CONFIG RESETSTAT zeroes. The zero
@@ -28,8 +28,6 @@ type Stats struct {
 	Connections atomic.Int64 // clients accepted
 	Rejected    atomic.Int64 // clients refused over maxclients
 	Commands    atomic.Int64 // commands run
-	NetIn       atomic.Int64 // bytes read
-	NetOut      atomic.Int64 // bytes sent to clients that are gone
 	Hits        atomic.Int64 // look-ups that found their key
 	Misses      atomic.Int64
 	Strangers   atomic.Int64 // wrong passwords
@@ -37,9 +35,9 @@ type Stats struct {
 	LongQueries atomic.Int64 // clients closed over client-query-buffer-limit
 	ExpireTime  atomic.Int64 // ns that expiry in the background has taken
 
-	peak     atomic.Int64                // most memory seen
-	peakTime atomic.Int64                // when
-	probe    func() (used, netOut int64) // memory now and bytes sent by now
+	peak     atomic.Int64                      // most memory seen
+	peakTime atomic.Int64                      // when
+	probe    func() (used int64, sent traffic) // memory and traffic by now
 
 	mu struct {
 		sync.Mutex
@@ -47,6 +45,7 @@ type Stats struct {
 		next    int
 		last    rateSample
 		at      time.Time
+		gone    traffic // of clients that are not there any more
 	}
 }
 
@@ -58,7 +57,7 @@ type rateSample struct{ commands, in, out float64 }
 // reset zeroes the counters.
 func (s *Stats) reset() {
 	for _, n := range []*atomic.Int64{
-		&s.Connections, &s.Rejected, &s.Commands, &s.NetIn, &s.NetOut, &s.Hits, &s.Misses, &s.Strangers, &s.Slow, &s.LongQueries, &s.ExpireTime, &s.peak,
+		&s.Connections, &s.Rejected, &s.Commands, &s.Hits, &s.Misses, &s.Strangers, &s.Slow, &s.LongQueries, &s.ExpireTime, &s.peak,
 	} {
 		n.Store(0)
 	}
@@ -72,11 +71,11 @@ func (s *Stats) reset() {
 // about ten times a second.
 func (s *Stats) tick() {
 	now := time.Now()
-	cur := rateSample{commands: float64(s.Commands.Load()), in: float64(s.NetIn.Load())}
+	cur := rateSample{commands: float64(s.Commands.Load())}
 	if s.probe != nil {
-		used, out := s.probe()
+		used, sent := s.probe()
 		s.sawMemory(used)
-		cur.out = float64(out)
+		cur.in, cur.out = float64(sent.in), float64(sent.out)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +133,7 @@ func isLocal(remote net.Addr) bool {
 // ConfigResetStat implements command.Server.
 func (s *Server) ConfigResetStat() {
 	s.stats.reset()
+	s.resetTraffic()
 	s.env.Table.Observer.Reset()
 	s.clients.evicted.Store(0)
 	s.ks.ResetStats()
@@ -167,21 +167,6 @@ func (s *Server) Authenticate(user, password []byte) error {
 	return nil
 }
 
-// leave counts what a client that goes away has left behind.
-func (s *Stats) leave(ses *session.Session) {
-	s.NetOut.Add(ses.NetOut.Load())
-	if ses.Overflowed() {
-		s.Slow.Add(1)
-	}
-}
-
-// netOut is how many bytes were sent to clients.
-func (s *Server) netOut() int64 {
-	n := s.stats.NetOut.Load()
-	s.env.Clients.Each(func(c *session.Session) { n += c.NetOut.Load() })
-	return n
-}
-
 // runID names this one run of the process.
 var runID = sync.OnceValue(func() string {
 	var b [20]byte
@@ -207,6 +192,7 @@ var infoSections = []struct {
 	{"hotkeys", false, (*Server).infoHotKeys},
 	{"bigkeys", true, (*Server).infoBigKeys},
 	{"modules", false, (*Server).infoModules},
+	{"search", true, (*Server).infoSearch},
 	{"commandstats", true, (*Server).infoCommands},
 	{"errorstats", false, (*Server).infoErrors},
 	{"latencystats", true, (*Server).infoLatencies},
@@ -250,7 +236,7 @@ func (s *Server) Info(sections []string) string {
 	}
 	var t infoText
 	for _, x := range infoSections {
-		if all || want[x.name] || !x.extra && (len(sections) == 0 || want["default"]) {
+		if all || want[x.name] || x.name == "search" && want["modules"] || !x.extra && (len(sections) == 0 || want["default"]) {
 			if len(t.b) > 0 {
 				t.b = append(t.b, "\r\n"...)
 			}
@@ -396,11 +382,12 @@ func (s *Server) infoStats(t *infoText) {
 	st := &s.stats
 	r := st.rates()
 	tr := s.env.Tracking.Stats()
+	sent := s.traffic()
 	t.field("total_connections_received", st.Connections.Load())
 	t.field("total_commands_processed", st.Commands.Load())
 	t.field("instantaneous_ops_per_sec", int64(r.commands))
-	t.field("total_net_input_bytes", st.NetIn.Load())
-	t.field("total_net_output_bytes", s.netOut())
+	t.field("total_net_input_bytes", sent.in)
+	t.field("total_net_output_bytes", sent.out)
 	t.field("instantaneous_input_kbps", fmt.Sprintf("%.2f", r.in/1024))
 	t.field("instantaneous_output_kbps", fmt.Sprintf("%.2f", r.out/1024))
 	t.field("rejected_connections", st.Rejected.Load())
@@ -418,6 +405,11 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("current_eviction_exceeded_time", current.Milliseconds())
 	t.field("keyspace_hits", st.Hits.Load())
 	t.field("keyspace_misses", st.Misses.Load())
+	t.field("total_reads_processed", sent.reads)
+	t.field("total_writes_processed", sent.writes)
+	t.field("avg_pipeline_length_sum", sent.commands)
+	t.field("avg_pipeline_length_cnt", sent.reads)
+	t.field("avg_pipeline_length", fmt.Sprintf("%.2f", float64(sent.commands)/float64(max(sent.reads, 1))))
 	t.field("pubsub_channels", s.env.PubSub.Len(pubsub.Channel))
 	t.field("pubsub_patterns", s.env.PubSub.Len(pubsub.Pattern))
 	t.field("pubsubshard_channels", s.env.PubSub.Len(pubsub.Shard))
@@ -460,6 +452,22 @@ func (s *Server) infoModules(t *infoText) {
 	for _, m := range command.Modules {
 		t.field("module", fmt.Sprintf("name=%s,ver=%d,api=1,filters=0,usedby=[],using=[],options=[]", m.Name, m.Version))
 	}
+}
+
+func (s *Server) infoSearch(t *infoText) {
+	indexes, uses, docs := 0, int64(0), 0
+	_ = s.env.Catalog.Each(func(ix *catalog.Index) error {
+		indexes++
+		uses += ix.Uses.Load()
+		docs += ix.Search().Len()
+		return nil
+	})
+	t.field("search_version", command.RedisVersion)
+	t.field("search_number_of_indexes", indexes)
+	t.field("search_number_of_active_indexes", indexes)
+	t.field("search_total_num_docs_in_indexes", docs)
+	t.field("search_used_memory_indexes", s.env.Catalog.Bytes())
+	t.field("search_total_queries_processed", uses)
 }
 
 func (s *Server) infoCluster(t *infoText) { t.field("cluster_enabled", 0) }

@@ -23,7 +23,7 @@ func TestInfoSections(t *testing.T) {
 		}
 	}
 	const all = "Server Nearcache Clients Memory Persistence Stats Replication CPU Hotkeys Modules Errorstats Cluster Keyspace"
-	const more = "Server Nearcache Clients Memory Persistence Stats Replication CPU Hotkeys Bigkeys Modules Commandstats Errorstats Latencystats Cluster Keyspace"
+	const more = "Server Nearcache Clients Memory Persistence Stats Replication CPU Hotkeys Bigkeys Modules Search Commandstats Errorstats Latencystats Cluster Keyspace"
 	f(all)
 	f(all, "default")
 	f(more, "everything")

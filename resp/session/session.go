@@ -94,6 +94,7 @@ type Session struct {
 	NetIn     atomic.Int64
 	Reads     atomic.Int64 // of the connection
 	NetOut    atomic.Int64
+	Writes    atomic.Int64 // to the connection
 	Commands  atomic.Int64
 	LastUse   atomic.Int64 // Unix ms
 	LastCmd   atomic.Pointer[string]
@@ -345,6 +346,7 @@ func (s *Session) Flush() (all bool, err error) {
 		s.pieces[0] = s.Out.Bytes()
 		n, err := s.link.Write(s.pieces[:])
 		s.NetOut.Add(int64(n))
+		s.Writes.Add(1)
 		s.Out.Discard(n)
 		s.replyStart = 0
 		if left := s.Out.Len(); err != nil || left > 0 {
