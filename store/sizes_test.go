@@ -46,7 +46,6 @@ func TestSizesAreTrue(t *testing.T) {
 	}
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
 			s := newStore(t)
 			s.ks.observers = nil
 			var tx Tx
