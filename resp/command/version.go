@@ -20,6 +20,7 @@ type Module struct {
 var Modules = []Module{
 	{Name: "search", Version: 80204},
 	{Name: "ReJSON", Version: 80204},
+	{Name: "vectorset", Version: 1},
 }
 
 // Started is when the process began.

@@ -51,7 +51,6 @@ var absences = []struct{ of, reason string }{
 	{"sort_ro", "not built yet"},
 	{"himport", "the import of hashes of Redis 8.10 is not built yet"},
 	{"scripting", "scripts are not built yet"},
-	{"vector-set", "vector sets are not built yet"},
 	{"search", "not built yet; FT.SEARCH takes filters, KNN, VECTOR_RANGE, SORTBY and LIMIT"},
 	{"timeseries", "time series are outside of what nearcache is for"},
 	{"bf", "probabilistic structures other than HyperLogLog are outside of what nearcache is for"},
