@@ -158,6 +158,11 @@ const (
 	bound   = "upper bound"
 )
 
+// named reports whether a name contains one of the words.
+func named(words, name string) bool {
+	return slices.ContainsFunc(strings.Split(words, ","), func(w string) bool { return strings.Contains(name, w) })
+}
+
 // Run carries out the command `nearcache bench evict`.
 func Run(args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("bench evict", flag.ContinueOnError)
@@ -186,13 +191,12 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		res.Commit = peer.Commit(root)
 	}
 	if *wire > 0 || *churn > 0 {
-		if err := res.servers(ctx, &specs, root, m, *wire, *churn, int64(*limit)<<20, stderr); err != nil {
+		if err := res.servers(ctx, &specs, root, m, *which, *wire, *churn, int64(*limit)<<20, stderr); err != nil {
 			return fmt.Errorf("bench evict: %w", err)
 		}
 	} else {
 		for _, x := range traces {
-			words := strings.Split(*which, ",")
-			if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(x.name, w) }) {
+			if !named(*which, x.name) {
 				continue
 			}
 			start := time.Now()

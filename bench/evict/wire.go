@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ const wireValue = 200
 const batch = 16
 
 // servers measures real servers: hit ratios over the wire, and memory under churn.
-func (r *result) servers(ctx context.Context, specs *peer.Specs, root string, m maker, requests int, churn time.Duration, limit int64, progress io.Writer) error {
+func (r *result) servers(ctx context.Context, specs *peer.Specs, root string, m maker, which string, requests int, churn time.Duration, limit int64, progress io.Writer) error {
 	list, err := specs.List()
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (r *result) servers(ctx context.Context, specs *peer.Specs, root string, m 
 	m.n = requests
 	r.Requests = requests
 	for _, x := range traces {
-		if !contains(wireTraces, x.name) {
+		if !slices.Contains(wireTraces, x.name) || !named(which, x.name) {
 			continue
 		}
 		t, err := x.make(m)
@@ -92,15 +93,6 @@ func (r *result) servers(ctx context.Context, specs *peer.Specs, root string, m 
 		}
 	}
 	return nil
-}
-
-func contains(l []string, s string) bool {
-	for _, x := range l {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // simulated is what the simulation says of a policy with as many keys.
