@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/nearcache/nearcache/store/slab"
 	"github.com/nearcache/nearcache/store/types/hash"
+	"github.com/nearcache/nearcache/store/types/str"
 )
 
 // resident is what the arena holds of the machine's memory.
@@ -177,4 +180,35 @@ func TestLargeRecordsAreSpans(t *testing.T) {
 	if got := s.ks.arena.Stats().Mapped - before; got > 64<<10 {
 		t.Fatalf("%d bytes are left", got)
 	}
+}
+
+// TestAValueThatGrowsMovesSeldom appends to a large value, which has to be copied
+// where it moves.
+func TestAValueThatGrowsMovesSeldom(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.set("k", strings.Repeat("x", 64<<10))
+	const n = 100_000
+	piece := []byte("0123456789abcdef")
+	moves, where := 0, slab.Ref(0)
+	for range n {
+		s.update("k", func(tx *Tx) {
+			e := tx.Find([]byte("k"))
+			v := e.Value().(*str.Value)
+			v.B = append(v.B, piece...)
+			tx.Changed(e, ClassString, "append")
+			if e.ref != where {
+				moves, where = moves+1, e.ref
+			}
+		})
+	}
+	if moves > 25 { // a quarter more each time
+		t.Errorf("moved %d times", moves)
+	}
+	s.update("k", func(tx *Tx) {
+		if b := tx.Find([]byte("k")).Value().(*str.Value).B; len(b) != 64<<10+n*len(piece) || !bytes.HasSuffix(b, piece) || b[0] != 'x' {
+			t.Errorf("%d bytes, %.20q", len(b), b)
+		}
+	})
+	s.check(t)
 }

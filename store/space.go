@@ -75,13 +75,17 @@ func (s *space) holds() (n, heap int64) {
 	return s.cellBytes + s.table.bytes - slab.PageSize + int64(s.wheel.Len())*wheelShare + s.spanBytes + heap, heap
 }
 
-// alloc returns memory for a record of n bytes.
-func (s *space) alloc(n int) slab.Ref {
+// alloc returns memory for a record of n bytes, and if it is a large one for room
+// more of them where there is so much.
+func (s *space) alloc(n, room int) slab.Ref {
 	if n <= slab.MaxCell {
 		s.cellBytes += int64(slab.Cell(n))
 		return s.cells.alloc(n)
 	}
-	span, err := s.arena.NewSpan(n)
+	span, err := s.arena.NewSpan(n + room)
+	if err != nil && room > 0 {
+		span, err = s.arena.NewSpan(n)
+	}
 	if err != nil {
 		panic(err)
 	}

@@ -166,6 +166,7 @@ func (tx *Tx) touchSpace(s *space) {
 type shape struct {
 	meta     uint32 // type, place and form, metaParts
 	size     int    // of the value
+	room     int    // to grow, where a large value moves
 	expireAt int64  // 0 for never
 	partsAt  int64  // when the next part of the value dies, where metaParts is set; 0: as it was
 }
@@ -196,7 +197,7 @@ func (tx *Tx) create(e *Entry, key []byte, h shape) {
 func (s *space) make(key []byte, h shape, access uint32) (slab.Ref, record) {
 	timed := h.expireAt != 0 || h.meta&metaParts != 0
 	n := recordSize(timed, len(key), h.size)
-	ref := s.alloc(n)
+	ref := s.alloc(n, h.room)
 	r := s.record(ref)
 	r.setAccess(access)
 	m := h.meta | metaOpen
@@ -317,6 +318,10 @@ const numberSize = 4
 
 func (r record) setNumber(i uint32) { binary.LittleEndian.PutUint32(r.value(), i) }
 
+// maxRoom is the room that a large value which grows may get. What it costs to move
+// what is there is then paid once for many times.
+const maxRoom = 1 << 20
+
 // store writes the entry's value into its record.
 func (tx *Tx) store(e *Entry) {
 	if e.value == nil || !e.live() {
@@ -337,6 +342,9 @@ func (tx *Tx) store(e *Entry) {
 		h.size = numberSize
 		tx.storeObject(e, h)
 	} else {
+		if !e.fresh && e.base != nil && len(b) > e.size { // it has grown, and will again
+			h.room = min(len(b)/4, maxRoom)
+		}
 		tx.reshape(e, h)
 		if at := e.rec.value(); len(b) > 0 && &at[0] != &b[0] {
 			copy(at, b)

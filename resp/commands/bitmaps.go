@@ -2,7 +2,9 @@ package commands
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
@@ -336,6 +338,12 @@ func parseBitOp(p *args.Parser) (a bitOpArgs) {
 	return a
 }
 
+// results is memory for results of BITOP before they are stored: what is as large
+// would otherwise keep the collector busy.
+var results = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxKeptResult = 4 << 20
+
 func runBitOp(c *command.Ctx, a bitOpArgs) error {
 	sources := make([][]byte, len(a.keys))
 	longest := 0
@@ -352,11 +360,15 @@ func runBitOp(c *command.Ctx, a bitOpArgs) error {
 		c.W.Int(0)
 		return nil
 	}
-	result := make([]byte, longest)
-	a.op.Apply(result, sources)
-	v := str.New(result)
-	v.MarkRaw()
-	c.Tx.Changed(c.Tx.Put(a.dest, v, false), store.ClassString, "set")
+	room := results.Get().(*[]byte)
+	*room = slices.Grow((*room)[:0], longest)[:longest]
+	a.op.Apply(*room, sources)
+	e := setString(c, c.Tx.Find(a.dest), a.dest, *room, 0)
+	if longest <= maxKeptResult {
+		results.Put(room)
+	}
+	e.Value().(*str.Value).MarkRaw()
+	c.Tx.Changed(e, store.ClassString, "set")
 	c.W.Int(int64(longest))
 	return nil
 }

@@ -80,7 +80,7 @@ func TestOperationsLookAtEachBit(t *testing.T) {
 			if op == Not {
 				in = sources[:1]
 			}
-			dst := make([]byte, longest)
+			dst := randomBytes(rng, longest)
 			if op == Not {
 				dst = dst[:len(in[0])]
 			}

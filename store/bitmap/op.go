@@ -22,7 +22,7 @@ const (
 const block = 8 << 10
 
 // Apply writes the result for sources to dst, which is as long as the longest and
-// none of them. Behind its end a source has zeros.
+// none of them; what it holds is overwritten. Behind its end a source has zeros.
 func (op Op) Apply(dst []byte, sources [][]byte) {
 	var scratch [block]byte // for One: what is set in more than one
 	rest := make([][]byte, len(sources))
@@ -34,13 +34,15 @@ func (op Op) Apply(dst []byte, sources [][]byte) {
 		x := next(rest, 0, n)
 		switch op {
 		case And:
-			copy(d, x)
+			fill(d, x)
 			for i := range rest[1:] {
 				and(d, next(rest, i+1, n))
 			}
 		case Or, Diff, Diff1, AndOr:
 			if op == Or {
-				copy(d, x)
+				fill(d, x)
+			} else {
+				clear(d)
 			}
 			for i := range rest[1:] {
 				or(d, next(rest, i+1, n))
@@ -54,17 +56,17 @@ func (op Op) Apply(dst []byte, sources [][]byte) {
 				and(d, x)
 			}
 		case Xor:
-			copy(d, x)
+			fill(d, x)
 			for i := range rest[1:] {
 				xor(d, next(rest, i+1, n))
 			}
 		case Not:
-			copy(d, x)
+			fill(d, x)
 			not(d)
 		case One:
 			more := scratch[:n]
 			clear(more)
-			copy(d, x)
+			fill(d, x)
 			for i := range rest[1:] {
 				y := next(rest, i+1, n)
 				orAnd(more, d, y)
@@ -86,6 +88,8 @@ func next(rest [][]byte, i, n int) []byte {
 // The functions below are written out, with 128 bytes at a time in assembly where
 // there is some, words of 64 bits and bytes for what is left: a function value called for each would cost more than the work. Where a
 // source is shorter, it goes on in zeros.
+
+func fill(d, s []byte) { clear(d[copy(d, s):]) }
 
 func and(d, s []byte) {
 	clear(d[len(s):])
