@@ -188,9 +188,6 @@ func newListpack(b []byte) listpackWriter {
 	return listpackWriter{b: append(b, 0, 0, 0, 0, 0, 0), from: len(b)}
 }
 
-// size is how large the listpack is by now, with its end mark.
-func (w *listpackWriter) size() int { return len(w.b) - w.from + 1 }
-
 func (w *listpackWriter) int(n int64) {
 	w.n++
 	at := len(w.b)
