@@ -36,7 +36,7 @@ var sortCommand = &command.Spec{
 	Name: "sort", Arity: -2, Flags: command.Write | command.DenyOOM | command.MovableKeys,
 	Keys: command.KeySpec{First: 1, Last: 1, Step: 1, Find: sortKeys}, Group: command.GroupGeneric, Since: "1.0.0",
 	Summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the result.",
-	Args:    append(slices.Clone(sortArgSpecs), command.Arg{Name: "destination", Type: "key", Token: "STORE", Optional: true}),
+	Args:    append(slices.Clone(sortArgSpecs), command.Arg{Name: "destination", Type: "key", Token: "STORE", KeySpec: 2, Optional: true}),
 	Bind:    command.Bind(parseSort, runSort),
 	Locks:   sortLocks,
 }
@@ -158,7 +158,7 @@ func runSort(c *command.Ctx, a sortArgs) error {
 			return resp.ErrWrongType
 		}
 	}
-	if _, isSet := o.(*set.Value); isSet && a.unsorted && a.store != nil { // what is stored has an order
+	if _, isSet := o.(*set.Value); isSet && a.unsorted && (a.store != nil || c.InScript) { // what is stored has an order, and scripts see always the same
 		a.unsorted, a.alpha, a.by = false, true, nil
 	}
 	s := sorter{sortArgs: &a, c: c}
