@@ -320,7 +320,10 @@ func (ks *Keyspace) nextShard() {
 func (ks *Keyspace) collect(sh *shard, c *Compression, now int64) *space {
 	p := &ks.text.pass
 	p.jobs, p.src = p.jobs[:0], p.src[:0]
-	sh.Lock()
+	if !sh.try() { // who has it takes long: another time
+		p.db, p.waits = Databases, true
+		return nil
+	}
 	defer sh.Unlock()
 	for p.db < Databases && sh.dbs[p.db] == nil {
 		p.db, p.from = p.db+1, 0
@@ -416,11 +419,12 @@ func (ks *Keyspace) squeezeJobs(s *space, now int64) {
 	}
 	tx := &p.tx
 	tx.BeginAt(ks, 0, 0, now)
-	tx.lockShard(s.shard.index)
+	held := tx.tryShard(s.shard.index)
+	p.waits = p.waits || !held
 	for i := range p.jobs {
 		j := &p.jobs[i]
 		b := p.dst[j.at:j.end]
-		same := s.shard.dbs[s.db] == s && s.has(j.tag, j.ref)
+		same := held && s.shard.dbs[s.db] == s && s.has(j.tag, j.ref)
 		if same {
 			r := s.record(j.ref)
 			same = r.place() == j.place && bytes.Equal(r.value(), p.src[j.from:j.to])

@@ -369,3 +369,34 @@ func TestCompressWhileReadingAndWriting(t *testing.T) {
 		t.Errorf("nothing was compressed: %+v", st)
 	}
 }
+
+// TestCompressLeavesLentShardsAlone: a Tx that takes long changes its shards
+// without their mutexes.
+func TestCompressLeavesLentShardsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.ks.observers = nil
+	s.ks.SetCompression(forced)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const n = 300
+	for i := range n {
+		s.set(fmt.Sprint("k", i), answer(rnd, 1000))
+	}
+	var long Tx
+	long.Begin(s.ks, 0, 1)
+	var all LockSet
+	all.AddAll()
+	long.Lock(&all)
+	long.Lend(errScript)
+	for range 3 {
+		s.ks.Compress(time.Hour)
+	}
+	if st := s.ks.CompressionStats(); st.Keys != 0 {
+		t.Errorf("%d keys of others were compressed", st.Keys)
+	}
+	long.End()
+	s.compress()
+	s.compress()
+	s.wantCompressed(t, n)
+	s.check(t)
+}
