@@ -168,7 +168,7 @@ func (c *Ctx) Run(s *Spec, argv [][]byte) error {
 
 func (c *Ctx) exec(s *Spec, argv [][]byte) error {
 	c.Spec, c.Args = s, argv
-	if h := c.HotKeys.Active(); h != nil {
+	if h := c.HotKeys.Active(); h != nil && !c.InScript { // the script's own command counts it all
 		return c.runCounted(h)
 	}
 	return c.bound()
