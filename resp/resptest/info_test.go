@@ -9,11 +9,11 @@ import (
 )
 
 // withoutField are the fields of Redis' INFO that have no counterpart: they are
-// about its allocator, its threads and its event loop.
+// about its allocator, its threads and its event loop, or count keys by their size.
 var withoutField = []string{
 	"gcc_version", "monotonic_clock", "atomicvar_api", "io_thread_*", "io_threaded_total_*", "eventloop_*", "instantaneous_eventloop_*",
 	"total_client_processing_events",
-	"used_cpu_*_main_thread", "cmdstat_*", "errorstat_*", "latency_percentiles_*", "db0", "db1",
+	"used_cpu_*_main_thread", "cmdstat_*", "errorstat_*", "latency_percentiles_*", "db0", "db1", "db0_distrib_*", "db1_distrib_*",
 }
 
 // TestInfoHasTheFields compares the names of INFO's fields with Redis'.
