@@ -12,6 +12,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/commands"
 	"github.com/nearcache/nearcache/resp/script"
+	"github.com/nearcache/nearcache/store/rdb"
 )
 
 // recorder is a host that answers anything, and notes which keys are asked for
@@ -88,14 +89,16 @@ func FuzzRestore(f *testing.F) {
 		"#!lua name=b\nlocal n = 0 redis.register_function{function_name='g', callback=function(k) n = n + 1 return redis.call('get', k[1]) end, flags={'no-writes'}}",
 	} {
 		if _, err := e.LoadLibrary(code, false); err == nil {
-			f.Add(e.Dump(), code)
+			dump := e.Dump()
+			f.Add(dump[:len(dump)-10], code)
 		}
-		f.Add([]byte{0xf5, 0xc3, 4, 3, 2, 'a', 'b', 'c', 12, 0, 0, 0, 0, 0, 0, 0, 0, 0}, code)
+		f.Add([]byte{0xf5, 0xc3, 4, 3, 2, 'a', 'b', 'c'}, code)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, code string) {
 		e := engine()
 		e.SetMemoryLimit(16 << 20)
 		_, _ = e.LoadLibrary(code, true)
+		payload = rdb.Seal(slices.Clone(payload), 0, 12) // or nothing behind the checksum would be reached
 		before := e.Libraries()
 		if err := e.Restore(payload, script.Replace); err != nil {
 			if after := e.Libraries(); len(after) != len(before) {

@@ -41,6 +41,8 @@ func Restore(payload []byte) (object.Object, error) {
 }
 
 // Open checks the footer of a payload and returns a reader of what is before it.
+// Redis takes a checksum of 0 for none; here it has to be right, as a payload
+// comes from anywhere.
 func Open(payload []byte) (*Reader, error) {
 	n := len(payload)
 	if n < footerLen {
@@ -48,7 +50,7 @@ func Open(payload []byte) (*Reader, error) {
 	}
 	version := int(binary.LittleEndian.Uint16(payload[n-footerLen:]))
 	sum := binary.LittleEndian.Uint64(payload[n-8:])
-	if !Readable(version) || sum != 0 && sum != Checksum(0, payload[:n-8]) { // 0 is none
+	if !Readable(version) || sum != Checksum(0, payload[:n-8]) {
 		return nil, ErrChecksum
 	}
 	r := NewReader(payload[:n-footerLen])

@@ -692,14 +692,14 @@ func TestFooter(t *testing.T) {
 	}
 	at := len(good)
 	f("as it is", nil, func(b []byte) []byte { return b })
-	f("without a checksum", nil, func(b []byte) []byte { return append(b[:at-8], make([]byte, 8)...) })
+	f("without a checksum", ErrChecksum, func(b []byte) []byte { return append(b[:at-8], make([]byte, 8)...) })
 	f("another checksum", ErrChecksum, func(b []byte) []byte { b[at-1]++; return b })
 	f("another value", ErrChecksum, func(b []byte) []byte { b[2]++; return b })
 	f("short", ErrChecksum, func(b []byte) []byte { return b[:9] })
 	for version, want := range map[int]error{1: nil, 15: nil, 16: ErrChecksum, 79: ErrChecksum, 80: nil, 90: ErrChecksum} {
 		f(fmt.Sprint("version ", version), want, func(b []byte) []byte {
 			b[at-10] = byte(version)
-			return append(b[:at-8], make([]byte, 8)...)
+			return binary.LittleEndian.AppendUint64(b[:at-8], Checksum(0, b[:at-8]))
 		})
 	}
 }
