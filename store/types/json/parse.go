@@ -298,8 +298,11 @@ func (d *Doc) closeObject(from int) (word, bool) {
 		// In its place behind the others, where findKey does not look yet.
 		putWord(d.b, at, d.stack[i])
 		putWord(d.b, at+wordSize, d.stack[i+1])
-		if old := findKey(d.b, block, stringAt(d.b, at)); old >= 0 {
-			putWord(d.b, block+headLen+old*entrySize+wordSize, d.stack[i+1])
+		key := stringAt(d.b, at)
+		if old := findKey(d.b, block, key); old >= 0 {
+			value := block + headLen + old*entrySize + wordSize
+			(&Value{b: d.b}).wasted(stringSize(len(key)) + sizeOf(Node{d.b, value}))
+			putWord(d.b, value, d.stack[i+1])
 			continue
 		}
 		if room > indexMin {
