@@ -54,6 +54,7 @@ type tester struct {
 	version uint64
 	params  query.Params
 	docs    map[string]func(string) ([]byte, bool)
+	watches int // opened so far
 }
 
 func newTester(t testing.TB, schema string) *tester {
