@@ -2,7 +2,7 @@ package resp
 
 // AppendQuoted appends s in double quotes, with what is not printable escaped,
 // as Redis does in MONITOR and in files (sdscatrepr). SplitArgs reads it back.
-func AppendQuoted(b []byte, s string) []byte {
+func AppendQuoted[T string | []byte](b []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := range len(s) {

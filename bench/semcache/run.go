@@ -8,11 +8,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/nearcache/nearcache/bench/peer"
 	"github.com/nearcache/nearcache/bench/plot"
 	"github.com/nearcache/nearcache/datasets"
 	"github.com/nearcache/nearcache/store/semcache/judge"
@@ -116,7 +116,8 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		}
 		targets = append(targets[:len(targets):len(targets)], weigh(x))
 	}
-	r := report{Date: time.Now().UTC().Format(time.DateOnly), CPU: fmt.Sprintf("%s, %d cores", runtime.GOARCH, runtime.NumCPU())}
+	machine := peer.ThisMachine()
+	r := report{Date: time.Now().UTC().Format(time.DateOnly), CPU: fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)}
 	r.PerPair, r.PerMatch = cost(own[0])
 	for i, target := range targets {
 		var others []judged

@@ -7,11 +7,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/nearcache/nearcache/bench/peer"
 	"github.com/nearcache/nearcache/store/slab"
 	"github.com/nearcache/nearcache/store/squeeze"
 )
@@ -57,14 +57,8 @@ func Run(args []string, stdout, stderr io.Writer) error {
 
 // origin is the machine, the time and the commit.
 func origin() string {
-	cpu := runtime.GOARCH
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, rest, ok := strings.Cut(string(b), "model name"); ok {
-			line, _, _ := strings.Cut(rest, "\n")
-			cpu = strings.Trim(line, "\t :")
-		}
-	}
-	s := fmt.Sprintf("%s, %d cores, %s/%s, %s. %s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), time.Now().UTC().Format(time.RFC3339))
+	m := peer.ThisMachine()
+	s := fmt.Sprintf("%s, %d cores, %s, %s. %s", m.CPU, m.Cores, m.OS, m.Go, time.Now().UTC().Format(time.RFC3339))
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, kv := range info.Settings {
 			if kv.Key == "vcs.revision" {

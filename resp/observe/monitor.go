@@ -2,11 +2,12 @@ package observe
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nearcache/nearcache/resp"
 )
 
 // Watcher is a client of MONITOR.
@@ -69,42 +70,10 @@ func (m *Monitors) Show(e *Event) {
 	}
 	b = append(b, ']')
 	for _, arg := range Redacted(e.Row.Name, e.Args) {
-		b = appendQuoted(append(b, ' '), arg)
+		b = resp.AppendQuoted(append(b, ' '), arg)
 	}
 	b = append(b, "\r\n"...)
 	for _, w := range l {
 		w.Push(b)
 	}
-}
-
-// appendQuoted appends s as Redis shows it: what is not printable ASCII is escaped.
-func appendQuoted(b, s []byte) []byte {
-	b = append(b, '"')
-	for _, c := range s {
-		switch c {
-		case '\\', '"':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\a':
-			b = append(b, `\a`...)
-		case '\b':
-			b = append(b, `\b`...)
-		default:
-			if c >= ' ' && c <= '~' {
-				b = append(b, c)
-			} else {
-				b = append(b, `\x`...)
-				if c < 16 {
-					b = append(b, '0')
-				}
-				b = strconv.AppendUint(b, uint64(c), 16)
-			}
-		}
-	}
-	return append(b, '"')
 }
