@@ -53,7 +53,7 @@ var (
 type Options struct {
 	Fsync       Policy
 	SegmentSize int64 // a segment that has grown beyond it is followed by a new one; 0: 64 MB
-	MaxBacklog  int64 // bytes in memory, not written or not synced, from which Throttle waits; 0: 64 MB
+	MaxBacklog  int64 // bytes in memory, not written or not synced, beyond which Throttle waits; 0: 64 MB
 	Logger      *slog.Logger
 	// Progress is called while Open loads, about once a megabyte.
 	Progress func(done, total int64)
@@ -256,7 +256,8 @@ func (l *Log) Append(r *Record) uint64 {
 
 func (l *Log) appendBig(r *Record, payload int64) uint64 {
 	size := frameMin + payload
-	c := &chunk{bytes: size}
+	// One record fills half of the backlog at most: a large value alone must not make the next writer wait for the disk.
+	c := &chunk{bytes: min(size, l.o.MaxBacklog/2)}
 	switch {
 	case size > MaxRecord:
 		c.lost = fmt.Errorf("a commit of %d bytes: a record may have %d", size, MaxRecord)

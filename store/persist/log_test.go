@@ -693,6 +693,33 @@ func TestThrottleWaitsForTheDisk(t *testing.T) {
 	})
 }
 
+// A value as large as the whole backlog, on a disk that takes its time: the next writer goes on.
+func TestOneLargeRecordDoesNotThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{MaxBacklog: 1 << 20})
+		gate := make(chan struct{})
+		fsys.Inject(func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite {
+				<-gate
+			}
+			return nil
+		})
+		large := set("k", strings.Repeat("x", 1<<20))
+		l.Append(large)
+		if l.Full() {
+			t.Error("one record fills the backlog")
+		}
+		l.Append(large)
+		l.Append(large)
+		if !l.Full() {
+			t.Error("three records leave room")
+		}
+		close(gate)
+		check(t, l.Close())
+	})
+}
+
 func TestRewriteKeepsWhatIsAppendedMeanwhile(t *testing.T) {
 	fsys := vfs.NewMem()
 	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 2000})
