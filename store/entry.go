@@ -49,6 +49,9 @@ func (e *Entry) Key() string {
 	return unsafe.String(unsafe.SliceData(k), len(k))
 }
 
+// KeyBytes is Key as bytes, which must not be changed.
+func (e *Entry) KeyBytes() []byte { return e.rec.key() }
+
 // Value is the entry's object. Changes to it count once Tx.Changed says so.
 func (e *Entry) Value() object.Object {
 	if e.value == nil {

@@ -148,6 +148,7 @@ var wordHDel = []byte("HDEL")
 // expireParts removes the parts of a value that are due, and the key with the
 // last of them. Only fields of hashes have a time to live of their own.
 func (tx *Tx) expireParts(e *Entry, x object.Expiring) (n int) {
+	tx.save(e)
 	effect := [][]byte{wordHDel, e.rec.key()}
 	x.Expire(tx.Now, func(part []byte) {
 		effect = append(effect, append([]byte(nil), part...))

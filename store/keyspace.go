@@ -50,17 +50,21 @@ type Keyspace struct {
 	wanted    atomic.Uint32  // a Wanted
 	counted   []func() int64 // memory held elsewhere; fixed before the first Tx
 	leases    leases
+	epoch     uint32                   // metaEpoch, or 0: what records have that no snapshot needs; changed by who holds all shards
+	snap      atomic.Pointer[Snapshot] // nil while there is none
 	shards    [Shards]shard
 }
 
 type shard struct {
 	sync.Mutex
+	snap       *Snapshot         // to which it has not given all yet, nil for none
 	dbs        [Databases]*space // nil without a key
 	index      int
 	keys       int // of all databases
 	evict      evict.Shard
 	big        *bigKeys // nil without one
 	watches    map[watchKey][]*Watch
+	kept       []byte       // saved for the snapshot ahead of its scan
 	lent       *lease       // held by a Tx without the mutex, see lend.go
 	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
 	bytes      atomic.Int64 // that the spaces hold; read without the lock

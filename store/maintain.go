@@ -151,6 +151,9 @@ func (ks *Keyspace) moveRecord(c *cells, ref slab.Ref) {
 // discard gives back the memory of what was flushed. That of many keys takes a
 // while, in which nobody should have to wait.
 func (ks *Keyspace) discard(spaces []*space, all []*cells) {
+	if snap := ks.snap.Load(); snap != nil && snap.take(spaces, all) {
+		return
+	}
 	keys := 0
 	for _, s := range spaces {
 		keys += s.n

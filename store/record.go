@@ -29,9 +29,10 @@ const (
 	metaParts  = 1 << 10  // parts of the value have times to live of their own
 	metaOpen   = 1 << 11  // an Entry of the Tx that holds the shard stands on it
 	keyShift   = 12       // 8 bits
-	valueShift = 20       // 12 bits
+	metaEpoch  = 1 << 20  // what a snapshot goes by, see snapshot.go
+	valueShift = 21       // 11 bits
 	maxKey     = 1<<8 - 1 // of a record that is not wide
-	maxValue   = 1<<12 - 1
+	maxValue   = 1<<11 - 1
 )
 
 // Places of a value.

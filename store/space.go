@@ -43,6 +43,11 @@ type space struct {
 	touched bool  // by the Tx that holds the shard: is to be accounted
 	dead    bool  // flushed
 	whole   bool  // with all others of its cells
+
+	snap  *Snapshot // at whose cut it was there
+	cutDB int       // the number of its database then
+	next  uint32    // tag that the snapshot's scan goes on from
+	done  bool      // the scan has seen all
 }
 
 // held is a Go object and the size that is accounted for it.

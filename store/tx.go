@@ -17,6 +17,7 @@ type Tx struct {
 	DB      int   // database of every key named from now on
 	NoTouch bool  // look-ups leave the access words alone (CLIENT NO-TOUCH)
 	NoMiss  bool  // look-ups that find nothing are no event (OBJECT)
+	Reads   bool  // the current command changes nothing that it looks up: a snapshot may save it later
 
 	ks       *Keyspace
 	held     [Shards / 64]uint64
@@ -29,6 +30,7 @@ type Tx struct {
 	hits     uint64
 	misses   uint64
 	inner    *Tx    // of With, reused
+	saver    *Entry // of save, reused
 	lease    *lease // the shards are held without their mutexes
 
 	entries []*Entry            // those that look-ups have returned, then some to be used again
@@ -208,7 +210,7 @@ func (tx *Tx) With(key []byte, f func(*Tx)) []Deferred {
 		}
 		t := tx.inner
 		t.BeginAt(tx.ks, tx.DB, tx.commit.Origin, tx.Now)
-		t.NoTouch = tx.NoTouch
+		t.NoTouch, t.Reads = tx.NoTouch, tx.Reads
 		t.lockShard(i)
 		f(t)
 		return t.End()
@@ -279,7 +281,8 @@ func (ks *Keyspace) hash(key []byte) uint64 { return maphash.Bytes(ks.seed, key)
 
 // lookup finds a live key.
 func (tx *Tx) lookup(key []byte) *Entry {
-	s := tx.shard(key).dbs[tx.DB]
+	sh := tx.shard(key)
+	s := sh.dbs[tx.DB]
 	if s == nil || s.n == 0 {
 		return nil
 	}
@@ -289,6 +292,9 @@ func (tx *Tx) lookup(key []byte) *Entry {
 		return nil
 	}
 	e := tx.entry(s, hash, ref)
+	if sh.snap != nil && !tx.Reads {
+		tx.save(e)
+	}
 	if at := e.rec.expireAt(); at != 0 && at <= tx.Now {
 		tx.expire(e)
 		return nil
@@ -450,6 +456,9 @@ func (tx *Tx) Changed(e *Entry, class Class, name string) {
 
 // update stores what the entry's value is now.
 func (tx *Tx) update(e *Entry) {
+	if e.s.shard.snap != nil {
+		tx.saved(e)
+	}
 	tx.store(e)
 	e.s.shard.noteBig(e)
 	if was := e.rec.access(); tx.setup.Word == evict.LastChange {

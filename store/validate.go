@@ -112,6 +112,9 @@ func (s *space) validate(ks *Keyspace, shard int) error {
 		if m&metaOpen != 0 {
 			fail("is open")
 		}
+		if ks.snap.Load() == nil && m&metaEpoch != ks.epoch {
+			fail("is not saved, and there is no snapshot")
+		}
 		if shardOf(r.key()) != shard || s.find(tagOf(ks.hash(r.key())), r.key()) != ref {
 			fail("is not found")
 		}

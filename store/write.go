@@ -200,7 +200,7 @@ func (s *space) make(key []byte, h shape, access uint32) (slab.Ref, record) {
 	ref := s.alloc(n, h.room)
 	r := s.record(ref)
 	r.setAccess(access)
-	m := h.meta | metaOpen
+	m := h.meta | metaOpen | s.ks.epoch
 	if timed {
 		m |= metaTimed
 		*r.word() = 0
@@ -260,6 +260,7 @@ func (tx *Tx) move(e *Entry, h shape, timed bool) {
 	s, r := e.s, e.rec
 	place := r.wheelPlace()
 	ref, moved := s.make(r.key(), h, r.access())
+	moved.setMeta(moved.meta()&^metaEpoch | r.meta()&metaEpoch) // saved or not, as it was
 	s.replace(tagOf(e.hash), e.ref, ref)
 	switch {
 	case place == 0:
@@ -371,6 +372,7 @@ func (tx *Tx) storeObject(e *Entry, h shape) {
 // remove takes an entry out of the keyspace. Its record can be read until the
 // Tx ends.
 func (tx *Tx) remove(e *Entry) {
+	tx.save(e)
 	s := e.s
 	tx.touchSpace(s)
 	if place := e.rec.wheelPlace(); place != 0 {

@@ -26,13 +26,27 @@ type Waiter struct {
 	Again   time.Duration // look again after this time though nothing has changed; 0 = never. Set anew by each run
 	Mute    bool          // CLIENT REPLY wants no reply
 
+	Reply func(*resp.Writer) // the answer after Timeout; nil for the null array
+
 	nodes []node      // its places in the queues of Keys; guarded by Table.mu
 	timer *time.Timer // of Timeout
 	again *time.Timer // of Again
 	mu    struct {
 		sync.Mutex
 		done bool
+		then func() // called at the end
 	}
+}
+
+// Then has stop called when the wait is over, which may be at once.
+func (w *Waiter) Then(stop func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.done {
+		stop()
+		return
+	}
+	w.mu.then = stop
 }
 
 // endLocked ends the wait, and reports whether it was still on.
@@ -48,6 +62,9 @@ func (w *Waiter) endLocked(t *Table) bool {
 		w.again.Stop()
 	}
 	t.unlink(w)
+	if w.mu.then != nil {
+		w.mu.then()
+	}
 	return true
 }
 
@@ -123,9 +140,12 @@ func (t *Table) End(w *Waiter, how Outcome) bool {
 	}
 	var reply resp.Writer
 	reply.SetProto(int(w.Session.Proto.Load()))
-	if how == Unblocked {
+	switch {
+	case how == Unblocked:
 		reply.Error(string(errUnblocked))
-	} else {
+	case w.Reply != nil:
+		w.Reply(&reply)
+	default:
 		reply.NullArray()
 	}
 	w.resume(reply.Bytes())

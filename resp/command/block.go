@@ -63,6 +63,20 @@ func (c *Ctx) Block(wait Wait) error {
 	return nil
 }
 
+// BlockUntil makes the client wait for something that is no key. begin is told how to
+// end the wait, and returns what is called when it is over, also by its timeout
+// (ms, 0 = for ever), by CLIENT UNBLOCK or because the client is gone. reply is the answer
+// in any case but the last.
+func (c *Ctx) BlockUntil(timeout int64, reply func(*resp.Writer), begin func(end func()) (stop func())) {
+	w := &blocking.Waiter{
+		Session: c.S, DB: c.Tx.DB, Timeout: duration(timeout), Reply: reply,
+		Mute: c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip,
+	}
+	c.S.Block()
+	c.Blocking.Add(w)
+	w.Then(begin(func() { c.Blocking.End(w, blocking.TimedOut) }))
+}
+
 // duration is a time to wait, 0 where it is beyond what a timer can be set for,
 // about 290 years.
 func duration(ms int64) time.Duration {

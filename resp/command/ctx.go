@@ -69,8 +69,31 @@ type Server interface {
 	// WriteError is why nothing may be written now, nil if it may.
 	WriteError() error
 	// Shutdown ends the process after the current command.
-	Shutdown(save bool) error
+	Shutdown(ShutdownMode) error
+	// Save writes a snapshot and returns when it is on disk.
+	Save() error
+	// BackgroundSave begins a snapshot, or where it may be later schedules one; in EXEC it
+	// always does. It returns what to reply.
+	BackgroundSave(later, inExec bool) (string, error)
+	// RewriteLog begins to rewrite the log, or schedules it.
+	RewriteLog(inExec bool) (string, error)
+	// Durable reports whether all up to a place in the log is on disk, and whether there is a log.
+	Durable(lsn uint64) (durable, enabled bool)
+	// AwaitDurable calls done once that is so, on another goroutine, unless stop is called before.
+	AwaitDurable(lsn uint64, done func()) (stop func())
+	// LastSave is when the last snapshot was complete, Unix seconds.
+	LastSave() int64
 }
+
+// ShutdownMode is what SHUTDOWN says of a last snapshot.
+type ShutdownMode int32
+
+// The modes.
+const (
+	ShutdownDefault ShutdownMode = iota // where the setting save asks for snapshots
+	ShutdownSave
+	ShutdownNoSave
+)
 
 // Figure is a name with an integer, a float64, or figures of its own.
 type Figure struct {
@@ -168,6 +191,7 @@ func (c *Ctx) Run(s *Spec, argv [][]byte) error {
 
 func (c *Ctx) exec(s *Spec, argv [][]byte) error {
 	c.Spec, c.Args = s, argv
+	c.Tx.Reads = s.Flags&(Write|MayReplicate) == 0
 	if h := c.HotKeys.Active(); h != nil && !c.InScript { // the script's own command counts it all
 		return c.runCounted(h)
 	}

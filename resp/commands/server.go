@@ -19,6 +19,8 @@ const (
 
 var serverCommands = []*command.Spec{
 	aclCommand,
+	bgRewriteAOFCommand,
+	bgSaveCommand,
 	latencyCommand,
 	lolwutCommand,
 	monitorCommand,
@@ -107,6 +109,7 @@ var serverCommands = []*command.Spec{
 		Group: command.GroupServer, Since: "2.8.12", Summary: "Returns the replication role.",
 		Bind: command.Bind(command.None, runRole),
 	},
+	saveCommand,
 	{
 		Name: "shutdown", Arity: -1, Flags: adminFlags | command.NoMulti | command.AllowBusy,
 		Group: command.GroupServer, Since: "1.0.0", Summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
@@ -132,6 +135,7 @@ var serverCommands = []*command.Spec{
 		Args: []command.Arg{{Name: "numreplicas", Type: "integer"}, {Name: "timeout", Type: "integer"}},
 		Bind: command.Bind(parseWait, runWait),
 	},
+	waitAOFCommand,
 }
 
 // helpCommand is the HELP subcommand of a container.
@@ -224,10 +228,8 @@ func runInfo(c *command.Ctx, sections [][]byte) error {
 	return nil
 }
 
-// runLastSave answers when the server was started, as Redis does before its
-// first snapshot: what is saved is the log, at every moment.
 func runLastSave(c *command.Ctx, _ struct{}) error {
-	c.W.Int(command.Started.Unix())
+	c.W.Int(c.Server.LastSave())
 	return nil
 }
 
@@ -286,7 +288,14 @@ func runShutdown(c *command.Ctx, s shutdown) error {
 	if s.abort {
 		return resp.Error("ERR No shutdown in progress.")
 	}
-	if err := c.Server.Shutdown(s.save); err != nil {
+	mode := command.ShutdownDefault
+	switch {
+	case s.save:
+		mode = command.ShutdownSave
+	case s.nosave:
+		mode = command.ShutdownNoSave
+	}
+	if err := c.Server.Shutdown(mode); err != nil {
 		return err
 	}
 	c.S.CloseAfter = true // and no reply

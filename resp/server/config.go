@@ -128,8 +128,23 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "save", Kind: String, Multi: true, Parse: parseSave,
-		Help:  "accepted for Redis' sake: the log holds every change, so no snapshot is taken in intervals",
+		Help:  "seconds and changes, any number of pairs: a snapshot is taken when so many seconds have passed and there were so many changes, and at the end. Redis' default is 3600 1 300 100 60 10000; here the log holds every change",
 		Field: func(c *Config) *Value { return &c.save },
+	},
+	{
+		Name: "stop-writes-on-bgsave-error", Kind: Bool, Default: "yes",
+		Help:  "refuse writes after a snapshot of save has failed, until one succeeds",
+		Field: func(c *Config) *Value { return &c.stopOnSaveError },
+	},
+	{
+		Name: "auto-aof-rewrite-percentage", Kind: Int, Default: "100", Max: maxInt32,
+		Help:  "the log is rewritten in the background when it has grown by so much since the last time; 0 for never",
+		Field: func(c *Config) *Value { return &c.rewritePercent },
+	},
+	{
+		Name: "auto-aof-rewrite-min-size", Kind: Memory, Default: "64mb", Max: maxInt64,
+		Help:  "but not before it has so many bytes",
+		Field: func(c *Config) *Value { return &c.rewriteMin },
 	},
 
 	{
@@ -378,6 +393,7 @@ type Config struct {
 	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass               Value
 	maxClients, timeout, keepAlive, backlog, databases, ioThreads                         Value
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
+	stopOnSaveError, rewritePercent, rewriteMin                                           Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
 	busyAfter, scriptMemory                                                               Value

@@ -205,10 +205,10 @@ func (c *Config) loadText(path string, text []byte) error {
 func ignorable(name string, words []string) bool {
 	for _, p := range []string{
 		"acllog-max-len", "activerehashing", "always-show-logo", "aof-*", "appenddirname", "appendfilename",
-		"array-*", "auto-aof-rewrite-*", "disable-thp", "dynamic-hz", "hash-*", "hll-sparse-max-bytes",
+		"array-*", "disable-thp", "dynamic-hz", "hash-*", "hll-sparse-max-bytes",
 		"jemalloc-bg-thread", "lazyfree-*", "lfu-*", "list-*", "locale-collate",
 		"no-appendfsync-on-rewrite", "oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
-		"set-*", "stop-writes-on-bgsave-error", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
+		"set-*", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
 	} {
 		if glob.MatchString(p, name) {
 			return true

@@ -131,16 +131,21 @@ func (k *connection) hold() {
 // the indexes, and under appendfsync always on the disk, and so has all that was
 // observed.
 func (k *connection) mustWait() bool {
-	return k.c.Unsettled() || k.s.log != nil && k.c.S.Out.Len() > 0 && k.s.log.Pending(k.s.log.Appended())
+	if k.c.Unsettled() {
+		return true
+	}
+	log := k.s.aof.Load()
+	return log != nil && k.c.S.Out.Len() > 0 && log.Pending(log.Appended())
 }
 
 // await waits until they may.
 func (k *connection) await() error {
 	k.c.Settle()
-	if k.s.log == nil || k.c.S.Out.Len() == 0 {
+	log := k.s.aof.Load()
+	if log == nil || k.c.S.Out.Len() == 0 {
 		return nil
 	}
-	return k.s.log.Wait(k.s.log.Appended())
+	return log.Wait(log.Appended())
 }
 
 // Authenticated implements command.Server: the client may use the full limits.

@@ -48,12 +48,20 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
 		if quick && s.mayTakeTime(c, spec) {
 			return long
 		}
-		if s.log != nil && spec.Flags&mayLog != 0 {
-			s.log.Throttle()
+		if spec.Flags&mayLog != 0 {
+			if log := s.aof.Load(); log != nil {
+				log.Throttle()
+			}
+			s.ks.CatchUp()
 		}
 		if err = c.Run(spec, argv); err != nil {
 			c.W.Error(resp.ErrorText(err))
 			err = nil
+		}
+		if spec.Flags&mayLog != 0 || spec.Name == "exec" {
+			if log := s.aof.Load(); log != nil {
+				ses.Wrote.Store(log.Appended())
+			}
 		}
 	}
 	if err != nil {
@@ -88,10 +96,16 @@ const mayLog = command.Write | command.ScriptRunner
 // looks at the whole keyspace, searches, sleeps, or the log has fallen behind.
 // Others that turn out to be long are noticed while they run.
 func (s *Server) mayTakeTime(c *command.Ctx, spec *command.Spec) bool {
-	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&mayLog != 0 && s.log != nil && s.log.Full() {
+	if spec.NeedsAll() || spec.Flags&command.Admin != 0 || spec.Flags&mayLog != 0 && s.behind() {
 		return true
 	}
 	return spec.Flags&command.OwnLock != 0 || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
+}
+
+// behind reports whether a write would have to wait for the disk.
+func (s *Server) behind() bool {
+	log := s.aof.Load()
+	return log != nil && log.Full() || s.ks.Behind()
 }
 
 // check finds the row of a command and says whether it may run now.
@@ -128,12 +142,15 @@ func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
 		}
 	}
 	if spec.Flags&command.Write != 0 {
-		if err := s.logFailure(); err != nil {
+		if err := s.WriteError(); err != nil {
 			return spec, err
 		}
 	}
 	if c.S.InPubSub() && c.S.Proto.Load() == 2 && !allowedInPubSub(spec) {
 		return spec, resp.InSubscribeMode(spec.Title())
+	}
+	if spec.Flags&command.Loading == 0 && s.loading.on() {
+		return spec, resp.ErrLoading
 	}
 	return spec, nil
 }

@@ -346,38 +346,6 @@ func (s *Server) infoClients(t *infoText) {
 	t.field("total_blocking_keys_on_nokey", gone)
 }
 
-func (s *Server) infoPersistence(t *infoText) {
-	status := "ok"
-	if s.logFailure() != nil {
-		status = "err"
-	}
-	enabled := 0
-	if s.cfg.AppendOnly() {
-		enabled = 1
-	}
-	t.field("loading", 0)
-	t.field("async_loading", 0)
-	t.field("rdb_changes_since_last_save", s.ks.Seq())
-	t.field("rdb_bgsave_in_progress", 0)
-	t.field("rdb_last_save_time", command.Started.Unix())
-	t.field("rdb_last_bgsave_status", "ok")
-	t.field("aof_enabled", enabled)
-	t.field("aof_rewrite_in_progress", 0)
-	t.field("aof_rewrite_scheduled", 0)
-	t.field("aof_last_bgrewrite_status", "ok")
-	t.field("aof_last_write_status", status)
-	t.field("appendfsync", s.cfg.AppendFsync())
-	if s.log != nil {
-		l := s.log.Stats()
-		t.field("aof_current_size", l.Size)
-		t.field("aof_base_size", l.BaseSize)
-		t.field("aof_pending_rewrite", 0)
-		t.field("aof_buffer_length", l.Backlog)
-		t.field("aof_pending_bio_fsync", l.Appended-l.Durable)
-		t.field("aof_delayed_fsync", l.DelayedSyncs)
-	}
-}
-
 func (s *Server) infoStats(t *infoText) {
 	st := &s.stats
 	r := st.rates()

@@ -1,7 +1,7 @@
 package server
 
 // absent are fields of Redis' INFO about what is not here, so that they never
-// change: no process is forked and no snapshot taken, there are no replicas, no
+// change: no process is forked, there are no replicas, no
 // cluster, no I/O threads of Redis' kind, nothing is defragmented or freed later.
 // Monitoring reads them all the same.
 var absent = map[string][]string{
@@ -14,10 +14,7 @@ var absent = map[string][]string{
 	},
 	"persistence": {
 		"current_cow_peak:0", "current_cow_size:0", "current_cow_size_age:0", "current_fork_perc:0.00",
-		"current_save_keys_processed:0", "current_save_keys_total:0",
-		"rdb_last_bgsave_time_sec:-1", "rdb_current_bgsave_time_sec:-1", "rdb_saves:0", "rdb_saves_consecutive_failures:0",
-		"rdb_last_cow_size:0", "rdb_last_load_keys_expired:0", "rdb_last_load_keys_loaded:0",
-		"aof_last_rewrite_time_sec:-1", "aof_current_rewrite_time_sec:-1", "aof_rewrites:0", "aof_rewrites_consecutive_failures:0",
+		"rdb_last_cow_size:0", "rdb_last_load_keys_expired:0",
 		"aof_last_cow_size:0", "backup_in_progress:0", "module_fork_in_progress:0", "module_fork_last_cow_size:0",
 	},
 	"stats": {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,23 +20,26 @@ type logObserver struct{ s *Server }
 // Committed implements store.Observer: it encodes under the shard locks, so
 // the log has each key's changes in their order.
 func (o logObserver) Committed(c *store.Commit) {
-	if o.s.log == nil || len(c.Effects) == 0 {
+	log := o.s.aof.Load()
+	if log == nil || len(c.Effects) == 0 {
 		return
 	}
-	o.s.log.Append(&persist.Record{Seq: c.Seq, At: c.At, Commands: c.Effects})
+	log.Append(&persist.Record{Seq: c.Seq, At: c.At, Commands: c.Effects})
 }
 
-// openLog opens the data folder and replays its log.
-func (s *Server) openLog() error {
-	if !s.cfg.AppendOnly() {
+// openData opens the data folder and loads what is in it. Without a log that is done where
+// there is something to load, and nobody else uses it.
+func (s *Server) openData(ctx context.Context) error {
+	dir, last := s.cfg.Dir(), time.Now()
+	if !s.cfg.AppendOnly() && !persist.Exists(vfs.OS, dir) {
 		return nil
 	}
 	c := s.replayCtx()
-	dir, last := s.cfg.Dir(), time.Now()
 	o := persist.Options{
 		Fsync:  s.fsyncPolicy(),
 		Logger: s.cfg.Logger(),
 		Progress: func(read, total int64) {
+			s.loading.progress(read, total)
 			if time.Since(last) > time.Second || read == total && read > 1<<20 {
 				last = time.Now()
 				s.cfg.Logger().Info("loading", "dir", dir, "percent", 100*read/max(1, total))
@@ -42,6 +47,9 @@ func (s *Server) openLog() error {
 		},
 	}
 	log, report, err := persist.Open(vfs.OS, dir, o, func(r persist.Record) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		s.clock.Freeze(r.At)
 		for _, cmd := range r.Commands {
 			if err := s.replay(c, cmd); err != nil {
@@ -52,18 +60,37 @@ func (s *Server) openLog() error {
 	})
 	c.Settle()
 	s.clock.Freeze(0)
+	if errors.Is(err, vfs.ErrLocked) && !s.cfg.AppendOnly() {
+		s.cfg.Logger().Warn("another server uses the data folder: nothing is loaded, and nothing can be saved", "dir", dir)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}
 	s.ks.SetSeq(report.LastSeq)
-	s.log = log
+	s.saves.savedSeq.Store(s.ks.Seq())
+	s.loading.keys.Store(s.keys())
+	s.files.Store(log)
+	if s.cfg.AppendOnly() {
+		s.aof.Store(log)
+	}
 	s.cfg.Logger().Info("loaded", "dir", dir, "records", report.Records, "bytes", report.Bytes, "took", report.Took.Round(time.Millisecond))
 	if t := report.Torn; t != nil {
 		s.cfg.Logger().Warn("the log ended in an incomplete record, as after a power cut; it was cut off and kept beside",
 			"file", t.File, "offset", t.Offset, "bytes", t.Size, "kept", t.Kept, "reason", t.Reason)
 	}
-	return s.compact(report.Bytes)
+	if s.cfg.AppendOnly() && report.Bytes > compactFrom && report.Bytes > compactRatio*s.ks.Used() {
+		s.scheduleSave(saveRewrite)
+	}
+	return nil
 }
+
+// A log is rewritten after the start when it is larger than compactFrom and more than
+// compactRatio times what its data takes: it then holds mostly history.
+const (
+	compactFrom  = 64 << 20
+	compactRatio = 2
+)
 
 func (s *Server) fsyncPolicy() persist.Policy {
 	p, err := persist.ParsePolicy(s.cfg.AppendFsync())
@@ -75,8 +102,8 @@ func (s *Server) fsyncPolicy() persist.Policy {
 
 // setFsync applies appendfsync at run time.
 func (s *Server) setFsync() {
-	if s.log != nil {
-		s.log.SetFsync(s.fsyncPolicy())
+	if log := s.aof.Load(); log != nil {
+		log.SetFsync(s.fsyncPolicy())
 	}
 }
 
@@ -111,21 +138,27 @@ func (s *Server) replayCtx() *command.Ctx {
 
 // logFailure is the error of writes while the log cannot be written.
 func (s *Server) logFailure() error {
-	if s.log == nil {
+	log := s.aof.Load()
+	if log == nil {
 		return nil
 	}
-	if err := s.log.Err(); err != nil {
+	if err := log.Err(); err != nil {
 		return resp.Error("MISCONF Errors writing to the AOF file: " + err.Error())
 	}
 	return nil
 }
 
 // WriteError implements command.Server.
-func (s *Server) WriteError() error { return s.logFailure() }
-
-func (s *Server) closeLog() error {
-	if s.log == nil {
-		return nil
+func (s *Server) WriteError() error {
+	if err := s.logFailure(); err != nil {
+		return err
 	}
-	return s.log.Close()
+	return s.saveFailure()
+}
+
+func (s *Server) closeFiles() error {
+	if f := s.files.Load(); f != nil {
+		return f.Close()
+	}
+	return nil
 }

@@ -51,8 +51,8 @@ func (s *Server) memory() *memory {
 		search: s.env.Catalog.Bytes(), hotKeys: s.env.HotKeys.Bytes(), policy: s.ks.EvictionBytes(),
 		texts: s.ks.CompressionStats().Overhead,
 	}
-	if s.log != nil {
-		m.log = s.log.Stats().Backlog
+	if log := s.aof.Load(); log != nil {
+		m.log = log.Stats().Backlog
 	}
 	s.stats.sawMemory(m.used)
 	m.peak = s.stats.peak.Load()

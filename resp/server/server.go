@@ -34,7 +34,12 @@ type Server struct {
 	cfg      *Config
 	env      command.Env
 	ks       *store.Keyspace
-	log      *persist.Log // nil without appendonly
+	aof      atomic.Pointer[persist.Log] // nil without appendonly, and while it is loaded
+	files    atomic.Pointer[persist.Log] // the data folder: aof, or where snapshots go; nil before the first
+	saves    saver
+	loading  loading
+	atEnd    atomic.Int32 // a command.ShutdownMode
+	ctx      context.Context
 	clock    *observe.Clock
 	stats    Stats
 	clients  clientMemory
@@ -77,43 +82,51 @@ func New(cfg *Config) *Server {
 	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
 	s.ks.CountMemory(s.clients.bytes.Load)
 	s.ks.CountMemory(s.env.HotKeys.Bytes)
+	s.initSaver()
 	cfg.bind(s)
 	return s
 }
 
 // Run opens the data folder, loads it, and serves until ctx ends or SHUTDOWN.
-// When it returns, every goroutine it has started is gone and the log is closed.
+// Clients are let in at once, and are told that it is loading until it has. When Run
+// returns, every goroutine it has started is gone and the log is closed.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
-	if err := s.openLog(); err != nil {
+	s.ctx = ctx
+	s.loading.begin()
+	if err := s.listen(); err != nil {
 		return err
 	}
-	if err := s.listen(); err != nil {
-		return errors.Join(err, s.closeLog())
-	}
 	if err := s.openReactors(); err != nil {
-		return errors.Join(err, s.closeLog())
+		s.closeListeners()
+		return err
 	}
-	close(s.ready)
-	for _, l := range s.mu.listeners {
-		s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
-	}
-	s.wg.Go(func() { s.expireLoop(ctx) })
-	s.wg.Go(func() { s.upkeepLoop(ctx) })
-	s.wg.Go(func() { s.evictLoop(ctx) })
-	s.wg.Go(func() { s.compressLoop(ctx) })
-	s.wg.Go(func() { s.sweepLoop(ctx) })
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
 	}
-	<-ctx.Done()
+	err := s.openData(ctx)
+	if err == nil {
+		s.loading.end()
+		close(s.ready)
+		for _, l := range s.mu.listeners {
+			s.cfg.Logger().Info("ready to accept connections", "addr", l.Addr().String())
+		}
+		s.wg.Go(func() { s.expireLoop(ctx) })
+		s.wg.Go(func() { s.upkeepLoop(ctx) })
+		s.wg.Go(func() { s.evictLoop(ctx) })
+		s.wg.Go(func() { s.compressLoop(ctx) })
+		s.wg.Go(func() { s.sweepLoop(ctx) })
+		<-ctx.Done()
+	} else if s.stop(); ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // asked to end while it was loading
+	}
+	s.mu.Lock()
 	s.stopped.Store(true)
+	s.mu.Unlock()
 	s.Unpause()
 	s.env.Scripts.Stop()
-	for _, l := range s.mu.listeners {
-		_ = l.Close()
-	}
+	s.closeListeners()
 	for _, c := range s.env.Clients.All() {
 		c.Kill()
 	}
@@ -121,9 +134,32 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.reactors != nil {
 		s.reactors.Close()
 	}
+	if err == nil && !s.loading.on() {
+		err = s.saveAtEnd()
+	}
 	s.env.Catalog.Close()
 	s.env.Tracking.Release()
-	return s.closeLog()
+	return errors.Join(err, s.closeFiles())
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.mu.listeners {
+		_ = l.Close()
+	}
+}
+
+// spawn runs f on a goroutine that Run waits for. While the server ends it runs here, where
+// its context says so to it.
+func (s *Server) spawn(f func()) {
+	s.mu.Lock()
+	stopped := s.stopped.Load()
+	if !stopped {
+		s.wg.Go(f)
+	}
+	s.mu.Unlock()
+	if stopped {
+		f()
+	}
 }
 
 // Ready is closed once the server accepts connections.
@@ -146,7 +182,8 @@ func (s *Server) Keyspace() *store.Keyspace { return s.ks }
 func (s *Server) stopping() bool { return s.stopped.Load() }
 
 // Shutdown implements command.Server.
-func (s *Server) Shutdown(bool) error {
+func (s *Server) Shutdown(mode command.ShutdownMode) error {
+	s.atEnd.Store(int32(mode))
 	s.stop()
 	return nil
 }

@@ -73,5 +73,6 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		s.gc.tune(s.ks.MaxMemory())
 		s.clock.Set()
 		s.stats.tick()
+		s.saveTick()
 	}
 }

@@ -96,7 +96,8 @@ type Session struct {
 	NetOut    atomic.Int64
 	Writes    atomic.Int64 // to the connection
 	Commands  atomic.Int64
-	LastUse   atomic.Int64 // Unix ms
+	Wrote     atomic.Uint64 // place in the log behind its last write
+	LastUse   atomic.Int64  // Unix ms
 	LastCmd   atomic.Pointer[string]
 	StalledAt atomic.Int64 // Unix ms, since when the client does not take what is sent, 0 while it does
 	unsent    atomic.Int64 // bytes of replies that it does not take

@@ -31,6 +31,12 @@ type Torn struct {
 	Reason string
 }
 
+// Exists reports whether there is something to load in dir.
+func Exists(fsys vfs.FS, dir string) bool {
+	_, err := fsys.Stat(filepath.Join(dir, manifestName))
+	return err == nil
+}
+
 // loader replays the segments of a manifest.
 type loader struct {
 	fs     vfs.FS
@@ -164,14 +170,14 @@ func (l *loader) frame(s segment, fr frame, want *uint64) error {
 		}
 		l.marked = max(l.marked, fr.lsn)
 		return nil
-	case typeCommit, typeCommit | flagS2:
+	case typeCommit, typeCommit | flagS2, typeCommit | flagZstd:
 	default:
 		return fmt.Errorf("record type %d is unknown to this program", fr.typ)
 	}
 	if fr.lsn != *want {
 		return fmt.Errorf("record %d where %d was due", fr.lsn, *want)
 	}
-	r, err := l.dec.commit(fr.payload, fr.typ&flagS2 != 0)
+	r, err := l.dec.commit(fr.payload, fr.typ&^typeCommit)
 	if err != nil {
 		return err
 	}

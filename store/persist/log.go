@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -337,6 +338,34 @@ func (l *Log) Wait(lsn uint64) error {
 		l.waiters.changed.Wait()
 	}
 }
+
+// Await waits until all records up to lsn are durable, whatever the policy. Under No it makes
+// them so. It goes on waiting while the log has failed, and ends with Close or the context.
+func (l *Log) Await(ctx context.Context, lsn uint64) error {
+	if l.durable.Load() >= lsn {
+		return nil
+	}
+	if Policy(l.policy.Load()) == No {
+		_ = l.Flush() // else it is waited for
+	}
+	signal(l.urgent)
+	defer context.AfterFunc(ctx, l.broadcast)()
+	l.waiters.Lock()
+	defer l.waiters.Unlock()
+	for l.durable.Load() < lsn {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case l.closed.Load():
+			return ErrClosed
+		}
+		l.waiters.changed.Wait()
+	}
+	return nil
+}
+
+// Durable returns the LSN of the last record known to be on disk.
+func (l *Log) Durable() uint64 { return l.durable.Load() }
 
 // Throttle waits while the backlog is full. A session calls it before a write, holding no lock. It does not wait when
 // the log has failed: see [Log.Err].

@@ -213,9 +213,17 @@ func TestCrashAnywhere(t *testing.T) {
 			}
 			if i == 12 && rng.IntN(2) == 0 {
 				state := slices.Clone(appended)
-				_ = l.Rewrite(context.Background(), func(w func(Record) error) error {
+				blocks := rng.IntN(2) == 0
+				_ = l.RewriteAt(context.Background(), func(mark func()) { mark() }, func(b *Base) error {
 					for _, s := range state {
-						if err := w(*set("k", strings.TrimPrefix(s, "3:SET k "))); err != nil {
+						r := set("k", strings.TrimPrefix(s, "3:SET k "))
+						var err error
+						if blocks {
+							err = b.Block(r.Seq, r.At, AppendCommand(nil, r.Commands[0].DB, r.Commands[0].Args...))
+						} else {
+							err = b.Add(*r)
+						}
+						if err != nil {
 							return err
 						}
 					}
@@ -733,7 +741,8 @@ func TestRewriteKeepsWhatIsAppendedMeanwhile(t *testing.T) {
 		mark()
 		marked = l.Appended()
 		l.Append(set("after the mark", ""))
-	}, func(w func(Record) error) error {
+	}, func(b *Base) error {
+		w := b.Add
 		if err := l.Rewrite(t.Context(), nil); !errors.Is(err, ErrRewriteRunning) {
 			t.Errorf("two at once: %v", err)
 		}
@@ -902,13 +911,18 @@ func FuzzDecode(f *testing.F) {
 	var scratch []byte
 	for _, r := range []*Record{set("k", "v"), set("", ""), set("k", strings.Repeat("ab", 10_000)), {Commands: []Command{{Args: [][]byte{[]byte("A")}}, {DB: 2, Args: [][]byte{[]byte("B"), {}}}}}} {
 		b := finish(r.appendFrame(nil, 1, int(r.payloadSize())), 0, true, &scratch)
-		f.Add(b[frameMin:], b[16]&flagS2 != 0)
+		f.Add(b[frameMin:], b[16]&^typeCommit)
 	}
-	f.Add([]byte{0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, false)
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, true)
-	f.Fuzz(func(t *testing.T, payload []byte, compressed bool) {
+	f.Add([]byte{0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, byte(0))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, byte(flagS2))
+	block := AppendCommand([]byte{7, 0, 2}, 1, []byte("SET"), []byte("k"), bytes.Repeat([]byte("text "), 2000))
+	block = AppendCommand(block, 2, []byte("DEL"), []byte("k"))
+	f.Add(packBlock(nil, block), byte(flagZstd))
+	f.Add(packBlock(nil, block)[:20], byte(flagZstd))
+	f.Fuzz(func(t *testing.T, payload []byte, flags byte) {
+		flags &= flagS2 | flagZstd
 		d := decoder{limit: 1 << 20}
-		r, err := d.commit(payload, compressed)
+		r, err := d.commit(payload, flags)
 		if err != nil {
 			return
 		}
@@ -916,7 +930,7 @@ func FuzzDecode(f *testing.F) {
 		if int64(len(again)) != r.Size() {
 			t.Fatalf("%d bytes, Size says %d", len(again), r.Size())
 		}
-		if !compressed && !bytes.Equal(again[frameMin:], payload) {
+		if flags == 0 && !bytes.Equal(again[frameMin:], payload) {
 			t.Fatalf("%x became %x", payload, again[frameMin:])
 		}
 	})

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"sync"
 
+	"github.com/klauspost/compress"
 	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 )
 
 // MaxRecord is the greatest length of a record in the log, in bytes. See [Record.Size].
@@ -22,6 +25,7 @@ const (
 	typeCommit = 1    // a commit
 	typeMark   = 2    // everything up to lsn is on disk
 	flagS2     = 0x80 // the payload is compressed
+	flagZstd   = 0x40 // the payload is compressed, better and more slowly: in a base
 
 	// compressFrom is the payload from which s2 is tried: below it the gain is a few bytes, and the time is the same.
 	compressFrom = 4 << 10
@@ -145,6 +149,67 @@ func pack(payload []byte, scratch *[]byte) []byte {
 
 var errPayload = errors.New("malformed record")
 
+// AppendCommand appends a command in the form of [Base.Block].
+func AppendCommand(b []byte, db int, args ...[]byte) []byte {
+	b = binary.AppendUvarint(b, uint64(db))
+	b = binary.AppendUvarint(b, uint64(len(args)))
+	for _, a := range args {
+		b = binary.AppendUvarint(b, uint64(len(a)))
+		b = append(b, a...)
+	}
+	return b
+}
+
+// splitCommands returns how many commands b begins with that take no more than limit
+// bytes, one at least, and how many bytes they are.
+func splitCommands(b []byte, limit int) (commands, size int, err error) {
+	c := cursor{b: b}
+	for len(c.b) > 0 {
+		c.uvarint()
+		for n := c.count(); n > 0 && !c.bad; n-- {
+			c.bytes()
+		}
+		if c.bad {
+			return 0, 0, errPayload
+		}
+		if end := len(b) - len(c.b); end <= limit || commands == 0 {
+			commands, size = commands+1, end
+		} else {
+			break
+		}
+	}
+	return commands, size, nil
+}
+
+// Blocks are compressed by one goroutine, so that writers find a processor.
+var packer = sync.OnceValue(func() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		panic(err) // of constant options
+	}
+	return e
+})
+
+var unpacker = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxRecord))
+	if err != nil {
+		panic(err) // of constant options
+	}
+	return d
+})
+
+// packBlock is pack with zstd. What looks like vectors is not tried.
+func packBlock(dst, payload []byte) []byte {
+	if len(payload) < compressFrom || compress.Estimate(payload[:min(len(payload), 64<<10)]) < 0.02 {
+		return nil
+	}
+	packed := packer().EncodeAll(payload, dst[:0])
+	if len(packed) > len(payload)-len(payload)/8 {
+		return nil
+	}
+	return packed
+}
+
 // decoder turns payloads into records. What it returns is valid until its next use.
 type decoder struct {
 	limit int // greatest payload after decompression
@@ -153,21 +218,15 @@ type decoder struct {
 	cmds  []Command
 }
 
-func (d *decoder) commit(payload []byte, compressed bool) (Record, error) {
-	if compressed {
-		n, err := s2.DecodedLen(payload)
-		if err != nil || n > d.limit {
-			return Record{}, fmt.Errorf("%w: %d bytes, decompressed", errPayload, n)
-		}
-		if cap(d.plain) < n {
-			d.plain = make([]byte, n)
-		}
-		plain, err := s2.Decode(d.plain[:n], payload)
+// commit reads the payload of a frame of type typeCommit with flags.
+func (d *decoder) commit(payload []byte, flags byte) (Record, error) {
+	if flags != 0 {
+		plain, err := d.unpack(payload, flags)
 		if err != nil {
-			return Record{}, fmt.Errorf("%w: %w", errPayload, err)
+			return Record{}, err
 		}
 		payload = plain
-		if n > keepBuffer {
+		if len(plain) > keepBuffer {
 			d.plain = nil
 		}
 	}
@@ -191,6 +250,41 @@ func (d *decoder) commit(payload []byte, compressed bool) (Record, error) {
 	}
 	r.Commands = d.cmds
 	return r, nil
+}
+
+// unpack decompresses a payload into plain.
+func (d *decoder) unpack(payload []byte, flags byte) ([]byte, error) {
+	var n uint64
+	if flags == flagS2 {
+		size, err := s2.DecodedLen(payload)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errPayload, err)
+		}
+		n = uint64(size)
+	} else {
+		var h zstd.Header
+		if err := h.Decode(payload); err != nil || !h.HasFCS {
+			return nil, fmt.Errorf("%w: a block that does not say its size: %w", errPayload, err)
+		}
+		n = h.FrameContentSize
+	}
+	if n > uint64(d.limit) {
+		return nil, fmt.Errorf("%w: %d bytes, decompressed", errPayload, n)
+	}
+	if uint64(cap(d.plain)) < n {
+		d.plain = make([]byte, n)
+	}
+	var plain []byte
+	var err error
+	if flags == flagS2 {
+		plain, err = s2.Decode(d.plain[:n], payload)
+	} else if plain, err = unpacker().DecodeAll(payload, d.plain[:0]); err == nil && uint64(len(plain)) != n {
+		err = fmt.Errorf("%d bytes of %d", len(plain), n)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPayload, err)
+	}
+	return plain, nil
 }
 
 // cursor reads a payload; after a mistake every read gives zero.

@@ -2,8 +2,10 @@ package persist
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"sync"
 
@@ -22,7 +24,7 @@ type cut struct {
 // may then have seen records that are replayed after it, and so effects must bear to be repeated (SET and DEL do,
 // APPEND does not).
 func (l *Log) Rewrite(ctx context.Context, emit func(w func(Record) error) error) error {
-	return l.RewriteAt(ctx, func(mark func()) { mark() }, emit)
+	return l.RewriteAt(ctx, func(mark func()) { mark() }, func(b *Base) error { return emit(b.Add) })
 }
 
 // RewriteAt is Rewrite for a caller that emits the state of one moment: cut locks all keys, calls mark, which does no
@@ -31,7 +33,7 @@ func (l *Log) Rewrite(ctx context.Context, emit func(w func(Record) error) error
 //
 // The new segments are written beside, synced, and named in the manifest at once; before that, a crash or an error
 // leaves the old ones in force. Their files go when nothing names them.
-func (l *Log) RewriteAt(ctx context.Context, cutAt func(mark func()), emit func(w func(Record) error) error) (err error) {
+func (l *Log) RewriteAt(ctx context.Context, cutAt func(mark func()), emit func(*Base) error) (err error) {
 	if !l.rewriting.TryLock() {
 		return ErrRewriteRunning
 	}
@@ -67,8 +69,8 @@ func (l *Log) RewriteAt(ctx context.Context, cutAt func(mark func()), emit func(
 	case <-l.done:
 		return ErrClosed
 	}
-	b := &base{l: l, ctx: ctx, next: 1}
-	err = emit(b.add)
+	b := &Base{l: l, ctx: ctx, next: 1}
+	err = emit(b)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -155,8 +157,9 @@ func (w *writer) abort(files []string, c *cut) {
 	}
 }
 
-// base writes the segments of a rewrite.
-type base struct {
+// Base is what a rewrite writes: the state of one moment, in segments of their own. It
+// is for one goroutine.
+type Base struct {
 	l        *Log
 	ctx      context.Context
 	segs     []segment
@@ -164,8 +167,10 @@ type base struct {
 	seed     uint32
 	next     uint64
 	buf      []byte
+	plain    []byte
 	scratch  []byte
 	size     int64 // written to f
+	total    int64 // written at all
 	unsynced int64
 }
 
@@ -175,7 +180,7 @@ const (
 	baseSync = 32 << 20
 )
 
-func (b *base) files() []string {
+func (b *Base) files() []string {
 	var names []string
 	for _, s := range b.segs {
 		names = append(names, b.l.dirPath(s.name()))
@@ -183,29 +188,90 @@ func (b *base) files() []string {
 	return names
 }
 
-func (b *base) add(r Record) error {
+// Add writes a record.
+func (b *Base) Add(r Record) error {
+	if len(r.Commands) == 0 {
+		return b.ready()
+	}
+	payload := r.payloadSize()
+	if frameMin+payload > MaxRecord {
+		return fmt.Errorf("a record of %d bytes: it may have %d", frameMin+payload, MaxRecord)
+	}
+	if err := b.ready(); err != nil {
+		return err
+	}
+	start := len(b.buf)
+	b.buf = r.appendFrame(b.buf, b.next, int(payload))
+	b.next++
+	b.buf = b.buf[:start+len(finish(b.buf[start:], b.seed, true, &b.scratch))]
+	return b.spill()
+}
+
+// maxBlock is how much is compressed in one piece, unless a single command is longer.
+const maxBlock = 1 << 20
+
+// Block writes many commands, encoded one after the other by [AppendCommand], as
+// one record: a block that is compressed, and has a checksum. Larger ones are split.
+func (b *Base) Block(seq uint64, at int64, commands []byte) error {
+	for len(commands) > 0 {
+		n, size, err := splitCommands(commands, maxBlock)
+		if err != nil {
+			return err
+		}
+		if err := b.block(seq, at, n, commands[:size]); err != nil {
+			return err
+		}
+		commands = commands[size:]
+	}
+	return nil
+}
+
+func (b *Base) block(seq uint64, at int64, n int, commands []byte) error {
+	if err := b.ready(); err != nil {
+		return err
+	}
+	p := binary.AppendUvarint(b.plain[:0], seq)
+	p = binary.AppendUvarint(p, zigzag(at))
+	p = append(binary.AppendUvarint(p, uint64(n)), commands...)
+	if b.plain = p; cap(p) > keepBuffer {
+		b.plain = nil
+	}
+	if frameMin+len(p) > MaxRecord {
+		return fmt.Errorf("a record of %d bytes: it may have %d", frameMin+len(p), MaxRecord)
+	}
+	typ := byte(typeCommit)
+	if packed := packBlock(b.scratch, p); packed != nil {
+		p, typ = packed, typ|flagZstd
+		if b.scratch = packed; cap(packed) > keepBuffer {
+			b.scratch = nil
+		}
+	}
+	start := len(b.buf)
+	b.buf = append(b.buf, 0, 0, 0, 0)
+	b.buf = binary.LittleEndian.AppendUint32(b.buf, uint32(bodyHead+len(p)))
+	b.buf = binary.LittleEndian.AppendUint64(b.buf, b.next)
+	b.buf = append(append(b.buf, typ), p...)
+	b.next++
+	binary.LittleEndian.PutUint32(b.buf[start:], crc32.Update(b.seed, castagnoli, b.buf[start+4:]))
+	return b.spill()
+}
+
+// ready makes sure that there is a segment, and that anybody wants it.
+func (b *Base) ready() error {
 	if err := b.ctx.Err(); err != nil {
 		return err
 	}
 	if b.l.closed.Load() {
 		return ErrClosed
 	}
-	if len(r.Commands) == 0 {
-		return nil
-	}
-	payload := r.payloadSize()
-	if frameMin+payload > MaxRecord {
-		return fmt.Errorf("a record of %d bytes: it may have %d", frameMin+payload, MaxRecord)
-	}
 	if b.f == nil {
-		if err := b.begin(); err != nil {
-			return err
-		}
+		return b.begin()
 	}
-	start := len(b.buf)
-	b.buf = r.appendFrame(b.buf, b.next, int(payload))
-	b.next++
-	b.buf = b.buf[:start+len(finish(b.buf[start:], b.seed, true, &b.scratch))]
+	return nil
+}
+
+// spill writes the buffer once it is large, and ends a segment that is.
+func (b *Base) spill() error {
 	if len(b.buf) < baseBuffer {
 		return nil
 	}
@@ -218,7 +284,7 @@ func (b *base) add(r Record) error {
 	return nil
 }
 
-func (b *base) begin() error {
+func (b *Base) begin() error {
 	s := segment{num: b.l.number.Add(1), kind: kindBase, first: b.next}
 	b.segs = append(b.segs, s)
 	f, err := b.l.fs.Create(b.l.dirPath(s.name()))
@@ -231,9 +297,10 @@ func (b *base) begin() error {
 	return nil
 }
 
-func (b *base) write() error {
+func (b *Base) write() error {
 	n, err := b.f.Write(b.buf)
 	b.size += int64(n)
+	b.total += int64(n)
 	b.unsynced += int64(n)
 	b.buf = b.buf[:0]
 	if cap(b.buf) > keepBuffer {
@@ -246,7 +313,7 @@ func (b *base) write() error {
 	return err
 }
 
-func (b *base) end() error {
+func (b *Base) end() error {
 	err := b.write()
 	if err == nil {
 		err = b.f.Sync()
@@ -255,7 +322,7 @@ func (b *base) end() error {
 	return errors.Join(err, b.close())
 }
 
-func (b *base) close() error {
+func (b *Base) close() error {
 	if b.f == nil {
 		return nil
 	}
@@ -264,7 +331,7 @@ func (b *base) close() error {
 	return f.Close()
 }
 
-func (b *base) finish() error {
+func (b *Base) finish() error {
 	if len(b.segs) == 0 { // of nothing: it still says that the log before is replaced
 		if err := b.begin(); err != nil {
 			return err

@@ -1,0 +1,393 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
+	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/types/str"
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+// To save is to write the state of one moment as the base of the data folder, in
+// place of the log before it, while the server goes on serving (see store.Snapshot and
+// persist.Base). SAVE, BGSAVE and the schedule of save do that, and so does
+// BGREWRITEAOF: there is one format, and a log, if there is one, goes on behind the
+// base. INFO tells them apart as Redis does.
+
+// saveKind is who has asked for it.
+type saveKind uint8
+
+const (
+	noSave      saveKind = iota
+	saveRDB              // SAVE, BGSAVE, save
+	saveRewrite          // BGREWRITEAOF, auto-aof-rewrite-percentage
+)
+
+func (k saveKind) String() string { return [...]string{"nothing", "snapshot", "rewrite of the log"}[k] }
+
+// saver is the state of saving. One save runs at a time.
+type saver struct {
+	now      atomic.Uint32 // a saveKind
+	lastSave atomic.Int64  // Unix seconds
+	savedSeq atomic.Uint64 // the last commit that is in the last save
+	broken   atomic.Bool   // the last save of saveRDB failed
+
+	open sync.Mutex // held while files is opened after the start
+
+	mu struct {
+		sync.Mutex
+		started   time.Time
+		keys      int // there were
+		done      chan struct{}
+		scheduled [3]bool // by saveKind
+		figures   [3]saveFigures
+	}
+}
+
+// saveFigures are what INFO tells of a kind.
+type saveFigures struct {
+	err      error
+	took     time.Duration // of the last one, -1 before it
+	tried    time.Time
+	count    int // that succeeded
+	failures int // since the last success
+}
+
+func (s *Server) initSaver() {
+	s.saves.lastSave.Store(command.Started.Unix())
+	for i := range s.saves.mu.figures {
+		s.saves.mu.figures[i].took = -1
+	}
+}
+
+// Replies of Redis.
+const (
+	errSaveRuns     resp.Error = "ERR Background save already in progress"
+	errRewriteRuns  resp.Error = "ERR Background append only file rewriting already in progress"
+	errOtherSave    resp.Error = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible."
+	errSave         resp.Error = "ERR"
+	savingStarted              = "Background saving started"
+	savingScheduled            = "Background saving scheduled"
+	rewriteStarted             = "Background append only file rewriting started"
+	rewriteLater               = "Background append only file rewriting scheduled"
+)
+
+// Save implements command.Server: it returns when everything is on disk.
+func (s *Server) Save() error {
+	for {
+		run, busy, wait := s.beginSave(saveRDB)
+		switch {
+		case run != nil:
+			if run() != nil {
+				return errSave
+			}
+			return nil
+		case busy == saveRDB:
+			return errSaveRuns
+		}
+		<-wait // a rewrite, or the end of the server
+		if s.stopping() {
+			return errSave
+		}
+	}
+}
+
+// BackgroundSave implements command.Server. later says that it may be scheduled.
+func (s *Server) BackgroundSave(later, inExec bool) (string, error) {
+	if inExec {
+		s.scheduleSave(saveRDB)
+		return savingScheduled, nil
+	}
+	run, busy, _ := s.beginSave(saveRDB)
+	switch {
+	case run != nil:
+		s.spawn(func() { _ = run() })
+		return savingStarted, nil
+	case busy == saveRDB:
+		return "", errSaveRuns
+	case later:
+		s.scheduleSave(saveRDB)
+		return savingScheduled, nil
+	}
+	return "", errOtherSave
+}
+
+// RewriteLog implements command.Server.
+func (s *Server) RewriteLog(inExec bool) (string, error) {
+	if !inExec {
+		run, busy, _ := s.beginSave(saveRewrite)
+		if run != nil {
+			s.spawn(func() { _ = run() })
+			return rewriteStarted, nil
+		}
+		if busy == saveRewrite {
+			return "", errRewriteRuns
+		}
+	}
+	s.scheduleSave(saveRewrite)
+	return rewriteLater, nil
+}
+
+// LastSave implements command.Server.
+func (s *Server) LastSave() int64 { return s.saves.lastSave.Load() }
+
+// Durable implements command.Server.
+func (s *Server) Durable(lsn uint64) (durable, enabled bool) {
+	log := s.aof.Load()
+	if log == nil {
+		return false, false
+	}
+	return log.Durable() >= lsn, true
+}
+
+// AwaitDurable implements command.Server.
+func (s *Server) AwaitDurable(lsn uint64, done func()) (stop func()) {
+	ctx, stop := context.WithCancel(s.ctx)
+	s.spawn(func() {
+		if s.aof.Load().Await(ctx, lsn) == nil {
+			done()
+		}
+	})
+	return stop
+}
+
+func (s *Server) scheduleSave(k saveKind) {
+	s.saves.mu.Lock()
+	s.saves.mu.scheduled[k] = true
+	s.saves.mu.Unlock()
+}
+
+// beginSave makes the caller the one who saves, and must call run. Otherwise it tells
+// what runs, and returns a channel that is closed at its end.
+func (s *Server) beginSave(k saveKind) (run func() error, busy saveKind, wait <-chan struct{}) {
+	v := &s.saves
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.now.CompareAndSwap(uint32(noSave), uint32(k)) {
+		return nil, saveKind(v.now.Load()), v.mu.done
+	}
+	v.mu.scheduled[k] = false
+	v.mu.started, v.mu.done = time.Now(), make(chan struct{})
+	return func() error { return s.runSave(k) }, noSave, nil
+}
+
+func (s *Server) runSave(k saveKind) error {
+	v := &s.saves
+	seq, err := s.writeState()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f := &v.mu.figures[k]
+	f.took, f.tried, f.err = time.Since(v.mu.started), time.Now(), err
+	if err == nil {
+		f.count, f.failures = f.count+1, 0
+		v.lastSave.Store(time.Now().Unix())
+		v.savedSeq.Store(seq)
+		s.cfg.Logger().Info("saved", "what", k, "dir", s.cfg.Dir(), "bytes", s.files.Load().Stats().BaseSize, "took", f.took.Round(time.Millisecond))
+	} else {
+		f.failures++
+		if !s.stopping() {
+			s.cfg.Logger().Error("saving failed", "what", k, "dir", s.cfg.Dir(), "error", err)
+		}
+	}
+	if k == saveRDB || err == nil {
+		v.broken.Store(err != nil)
+	}
+	v.now.Store(uint32(noSave))
+	close(v.mu.done)
+	return err
+}
+
+// writeState saves the state of one moment and returns the number of the last commit
+// in it: functions, definitions of indexes, then keys.
+func (s *Server) writeState() (seq uint64, err error) {
+	files, err := s.openFiles()
+	if err != nil {
+		return 0, err
+	}
+	var snap *store.Snapshot
+	var cutErr error
+	var definitions []persist.Record
+	err = files.RewriteAt(s.ctx, func(mark func()) {
+		snap, cutErr = s.ks.Cut(encodeEntry, func(at *store.Snapshot) {
+			mark()
+			definitions = s.definitions(at)
+		})
+	}, func(b *persist.Base) error {
+		if cutErr != nil {
+			return cutErr
+		}
+		for _, r := range definitions {
+			if err := b.Add(r); err != nil {
+				return err
+			}
+		}
+		return snap.Emit(s.ctx, func(block []byte) error { return b.Block(snap.Seq, snap.At, block) })
+	})
+	if snap == nil {
+		return 0, errors.Join(err, cutErr)
+	}
+	snap.Close()
+	return snap.Seq, err
+}
+
+// definitions are commands that make what is no key. All shards are held.
+func (s *Server) definitions(at *store.Snapshot) (l []persist.Record) {
+	add := func(args [][]byte) {
+		l = append(l, persist.Record{Seq: at.Seq, At: at.At, Commands: []persist.Command{{Args: args}}})
+	}
+	for _, lib := range s.env.Scripts.Libraries() {
+		add([][]byte{[]byte("FUNCTION"), []byte("LOAD"), []byte(lib.Code)})
+	}
+	_ = s.env.Catalog.Each(func(ix *catalog.Index) error {
+		add(ix.Args)
+		return nil
+	})
+	return l
+}
+
+var (
+	wordSet       = []byte("SET")
+	wordPXAt      = []byte("PXAT")
+	wordPExpireAt = []byte("PEXPIREAT")
+)
+
+// encodeEntry is a store.Encoder: commands that make the entry.
+func encodeEntry(b []byte, db int, e *store.Entry) []byte {
+	key := e.KeyBytes()
+	var digits [20]byte
+	at := e.ExpireAt()
+	when := strconv.AppendInt(digits[:0], at, 10)
+	v := e.Value()
+	if v, ok := v.(*str.Value); ok {
+		if at == 0 {
+			return persist.AppendCommand(b, db, wordSet, key, v.B)
+		}
+		return persist.AppendCommand(b, db, wordSet, key, v.B, wordPXAt, when)
+	}
+	v.Rebuild(key, func(args ...[]byte) { b = persist.AppendCommand(b, db, args...) })
+	if at != 0 {
+		b = persist.AppendCommand(b, db, wordPExpireAt, key, when)
+	}
+	return b
+}
+
+// openFiles is the data folder, which a server without a log opens when it saves for the
+// first time. What was there before is replaced.
+func (s *Server) openFiles() (*persist.Log, error) {
+	if f := s.files.Load(); f != nil {
+		return f, nil
+	}
+	s.saves.open.Lock()
+	defer s.saves.open.Unlock()
+	if f := s.files.Load(); f != nil {
+		return f, nil
+	}
+	f, _, err := persist.Open(vfs.OS, s.cfg.Dir(), persist.Options{Fsync: persist.Everysec, Logger: s.cfg.Logger()}, func(persist.Record) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	s.files.Store(f)
+	return f, nil
+}
+
+// saveTick starts what is due. The server calls it ten times a second.
+func (s *Server) saveTick() {
+	v := &s.saves
+	if saveKind(v.now.Load()) != noSave {
+		return
+	}
+	v.mu.Lock()
+	k := noSave
+	rdb, aof := v.mu.figures[saveRDB], v.mu.figures[saveRewrite]
+	scheduled := v.mu.scheduled
+	v.mu.Unlock()
+	switch {
+	case scheduled[saveRewrite]:
+		k = saveRewrite
+	case scheduled[saveRDB]:
+		k = saveRDB
+	case s.rewriteDue() && rested(aof):
+		k = saveRewrite
+	case s.saveDue() && rested(rdb):
+		k = saveRDB
+	default:
+		return
+	}
+	if run, _, _ := s.beginSave(k); run != nil {
+		s.spawn(func() { _ = run() })
+	}
+}
+
+// rested reports whether it is time to try again after failures: each takes twice as
+// long as the one before, up to a minute.
+func rested(f saveFigures) bool {
+	if f.failures == 0 {
+		return true
+	}
+	return time.Since(f.tried) > min(time.Minute, time.Second/2<<min(f.failures-1, 10))
+}
+
+// saveDue reports whether one of the intervals of save is over, with as many changes.
+func (s *Server) saveDue() bool {
+	words := strings.Fields(s.cfg.save.String())
+	changes, since := s.changes(), time.Now().Unix()-s.saves.lastSave.Load()
+	for ; len(words) >= 2; words = words[2:] {
+		seconds, _ := resp.ParseInt([]byte(words[0]))
+		least, _ := resp.ParseInt([]byte(words[1]))
+		if changes >= least && changes > 0 && since > seconds {
+			return true
+		}
+	}
+	return false
+}
+
+// changes is how many commits there were since the last save.
+func (s *Server) changes() int64 { return int64(s.ks.Seq() - s.saves.savedSeq.Load()) }
+
+// rewriteDue reports whether the log is to be rewritten: it has grown by
+// auto-aof-rewrite-percentage, or nothing else makes it whole again.
+func (s *Server) rewriteDue() bool {
+	log := s.aof.Load()
+	if log == nil {
+		return false
+	}
+	if errors.Is(log.Err(), persist.ErrNeedsRewrite) {
+		return true
+	}
+	percent := s.cfg.rewritePercent.Int()
+	st := log.Stats()
+	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() {
+		return false
+	}
+	return st.Size*100/max(st.BaseSize, 1)-100 >= percent
+}
+
+// saveFailure is the error of writes after a snapshot that was due has failed.
+func (s *Server) saveFailure() error {
+	if s.saves.broken.Load() && s.cfg.stopOnSaveError.Bool() && s.cfg.save.String() != "" {
+		return resp.ErrMisconfRDB
+	}
+	return nil
+}
+
+// saveAtEnd saves when the server ends, where SHUTDOWN or the setting save asks for it.
+// Nobody is connected any more.
+func (s *Server) saveAtEnd() error {
+	mode := command.ShutdownMode(s.atEnd.Load())
+	if mode == command.ShutdownNoSave || mode == command.ShutdownDefault && (s.cfg.save.String() == "" || s.aof.Load() != nil || s.changes() == 0) {
+		return nil
+	}
+	s.ctx = context.WithoutCancel(s.ctx)
+	run, _, _ := s.beginSave(saveRDB)
+	return run()
+}

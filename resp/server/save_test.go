@@ -1,0 +1,320 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// field is a line of INFO.
+func field(t *testing.T, c *client.Conn, section, name string) string {
+	t.Helper()
+	for line := range strings.Lines(do(t, c, "INFO", section).Str) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return v
+		}
+	}
+	t.Fatalf("INFO %s has no %s", section, name)
+	return ""
+}
+
+// awaitField waits until a line of INFO says something.
+func awaitField(t *testing.T, c *client.Conn, section, name, want string) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); field(t, c, section, name) != want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s is %q, want %q", name, field(t, c, section, name), want)
+		}
+	}
+}
+
+// TestRewriteWhileServing races clients that do all that can become of a key with
+// rewrites of the log, and restarts: nothing of what was there may be lost, and nothing
+// that was gone may come back.
+func TestRewriteWhileServing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := atomic.Int64{}
+	now.Store(1_800_000_000_000)
+	flags := []string{"--dir", dir, "--appendfsync", "no"}
+	const clients, rounds = 4, 3
+	var before map[string]string
+	for round := range rounds {
+		s, stop := startAt(t, now.Load, nil, flags...)
+		c := dial(t, s, client.Options{})
+		if round > 0 {
+			sameContents(t, contents(t, s, 2), before)
+		}
+		for i := range 2000 { // so that a rewrite takes a while
+			do(t, c, "SET", fmt.Sprintf("fill:%d:%d", round, i), strings.Repeat("text ", 20))
+			if i%4 == 0 {
+				do(t, c, "HSET", fmt.Sprintf("hash:%d", i), "f", round, "g", i)
+			}
+		}
+		var running, rewrites atomic.Int32
+		running.Store(clients)
+		var wg sync.WaitGroup
+		for i := range clients {
+			c := dial(t, s, client.Options{})
+			h := &history{Rand: rand.New(rand.NewPCG(uint64(round), uint64(i))), id: i}
+			wg.Go(func() {
+				defer running.Add(-1)
+				for n := 0; n < 20 || rewrites.Load() < 3; n++ {
+					h.play(t, c, 40)
+					now.Add(int64(h.IntN(8)))
+					k := h.IntN(2000)
+					_, _ = c.Do("RENAME", fmt.Sprintf("fill:%d:%d", round, k), fmt.Sprintf("renamed:%d", h.IntN(500)))
+					_, _ = c.Do("APPEND", fmt.Sprintf("fill:%d:%d", round, h.IntN(2000)), "more")
+					_, _ = c.Do("HSET", fmt.Sprintf("hash:%d", 4*h.IntN(500)), "h", k)
+					_, _ = c.Do("DEL", fmt.Sprintf("fill:%d:%d", round, h.IntN(2000)))
+					_, _ = c.Do("PEXPIRE", fmt.Sprintf("fill:%d:%d", round, h.IntN(2000)), 1+h.IntN(90))
+					if h.IntN(30) == 0 {
+						_, _ = c.Do("SWAPDB", "0", "1")
+					}
+				}
+			})
+		}
+		for running.Load() > 0 {
+			if err := s.Save(); err != nil {
+				t.Error(err)
+				rewrites.Store(3)
+			}
+			rewrites.Add(1)
+		}
+		wg.Wait()
+		before = contents(t, s, 2)
+		stop()
+		if t.Failed() {
+			return
+		}
+	}
+	s, _ := startAt(t, now.Load, nil, flags...)
+	sameContents(t, contents(t, s, 2), before)
+	if err := s.ks.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRewriteKeepsDefinitions makes and drops indexes and libraries while the log is
+// rewritten.
+func TestRewriteKeepsDefinitions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, stop := startAt(t, nil, nil, "--dir", dir)
+	c := dial(t, s, client.Options{})
+	for i := range 300 {
+		do(t, c, "HSET", fmt.Sprintf("doc:%d", i), "n", i)
+	}
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !done.Load() {
+			_ = s.Save()
+		}
+	})
+	for i := range 60 {
+		do(t, c, "FT.CREATE", fmt.Sprint("ix", i), "PREFIX", 1, "doc:", "SCHEMA", "n", "NUMERIC")
+		do(t, c, "FUNCTION", "LOAD", fmt.Sprintf("#!lua name=lib%d\nredis.register_function('f%d', function() return %d end)", i, i, i))
+		if i%3 == 0 {
+			do(t, c, "FT.DROPINDEX", fmt.Sprint("ix", i))
+			do(t, c, "FUNCTION", "DELETE", fmt.Sprint("lib", i))
+		}
+		if i == 40 {
+			do(t, c, "FLUSHALL")
+			do(t, c, "HSET", "doc:after", "n", "1")
+		}
+	}
+	done.Store(true)
+	wg.Wait()
+	want := do(t, c, "FT._LIST").String()
+	libs := do(t, c, "FUNCTION", "LIST", "WITHCODE").String()
+	stop()
+	s, _ = startAt(t, nil, nil, "--dir", dir)
+	c = dial(t, s, client.Options{})
+	if got := do(t, c, "FT._LIST").String(); got != want {
+		t.Errorf("indexes %s, want %s", got, want)
+	}
+	if got := do(t, c, "FUNCTION", "LIST", "WITHCODE").String(); got != libs {
+		t.Errorf("libraries %s, want %s", got, libs)
+	}
+	if n := do(t, c, "FT.SEARCH", "ix59", "*", "LIMIT", 0, 0).String(); !strings.Contains(n, "1") {
+		t.Errorf("ix59 finds %s", n)
+	}
+}
+
+// TestLogRewritesItself lets the log grow by its own history.
+func TestLogRewritesItself(t *testing.T) {
+	t.Parallel()
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir(), "--auto-aof-rewrite-min-size", "100kb", "--appendfsync", "no")
+	c := dial(t, s, client.Options{})
+	value := strings.Repeat("v", 1000)
+	for i := range 600 {
+		do(t, c, "SET", fmt.Sprint("k", i%10), value+fmt.Sprint(i))
+	}
+	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
+	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "aof_rewrites") == "0"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the log does not rewrite itself")
+		}
+	}
+	if st := s.aof.Load().Stats(); st.Size > 400<<10 {
+		t.Errorf("the log still has %d bytes: %+v", st.Size, st)
+	}
+	do(t, c, "CONFIG", "SET", "auto-aof-rewrite-percentage", 0)
+}
+
+// TestSnapshotsWithoutALog saves at request and at the end, and loads what was saved.
+func TestSnapshotsWithoutALog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendonly", "no"}
+	s, stop := startAt(t, nil, nil, flags...)
+	c := dial(t, s, client.Options{})
+	do(t, c, "SET", "saved", "1")
+	do(t, c, "SAVE")
+	do(t, c, "SET", "not saved", "1")
+	stop()
+
+	s, stop = startAt(t, nil, nil, append(flags, "--save", "1 1")...)
+	c = dial(t, s, client.Options{})
+	if got := do(t, c, "KEYS", "*").String(); strings.Contains(got, "not") || !strings.Contains(got, "saved") {
+		t.Fatalf("loaded %s", got)
+	}
+	do(t, c, "SET", "by schedule", "1")
+	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "rdb_saves") == "0"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing is saved by schedule")
+		}
+	}
+	do(t, c, "CONFIG", "SET", "save", "1000 1")
+	do(t, c, "SET", "at the end", "1")
+	stop()
+
+	s, stop = startAt(t, nil, nil, flags...)
+	c = dial(t, s, client.Options{})
+	if n := do(t, c, "DBSIZE").Int; n != 3 {
+		t.Fatalf("%d keys: %s", n, do(t, c, "KEYS", "*"))
+	}
+	stop()
+}
+
+// TestRepliesOfSaving are Redis' own, while something else is saved, too.
+func TestRepliesOfSaving(t *testing.T) {
+	t.Parallel()
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir())
+	c := dial(t, s, client.Options{})
+	want := func(want string, args ...any) {
+		t.Helper()
+		v, err := c.Do(args...)
+		got := v.Str
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%v: %q, want %q", args, got, want)
+		}
+	}
+	run, _, _ := s.beginSave(saveRewrite) // as one that takes long
+	want("ERR Background append only file rewriting already in progress", "BGREWRITEAOF")
+	want("ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.", "BGSAVE")
+	want("Background saving scheduled", "BGSAVE", "SCHEDULE")
+	want("ERR syntax error", "BGSAVE", "LATER")
+	want("ERR syntax error", "BGSAVE", "SCHEDULE", "SCHEDULE")
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "rdb_saves") == "0"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was scheduled does not begin")
+		}
+	}
+	awaitField(t, c, "persistence", "rdb_bgsave_in_progress", "0")
+	run, _, _ = s.beginSave(saveRDB)
+	want("ERR Background save already in progress", "BGSAVE")
+	want("ERR Background save already in progress", "BGSAVE", "SCHEDULE")
+	want("ERR Background save already in progress", "SAVE")
+	want("Background append only file rewriting scheduled", "BGREWRITEAOF")
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "aof_rewrites") != "2"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the rewrite that was scheduled does not begin")
+		}
+	}
+	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
+	want("Background append only file rewriting started", "BGREWRITEAOF")
+	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
+	want("Background saving started", "BGSAVE")
+	awaitField(t, c, "persistence", "rdb_bgsave_in_progress", "0")
+	do(t, c, "MULTI")
+	want("QUEUED", "BGSAVE")
+	want("QUEUED", "BGREWRITEAOF")
+	want("ERR Command not allowed inside a transaction", "SAVE")
+	do(t, c, "DISCARD")
+}
+
+// TestWaitAOF waits for the disk under everysec, and answers as Redis does.
+func TestWaitAOF(t *testing.T) {
+	t.Parallel()
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir())
+	c := dial(t, s, client.Options{})
+	acks := func(local, replicas int64, args ...any) {
+		t.Helper()
+		if v := do(t, c, args...); len(v.Elems) != 2 || v.Elems[0].Int != local || v.Elems[1].Int != replicas {
+			t.Errorf("%v: %s", args, v)
+		}
+	}
+	acks(1, 0, "WAITAOF", 1, 0, 0) // nothing was written
+	do(t, c, "SET", "a", "1")
+	acks(1, 0, "WAITAOF", 1, 0, 0)
+	if d, _ := s.Durable(s.aof.Load().Appended()); !d {
+		t.Error("it has not waited for the disk")
+	}
+	acks(1, 0, "WAITAOF", 1, 1, 20) // there is no replica
+	do(t, c, "CONFIG", "SET", "appendfsync", "no")
+	do(t, c, "SET", "a", "2")
+	acks(1, 0, "WAITAOF", 1, 0, 0)
+	for want, bad := range map[string][]any{
+		"ERR value is out of range, value must between 0 and 1": {"WAITAOF", 2, 0, 0},
+		"ERR value is not an integer or out of range":           {"WAITAOF", "x", 0, 0},
+		"ERR value is out of range, must be positive":           {"WAITAOF", 1, -1, 0},
+		"ERR timeout is negative":                               {"WAITAOF", 1, 0, -1},
+		"ERR timeout is not an integer or out of range":         {"WAITAOF", 1, 0, "x"},
+	} {
+		if _, err := c.Do(bad...); err == nil || err.Error() != want {
+			t.Errorf("%v: %v, want %s", bad, err, want)
+		}
+	}
+	// A client that waits can be unblocked, and closed.
+	other := dial(t, s, client.Options{})
+	id := do(t, other, "CLIENT", "ID").Int
+	got := make(chan string, 1)
+	go func() {
+		v, err := other.Do("WAITAOF", 0, 1, 0)
+		got <- fmt.Sprint(v.String(), err)
+	}()
+	awaitField(t, c, "clients", "blocked_clients", "1")
+	do(t, c, "CLIENT", "UNBLOCK", id)
+	if v := <-got; !strings.Contains(v, "1") {
+		t.Errorf("unblocked with %s", v)
+	}
+	third, err := client.Dial(context.Background(), s.Addr(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := third.Pipeline()
+	p.Add("WAITAOF", 0, 1, 0)
+	go func() { _, _ = p.Run() }()
+	awaitField(t, c, "clients", "blocked_clients", "1")
+	_ = third.Close()
+	awaitField(t, c, "clients", "blocked_clients", "0")
+
+}
