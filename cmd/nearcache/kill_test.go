@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -121,4 +125,87 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 		t.Fatal("nothing was acknowledged before the kill")
 	}
 	t.Logf("%d acknowledged writes, all there", total)
+}
+
+// TestKillCycles kills the process again and again while clients write and the log is rewritten: it starts
+// every time, and has all that was acknowledged. NEARCACHE_KILLS says how often, 40 times without it.
+func TestKillCycles(t *testing.T) {
+	cycles := 40
+	if n, err := strconv.Atoi(os.Getenv("NEARCACHE_KILLS")); err == nil {
+		cycles = n
+	} else if testing.Short() {
+		cycles = 5
+	}
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendfsync", "always", "--auto-aof-rewrite-min-size", "200kb"}
+	const writers, keys = 4, 60
+	var acked, tried [writers][keys]int
+	rnd := rand.New(rand.NewPCG(1, 2))
+	total := 0
+	for cycle := range cycles {
+		cmd, addr := serve(t, flags...)
+		dial := func() *client.Conn {
+			c, err := client.Dial(context.Background(), addr, client.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		c := dial()
+		for w := range writers {
+			for k := range keys {
+				v, err := c.Do("GET", fmt.Sprintf("w%d:%d", w, k))
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := 0
+				if !v.IsNull() {
+					if n, err = strconv.Atoi(strings.TrimSpace(v.Str)); err != nil {
+						t.Fatalf("cycle %d: w%d:%d is %.40q", cycle, w, k, v.Str)
+					}
+				}
+				if n < acked[w][k] || n > tried[w][k] {
+					t.Fatalf("cycle %d: w%d:%d is %d; %d was acknowledged, %d the last that was sent", cycle, w, k, n, acked[w][k], tried[w][k])
+				}
+				acked[w][k], tried[w][k] = n, n // what is there was observed
+			}
+		}
+		var wg sync.WaitGroup
+		for w := range writers {
+			c := dial()
+			wg.Go(func() {
+				defer c.Close()
+				for i := 0; ; i++ {
+					k := (i * 7) % keys
+					tried[w][k]++
+					// Spaces, so that a rewrite has something to do.
+					if _, err := c.Do("SET", fmt.Sprintf("w%d:%d", w, k), fmt.Sprintf("%-2000d", tried[w][k])); err != nil {
+						return
+					}
+					acked[w][k] = tried[w][k]
+				}
+			})
+		}
+		wg.Go(func() {
+			defer c.Close()
+			for {
+				if _, err := c.Do("SAVE"); err != nil && !strings.Contains(err.Error(), "ERR") {
+					return
+				}
+			}
+		})
+		time.Sleep(time.Duration(20+rnd.IntN(120)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		wg.Wait()
+	}
+	for w := range writers {
+		for k := range keys {
+			total += acked[w][k]
+		}
+	}
+	if total == 0 {
+		t.Fatal("nothing was acknowledged")
+	}
+	t.Logf("%d kills, %d acknowledged writes", cycles, total)
 }

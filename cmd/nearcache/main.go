@@ -3,6 +3,8 @@
 //	nearcache [config-file] [--setting value ...]   serve (the default)
 //	nearcache demo [-flags]                         a semantic cache on real questions
 //	nearcache bench NAME [-flags]                   measures; see benches
+//	nearcache backup [-flags] DIR                   copies the data of a running server
+//	nearcache check [--repair] DIR                  reads a data folder
 //	nearcache commands [-missing] [PATTERN]         which commands of Redis are here
 package main
 
@@ -34,8 +36,14 @@ func run(args []string, stdout io.Writer) (err error) {
 	if len(args) > 0 && args[0] == "commands" {
 		return listCommands(args[1:], stdout, os.Stderr)
 	}
+	if len(args) > 0 && args[0] == "check" {
+		return checkData(args[1:], stdout, os.Stderr)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(args) > 0 && args[0] == "backup" {
+		return backup(ctx, args[1:], stdout, os.Stderr)
+	}
 	if len(args) > 0 && args[0] == "demo" {
 		return runDemo(ctx, args[1:], stdout, os.Stderr)
 	}
@@ -61,6 +69,8 @@ const usage = `nearcache is a cache and a vector database that speaks the Redis 
 
   nearcache [config-file] [--setting value ...]   serve, on 127.0.0.1:6379 unless told otherwise
   nearcache demo [-flags]                         a semantic cache on real questions; demo -h lists its flags
+  nearcache backup [-flags] DIR                   copy the data of a running server to a new folder
+  nearcache check [--repair] DIR                  read a data folder, and say whether a server would load it
   nearcache commands [-missing] [PATTERN]         which commands of Redis are here, and why others are not
 %s
 Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:

@@ -1,0 +1,168 @@
+package persist
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+// folder makes one with a base of several segments and blocks, and a log of several segments. It returns
+// what a load gives.
+func folder(t testing.TB, rng *rand.Rand) (*vfs.Mem, []string) {
+	t.Helper()
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 3000})
+	for i := range 20 {
+		l.Append(set("gone", fmt.Sprint(i)))
+	}
+	check(t, l.RewriteAt(t.Context(), func(mark func()) { mark() }, func(b *Base) error {
+		for i := range 12 {
+			var block []byte
+			for k := range 1 + rng.IntN(5) {
+				text := strings.Repeat(fmt.Sprint("words ", rng.Uint64()), 1+rng.IntN(300))
+				block = AppendCommand(block, 1, []byte("SET"), fmt.Appendf(nil, "b%d:%d", i, k), []byte(text))
+			}
+			if err := b.Block(9, 10, block); err != nil {
+				return err
+			}
+			b.l.o.SegmentSize = 3000
+			if len(b.buf) > 3000 && rng.IntN(2) == 0 && b.f != nil {
+				if err := b.end(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	for i := range 30 {
+		check(t, l.Wait(l.Append(set(fmt.Sprint("k", i), strings.Repeat("v", rng.IntN(600))))))
+	}
+	check(t, l.Close())
+	got, _ := reload(t, fsys)
+	return fsys, got
+}
+
+// TestCheckAgreesWithOpen flips bits and cuts files of a folder: Check finds what Open refuses, and
+// Repair leaves a folder that opens and holds nothing that was not there.
+func TestCheckAgreesWithOpen(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(5, 6))
+	whole, want := folder(t, rng)
+	rep, err := Check(whole, testDir)
+	check(t, err)
+	if len(rep.Damage) > 0 || rep.Torn != nil || rep.Records != uint64(len(want)) {
+		t.Fatalf("a folder that is whole: %+v, %d records", rep, len(want))
+	}
+	names := segmentFiles(t, whole)
+	refused, cut := 0, 0
+	for range 400 {
+		fsys := vfs.NewMem()
+		check(t, fsys.MkdirAll(testDir))
+		bad := names[rng.IntN(len(names))]
+		for _, n := range append(slices.Clone(names), manifestName) {
+			b := readAll(t, whole, filepath.Join(testDir, n))
+			if n == bad && len(b) > 0 {
+				if rng.IntN(4) == 0 {
+					b = b[:rng.IntN(len(b))]
+				} else {
+					b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+				}
+			}
+			check(t, writeFile(fsys, filepath.Join(testDir, n), b))
+		}
+		check(t, fsys.SyncDir(testDir))
+		rep, err := Check(fsys, testDir)
+		check(t, err)
+		var got []string
+		l, _, err := Open(fsys, testDir, Options{}, collect(&got))
+		if (err != nil) != (len(rep.Damage) > 0) {
+			t.Fatalf("%s: Open says %v, Check %+v", bad, err, rep)
+		}
+		if err == nil {
+			check(t, l.Close())
+			if rep.Torn != nil {
+				cut++
+			}
+			if !slices.Equal(got, want[:len(got)]) {
+				t.Fatalf("%s: loads what was not there", bad)
+			}
+			continue
+		}
+		refused++
+		rep, err = Repair(fsys, testDir, time.Unix(1_800_000_000, 0))
+		check(t, err)
+		if len(rep.Kept) == 0 {
+			t.Fatalf("%s: nothing is kept: %+v", bad, rep)
+		}
+		if again, err := Check(fsys, testDir); err != nil || len(again.Damage) > 0 {
+			t.Fatalf("%s: after Repair %v %+v", bad, err, again)
+		}
+		got, _ = reload(t, fsys)
+		i := 0
+		for _, r := range got {
+			for i < len(want) && want[i] != r {
+				i++
+			}
+			if i == len(want) {
+				t.Fatalf("%s: %.80q was not there, or not in that order", bad, r)
+			}
+			i++
+		}
+		if strings.HasSuffix(bad, ".base") && len(got) < 30 {
+			t.Fatalf("%s: only %d records of %d are left", bad, len(got), len(want))
+		}
+	}
+	if refused < 100 || cut == 0 {
+		t.Fatalf("%d refused, %d cut", refused, cut)
+	}
+}
+
+// TestBackupOfAFolderInUse copies it while it is written to and rewritten.
+func TestBackupOfAFolderInUse(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 2000})
+	defer l.Close()
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			check(t, l.Wait(l.Append(set("k", strings.Repeat("x", i%300)))))
+			if i%50 == 49 {
+				check(t, l.Rewrite(t.Context(), func(w func(Record) error) error { return w(*set("base", fmt.Sprint(i))) }))
+			}
+		}
+	}()
+	for i := range 30 {
+		to := fmt.Sprintf("/backup/%d", i)
+		before := l.Durable()
+		rep, err := Backup(fsys, testDir, to)
+		check(t, err)
+		if len(rep.Damage) > 0 {
+			t.Fatalf("%+v", rep)
+		}
+		b, rp, err := Open(fsys, to, Options{}, func(Record) error { return nil })
+		check(t, err)
+		check(t, b.Close())
+		if rp.LastLSN < before {
+			t.Fatalf("backup %d ends at %d; %d were on disk before", i, rp.LastLSN, before)
+		}
+	}
+	close(stop)
+	<-done
+	if _, err := Backup(fsys, testDir, testDir); err == nil {
+		t.Fatal("a backup into a folder that is in use")
+	}
+}
