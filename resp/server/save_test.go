@@ -316,5 +316,4 @@ func TestWaitAOF(t *testing.T) {
 	awaitField(t, c, "clients", "blocked_clients", "1")
 	_ = third.Close()
 	awaitField(t, c, "clients", "blocked_clients", "0")
-
 }
