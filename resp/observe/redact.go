@@ -3,7 +3,7 @@ package observe
 import "bytes"
 
 // secretSettings are those whose values are not shown.
-var secretSettings = []string{"requirepass", "masterauth", "masteruser", "primaryauth", "primaryuser", "tls-key-file-pass", "tls-client-key-file-pass"}
+var secretSettings = []string{"requirepass", "masterauth", "masteruser", "primaryauth", "primaryuser", "tls-key-file-pass", "tls-client-key-file-pass", "embed-key", "http-keys", "http-upstream-key"}
 
 var hidden = []byte("(redacted)")
 

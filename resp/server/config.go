@@ -9,9 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/evict"
+	"github.com/nearcache/nearcache/store/semcache/embed"
 	"github.com/nearcache/nearcache/store/squeeze"
 )
 
@@ -331,6 +333,49 @@ var Settings = []*Setting{
 	},
 
 	{
+		Name: "embed", Kind: String, Multi: true, Fixed: true, Parse: parseEmbed,
+		Help: "what embeds prompts that come without a vector, the default first: openai:MODEL (asked of embed-url), local:FOLDER (a sentence-transformers model of the BERT kind), " +
+			"lexical[:DIMENSIONS] (letters and words, no model); NAME=… names one. Empty for lexical, with a warning",
+		Field: func(c *Config) *Value { return &c.embed },
+	},
+	{
+		Name: "embed-url", Kind: String, Default: embed.DefaultURL,
+		Help:  "API with POST /embeddings as OpenAI, Ollama, vLLM or TEI have it, up to its v1",
+		Field: func(c *Config) *Value { return &c.embedURL },
+		Apply: applyEmbed,
+	},
+	{
+		Name: "embed-key", Kind: String, Secret: true,
+		Help:  "key for it; where it is empty and embed-url is OpenAI's, the variable OPENAI_API_KEY",
+		Field: func(c *Config) *Value { return &c.embedKey },
+		Apply: applyEmbed,
+	},
+	{
+		Name: "embed-dimensions", Kind: Int, Default: "0", Max: index.MaxDim,
+		Help:  "length of the vectors to ask of it; 0 for the model's own",
+		Field: func(c *Config) *Value { return &c.embedDim },
+		Apply: applyEmbed,
+	},
+	{
+		Name: "embed-timeout", Kind: Int, Default: "10000", Min: 1, Max: maxInt32,
+		Help:  "milliseconds that a request to it may take, repetitions included",
+		Field: func(c *Config) *Value { return &c.embedTimeout },
+		Apply: applyEmbed,
+	},
+	{
+		Name: "embed-batch", Kind: Int, Default: "64", Min: 1, Max: 10000,
+		Help:  "how many texts go in one request to it",
+		Field: func(c *Config) *Value { return &c.embedBatch },
+		Apply: applyEmbed,
+	},
+	{
+		Name: "embed-cache", Kind: Memory, Default: "64mb", Max: maxInt64,
+		Help:  "bytes of vectors that each model remembers, by their texts",
+		Field: func(c *Config) *Value { return &c.embedCache },
+		Apply: applyEmbed,
+	},
+
+	{
 		Name: "enable-debug-command", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
 		Help:  "allow DEBUG: to nobody, to all, or to clients on this machine",
 		Field: func(c *Config) *Value { return &c.enableDebug },
@@ -400,6 +445,7 @@ type Config struct {
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	enableDebug, enableProtected, logLevel, logFile, hz                                   Value
+	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 
 	// File is the configuration file that was read, as an absolute path.
 	File string

@@ -45,6 +45,7 @@ type Server struct {
 	clients  clientMemory
 	pause    pause
 	gc       collector
+	embed    models
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
 	reactors *reactor.Pool // nil: each client has a goroutine
@@ -62,6 +63,7 @@ type Server struct {
 func New(cfg *Config) *Server {
 	s := &Server{gc: newCollector(), cfg: cfg, ready: make(chan struct{}), started: time.Now()}
 	s.clock = observe.NewClock(cfg.Clock)
+	s.embed = newModels(cfg)
 	s.ks = store.New(store.Options{Clock: s.clock.Now})
 	clients := &session.Registry{}
 	s.env = command.Env{
@@ -94,6 +96,10 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	s.ctx = ctx
+	defer s.embed.Close()
+	if err := s.embed.Open(); err != nil {
+		return err
+	}
 	s.loading.begin()
 	if err := s.listen(); err != nil {
 		return err
@@ -126,6 +132,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.Unpause()
 	s.env.Scripts.Stop()
+	s.embed.Close() // who waits for a vector hears it
 	s.closeListeners()
 	for _, c := range s.env.Clients.All() {
 		c.Kill()
