@@ -83,6 +83,17 @@ func (w *Writer) Lend(b []byte) {
 // maxLent is how much memory Return gives back at most.
 const maxLent = 1 << 20
 
+// Seal keeps what has been written where it is, in the memory lent, and returns
+// the rest of that for others. Return, later, is called with what is free then.
+func (w *Writer) Seal(lent []byte) (rest []byte) {
+	n := len(w.buf)
+	if !w.borrowed || n == 0 || &w.buf[0] != &lent[:1][0] { // it has grown out of it
+		return lent
+	}
+	w.buf = w.buf[:n:n]
+	return lent[n:n]
+}
+
 // Return ends Lend and gives the memory back, or more that it has grown to.
 // What has not been sent moves to memory of the writer's own.
 func (w *Writer) Return(lent []byte) []byte {

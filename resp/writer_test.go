@@ -103,8 +103,46 @@ func TestResetGivesALargeBufferBack(t *testing.T) {
 	}
 }
 
-// The right column is what Redis 8.10.2 answers to ZADD and ZSCORE, and fpconv
-// in it to the others.
+func TestSealedRepliesStayWhereTheyAre(t *testing.T) {
+	lent := make([]byte, 0, 64)
+	rest := lent
+	var a, b, c Writer
+	for i, w := range []*Writer{&a, &b, &c} {
+		w.Lend(rest)
+		for range i {
+			w.Int(int64(i))
+		}
+		rest = w.Seal(rest)
+	}
+	if cap(rest) != cap(lent)-len(":1\r\n:2\r\n:2\r\n") {
+		t.Errorf("room for %d is left", cap(rest))
+	}
+	b.Status("a push that has come")
+	f := func(w *Writer, want string) {
+		t.Helper()
+		if got := string(w.Bytes()); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		w.Discard(w.Len())
+		if rest = w.Return(rest); w.Size() != 0 {
+			t.Errorf("%d bytes are kept", w.Size())
+		}
+	}
+	f(&a, "")
+	f(&b, ":1\r\n+a push that has come\r\n")
+	f(&c, ":2\r\n:2\r\n")
+
+	a.Lend(lent)
+	a.Bulk(make([]byte, 1000)) // it grows
+	if rest = a.Seal(lent); cap(rest) != cap(lent) {
+		t.Errorf("room for %d is left", cap(rest))
+	}
+	a.Discard(a.Len())
+	if rest = a.Return(rest); cap(rest) < 1000 {
+		t.Errorf("%d bytes come back", cap(rest))
+	}
+}
+
 func TestAWriterWorksInLentMemory(t *testing.T) {
 	var w Writer
 	lent := make([]byte, 0, 64)
@@ -139,6 +177,8 @@ func TestAWriterWorksInLentMemory(t *testing.T) {
 	}
 }
 
+// The right column is what Redis 8.10.2 answers to ZADD and ZSCORE, and fpconv
+// in it to the others.
 func TestDoublesLookAsInRedis(t *testing.T) {
 	f := func(in float64, want string) {
 		t.Helper()

@@ -23,6 +23,7 @@ type Conn struct {
 	handler Handler
 	state   atomic.Uint32 // away and, while it is, the Ready that came
 	woken   atomic.Bool   // a letter is under way
+	owes    bool          // its last turn ended in Send; the driver's
 	mu      struct {
 		sync.Mutex
 		closed bool // the descriptor is, and may be another's
@@ -96,8 +97,12 @@ func (c *Conn) finish(next Next) {
 	p := c.r.pool
 	p.away.Add(1)
 	defer p.away.Add(-1)
-	for next == Leave {
-		next = c.handler.Away()
+	for next == Leave || next == Send {
+		if next == Leave {
+			next = c.handler.Away()
+		} else {
+			next = c.handler.Send(&Scratch{})
+		}
 	}
 	switch {
 	case next == Gone:

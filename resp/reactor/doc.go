@@ -4,12 +4,16 @@
 //	            ┌────────────── a reactor ───────────────┐
 //	sockets ──► │ epoll: who is ready?                   │
 //	            │ letters: who was woken, joins, is back?│ ──► Handler.Turn ──► Wait, Again, Gone
-//	            └────────────────────────────────────────┘            │ Leave
-//	                                                                  └──► a goroutine: Handler.Away ──► back
+//	            └────────────────────────────────────────┘      │ Leave │ Send
+//	                                                            │       └──► when all had their turns: Handler.Send
+//	                                                            └──► a goroutine: Handler.Away ──► back
 //
 // A connection belongs to one reactor from [Pool.Adopt] to its end. Whenever
 // there may be something to do for it, it gets a turn: its [Handler] reads what
-// is there, works, writes, and returns. Beside a goroutine for each connection
+// is there, works, and returns. What it has to send goes when all that were ready
+// have had their turns: each packet may wake a thread on the other side, which on
+// the same machine costs more than the packet, and who is sent several in a row
+// is woken once. Beside a goroutine for each connection
 // that saves, per request, a read that finds nothing, two switches of goroutine
 // and the scheduler's bookkeeping around each system call; and connections are
 // served in the order in which they became ready, so that their p99 is that of
@@ -54,14 +58,19 @@ type Handler interface {
 	// is next. It must read until nothing is left, or ask for another turn: who
 	// was told that bytes are there is not told again.
 	Turn(Ready, *Scratch) Next
+	// Send is called after a turn that ended in Send, before any other. It must
+	// not wait either.
+	Send(*Scratch) Next
 	// Away is called after a turn that ended in Leave, by a goroutine that may
 	// take its time.
 	Away() Next
 }
 
-// Scratch is memory that is lent for a turn: what comes in and goes out is
-// nearly always gone when it ends, so the connections of a reactor share it, and
-// it stays in the processor's cache. Out may be replaced by a larger piece.
+// Scratch is memory that is lent: In for a turn, Out until Send returns. What
+// comes in and goes out is nearly always gone then, so the connections of a
+// reactor share it, and it stays in the processor's cache. A turn that ends in
+// Send cuts off the front of Out what it keeps; Send may replace Out by a larger
+// piece.
 type Scratch struct{ In, Out []byte }
 
 // Ready says why a connection has a turn.
@@ -82,6 +91,7 @@ type Next uint8
 const (
 	Wait  Next = iota // for something to happen
 	Again             // another turn, after the others'
+	Send              // Handler.Send, after the others' turns
 	Leave             // go on in Away
 	Gone              // be closed
 )

@@ -22,7 +22,8 @@ type Pool struct {
 	watch    watch
 }
 
-// scratchSize is about what a socket holds.
+// scratchSize is about what a socket holds. In front of it stand replies that
+// wait, up to as much again; then they are sent.
 const scratchSize = 64 << 10
 
 // batch is how many connections are taken from the kernel at once.
@@ -43,6 +44,8 @@ type reactor struct {
 	turn    *Conn    // whose turn it is
 	seq     uint64
 	scratch *Scratch
+	out     []byte  // all of what Scratch.Out is the rest of
+	owing   []*Conn // have something to send
 
 	// ----
 	busy    atomic.Uint64 // seq of the turn that runs, 0 between turns: who clears it is the driver from there on
@@ -88,14 +91,19 @@ func New(n int) (*Pool, error) {
 	return p, nil
 }
 
-func newScratch() *Scratch { return &Scratch{make([]byte, scratchSize), make([]byte, 0, scratchSize)} }
+// lend makes a new scratch.
+func (r *reactor) lend() {
+	r.out = make([]byte, 0, 2*scratchSize)
+	r.scratch = &Scratch{make([]byte, scratchSize), r.out}
+}
 
 func (p *Pool) open() (*reactor, error) {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	r := &reactor{pool: p, ep: ep, bell: -1, scratch: newScratch()}
+	r := &reactor{pool: p, ep: ep, bell: -1}
+	r.lend()
 	if r.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		r.close()
 		return nil, os.NewSyscallError("eventfd", err)
@@ -209,10 +217,13 @@ func (r *reactor) drive() {
 				return
 			}
 		}
+		r.send()
 		if r.pool.away.Load() > 0 { // which need a processor too
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, epollPoll(r.ep, r.events[:]); r.n == 0 && len(r.later) == 0 {
+		if r.at, r.n = 0, 0; len(r.later) > 0 {
+			r.n = epollPoll(r.ep, r.events[:])
+		} else {
 			r.sleep()
 		}
 	}
@@ -261,6 +272,9 @@ func (r *reactor) dispatch(c *Conn, ready Ready) bool {
 }
 
 func (r *reactor) run(c *Conn, ready Ready) bool {
+	if c.owes || cap(r.scratch.Out) < scratchSize {
+		r.send()
+	}
 	r.turn = c
 	r.seq++
 	seq, lent := r.seq, r.scratch
@@ -270,6 +284,17 @@ func (r *reactor) run(c *Conn, ready Ready) bool {
 		c.finish(next)
 		return false
 	}
+	if next == Send {
+		c.owes = true
+		r.owing = append(r.owing, c)
+		return true
+	}
+	r.follow(c, next)
+	return true
+}
+
+// follow does what a turn has asked for.
+func (r *reactor) follow(c *Conn, next Next) {
 	switch next {
 	case Again:
 		r.later = append(r.later, letter{c, again})
@@ -279,7 +304,20 @@ func (r *reactor) run(c *Conn, ready Ready) bool {
 	case Gone:
 		r.remove(c)
 	}
-	return true
+}
+
+// send has those send who have something.
+func (r *reactor) send() {
+	for i, c := range r.owing {
+		r.owing[i] = nil
+		c.owes = false
+		r.follow(c, c.handler.Send(r.scratch))
+	}
+	r.owing = r.owing[:0]
+	if cap(r.scratch.Out) > cap(r.out) {
+		r.out = r.scratch.Out[:0]
+	}
+	r.scratch.Out = r.out
 }
 
 func (r *reactor) deal(l letter) bool {

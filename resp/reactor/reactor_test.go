@@ -25,18 +25,37 @@ type echo struct {
 	readable bool
 	out      []byte
 	turn     func(*echo) Next // before the work of a turn; Wait goes on with it
+	later    bool             // what comes in a turn goes back in Send
+	owes     bool             // which is still to come
 	away     func(*echo)
 }
 
 func (e *echo) Turn(ready Ready, s *Scratch) (next Next) {
 	defer e.enter()()
+	if e.owes {
+		e.t.Error("another turn comes before what is to be sent")
+	}
 	e.readable = e.readable || ready&Readable != 0
 	if e.turn != nil {
 		if next := e.turn(e); next != Wait {
 			return next
 		}
 	}
-	return e.work(s.In)
+	next = e.work(s.In)
+	e.owes = next == Send
+	return next
+}
+
+func (e *echo) Send(*Scratch) Next {
+	defer e.enter()()
+	e.owes = false
+	if !e.send() {
+		return Gone
+	}
+	if e.readable && len(e.out) == 0 {
+		return Again
+	}
+	return Wait
 }
 
 func (e *echo) Away() Next {
@@ -66,14 +85,17 @@ func (e *echo) work(in []byte) Next {
 		return Gone
 	}
 	e.out = append(e.out, in[:n]...)
+	e.readable = n > 0
+	if e.later {
+		return Send
+	}
 	if !e.send() {
 		return Gone
 	}
-	if n == 0 {
-		e.readable = false
-		return Wait
+	if e.readable {
+		return Again
 	}
-	return Again
+	return Wait
 }
 
 func (e *echo) send() bool {
@@ -110,6 +132,7 @@ func newWorld(t *testing.T, reactors int, prepare func(*echo)) *world {
 		t.Fatal(err)
 	}
 	accepting := make(chan struct{})
+	var turn atomic.Int32
 	go func() {
 		defer close(accepting)
 		for {
@@ -119,7 +142,7 @@ func newWorld(t *testing.T, reactors int, prepare func(*echo)) *world {
 			}
 			who := nc.RemoteAddr().String()
 			if err := w.pool.Adopt(nc, func(c *Conn) Handler {
-				e := &echo{t: t, conn: c}
+				e := &echo{t: t, conn: c, later: turn.Add(1)%2 == 0}
 				if prepare != nil {
 					prepare(e)
 				}

@@ -88,7 +88,7 @@ func (r *reactor) look() (idle bool) {
 	}
 	if r.busy.CompareAndSwap(b, 0) {
 		r.turn.state.Store(away)
-		r.scratch = newScratch()
+		r.lend()
 		r.pool.wg.Go(r.drive)
 	}
 	return false

@@ -17,6 +17,7 @@ type turns struct {
 	ended    bool // and behind them the end
 	choked   bool // the client does not take what is sent
 	closing  bool // and is closed when it has
+	st       state
 }
 
 // openReactors starts the reactors, where the system has what they need.
@@ -82,16 +83,56 @@ func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.N
 		}
 		// As long as the client takes nothing, nothing is run for it, unless a
 		// limit says how long that may go on.
-		if k.choked && (k.closing || ses.ReplyLimit() == 0) {
+		if k.closing || k.stalled() {
 			return reactor.Wait
 		}
 	}
 	k.c.Reader.Lend(lent.In)
 	ses.Out.Lend(lent.Out)
-	next = k.work(true)
+	next = k.work()
 	k.c.Reader.Return()
-	lent.Out = ses.Out.Return(lent.Out)
+	if next == reactor.Send {
+		lent.Out = ses.Out.Seal(lent.Out)
+	} else {
+		lent.Out = ses.Out.Return(lent.Out)
+	}
 	k.hold()
+	return next
+}
+
+// work runs what has been read, reads once, and runs that.
+func (k *turns) work() reactor.Next {
+	st := hungry
+	if k.held != nil || k.c.Reader.Buffered() > 0 || !k.readable {
+		st = k.run(true)
+	}
+	if (st == hungry || st == stuck && k.held == nil) && k.readable && !k.stalled() {
+		switch err := k.c.Reader.Fill(); {
+		case err == nil, errors.Is(err, errNothing):
+			st = k.run(true)
+		case k.c.S.Out.Len() == 0:
+			k.unread(err)
+			return k.end()
+		default: // the next turn meets it again
+			k.readable = true
+		}
+	}
+	switch k.st = st; {
+	case st == busy || k.mustWait():
+		return reactor.Leave
+	case k.choked:
+		return k.next()
+	}
+	return reactor.Send
+}
+
+// Send implements reactor.Handler.
+func (k *turns) Send(lent *reactor.Scratch) (next reactor.Next) {
+	defer k.caught(&next)
+	if next = k.flush(); next != reactor.Gone {
+		lent.Out = k.c.S.Out.Return(lent.Out)
+		k.hold()
+	}
 	return next
 }
 
@@ -99,53 +140,43 @@ func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.N
 // has been read behind it.
 func (k *turns) Away() (next reactor.Next) {
 	defer k.caught(&next)
-	next = k.work(false)
+	k.st = k.run(false)
+	if k.await() != nil {
+		return k.end()
+	}
+	if k.choked {
+		next = k.next()
+	} else {
+		next = k.flush()
+	}
 	k.hold()
 	return next
 }
 
-// work runs what has been read, and in a turn it reads once.
-func (k *turns) work(quick bool) reactor.Next {
-	for read := false; ; {
-		st := k.run(quick)
-		if st == busy {
-			return reactor.Leave
-		}
-		if k.mustWait() {
-			if quick {
-				return reactor.Leave
-			}
-			if k.await() != nil {
-				return k.end()
-			}
-		}
-		if !k.choked {
-			all, err := k.c.S.Flush()
-			if err != nil || all && st == over {
-				return k.end()
-			}
-			k.choked = !all
-		}
-		k.closing = st == over
-		switch {
-		case k.closing, k.held != nil, k.choked && k.c.S.ReplyLimit() == 0:
-			return reactor.Wait
-		case st == full:
-			return reactor.Again
-		case !k.readable:
-			return reactor.Wait
-		case read || !quick:
-			return reactor.Again
-		}
-		if err := k.c.Reader.Fill(); err != nil {
-			if errors.Is(err, errNothing) {
-				return reactor.Wait
-			}
-			k.unread(err)
-			return k.end()
-		}
-		read = true
+// flush sends what there is to send.
+func (k *turns) flush() reactor.Next {
+	all, err := k.c.S.Flush()
+	if err != nil || all && k.st == over {
+		return k.end()
 	}
+	k.choked = !all
+	return k.next()
+}
+
+// stalled reports whether nothing more is run for a client that does not take what
+// is sent.
+func (k *turns) stalled() bool { return k.choked && k.c.S.ReplyLimit() == 0 }
+
+// next is what follows when all was run and sent that could be.
+func (k *turns) next() reactor.Next {
+	k.closing = k.st == over
+	switch {
+	case k.closing, k.held != nil, k.stalled():
+		return reactor.Wait
+	case k.st == full, k.readable:
+		return reactor.Again
+	}
+	return reactor.Wait
 }
 
 func (k *turns) end() reactor.Next {
