@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -45,8 +46,76 @@ func FuzzReader(f *testing.F) {
 			if !equalCommands(got, whole) || err != wantErr {
 				t.Fatalf("lent memory, pieces of %d: %q, %v, whole: %q, %v", size, got, err, whole, wantErr)
 			}
+			// And with a look ahead, which is as Next sees it then.
+			r = NewReader(&pieces{b: in, size: size}, l)
+			r.ownFrom = int(cuts%61) + 1
+			got, err = readAhead(t, r, make([]byte, int(cuts%401)+1), int(cuts%5))
+			if !equalCommands(got, whole) || err != wantErr {
+				t.Fatalf("ahead, pieces of %d: %q, %v, whole: %q, %v", size, got, err, whole, wantErr)
+			}
 		}
 	})
+}
+
+// readAhead is readAllBy with a look at the next n commands before each. Now
+// and then it gives the memory back before it has taken them.
+func readAhead(t *testing.T, r *Reader, lent []byte, n int) (cmds [][]string, err error) {
+	for turn := 0; ; turn++ {
+		var want [][]string
+		for i := range r.Ahead(n) {
+			var c []string
+			for k := range r.Args(i) {
+				c = append(c, string(r.Arg(i, k)))
+			}
+			want = append(want, c)
+		}
+		if turn%3 == 0 {
+			r.Return()
+			clear(lent)
+			r.Lend(lent)
+		}
+		for taken := 0; ; taken++ {
+			args, err := r.Next()
+			if err != nil {
+				return cmds, err
+			}
+			if args == nil {
+				if taken < len(want) {
+					t.Fatalf("%q were ahead, and %d came", want, taken)
+				}
+				break
+			}
+			c := make([]string, len(args))
+			for i, a := range args {
+				c[i] = string(a)
+			}
+			if taken < len(want) && !slices.Equal(c, want[taken]) {
+				t.Fatalf("%q was ahead, and %q came", want[taken], c)
+			}
+			cmds = append(cmds, c)
+			if turn%2 == 0 && taken+1 == len(want) {
+				break
+			}
+		}
+		if r.Ahead(1) > 0 {
+			continue
+		}
+		if args, err := r.Next(); err != nil {
+			return cmds, err
+		} else if args != nil {
+			c := make([]string, len(args))
+			for i, a := range args {
+				c[i] = string(a)
+			}
+			cmds = append(cmds, c)
+			continue
+		}
+		if err := r.Fill(); err == io.EOF {
+			return cmds, nil
+		} else if err != nil {
+			return cmds, err
+		}
+	}
 }
 
 // redcon is a second opinion on what is well formed.

@@ -85,6 +85,9 @@ const (
 // that has memory of its own: off is -1 minus its place among those.
 type span struct{ off, end int }
 
+// extent is where a command that has been parsed ends, in argv and in the buffer.
+type extent struct{ args, end int }
+
 // Reader cuts the bytes of a client into commands.
 //
 // The session calls Next until it returns nil, then Fill, and so on:
@@ -111,9 +114,11 @@ type Reader struct {
 	pos   int    // everything before has been parsed
 	scan  int    // buf[pos:scan] holds no end of line; scan <= pos means nothing is known
 
-	left int    // arguments still to come; 0 between commands
-	bulk int    // length of the argument being read; -1 before its header
-	argv []span // arguments of the command being parsed
+	left  int    // arguments still to come; 0 between commands
+	bulk  int    // length of the argument being read; -1 before its header
+	argv  []span // arguments of the commands in ready, then of the one being parsed
+	ready []extent
+	taken int // of ready, by Next
 
 	own     []byte   // of the argument being read, where it has memory of its own
 	owns    [][]byte // arguments of the command with memory of their own
@@ -156,7 +161,7 @@ func (r *Reader) Size() int {
 
 // Next returns the next command in the buffer, its name first, or nil when more
 // bytes are needed. Empty commands are skipped. The arguments, and the slice
-// that holds them, are valid until the next call of Next or Fill.
+// that holds them, are valid until the next call of Next, Fill or Return.
 //
 // The error is a ProtocolError. It is final: every later call returns it, and
 // whatever else is in the buffer is never looked at.
@@ -164,14 +169,15 @@ func (r *Reader) Next() ([][]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if r.left == 0 {
-		r.forget()
+	if r.taken < len(r.ready) {
+		return r.take(), nil
 	}
+	r.rewind()
 	for r.left == 0 {
-		if r.pos == len(r.buf) {
+		switch {
+		case r.pos == len(r.buf):
 			return nil, nil
-		}
-		if r.buf[r.pos] != '*' {
+		case r.buf[r.pos] != '*':
 			line, ok, err := r.line()
 			if !ok {
 				return nil, r.fail(err)
@@ -183,36 +189,114 @@ func (r *Reader) Next() ([][]byte, error) {
 			if len(r.args) > 0 {
 				return r.args, nil
 			}
-			continue
-		}
-		n, ok, err := r.length("too big mbulk count string", "invalid multibulk length")
-		switch {
-		case !ok:
-			return nil, r.fail(err)
-		case n > int64(r.lim.MaxArgs):
-			return nil, r.fail(ProtocolError("invalid multibulk length"))
-		case n > unauthMaxArgs && r.lim.Unauthenticated:
-			return nil, r.fail(ProtocolError("unauthenticated multibulk length"))
-		case n > 0:
-			r.left = int(n)
-		default: // *0 and *-1 ask for nothing
-			r.start = r.pos
+		default:
+			if ok, err := r.count(); !ok {
+				return nil, r.fail(err)
+			}
+			if r.left == 0 {
+				r.start = r.pos
+			}
 		}
 	}
 	if ok, err := r.bulks(); !ok {
 		return nil, r.fail(err)
 	}
-	r.args = r.args[:0]
-	for _, s := range r.argv {
-		if s.off < 0 {
-			r.args = append(r.args, r.owns[-1-s.off])
-			continue
-		}
-		r.args = append(r.args, r.buf[s.off:s.end:s.end])
+	return r.take(), nil
+}
+
+// Ahead parses the commands that Next will return, as far as they are in the
+// buffer and up to n of them, and returns how many it has.
+func (r *Reader) Ahead(n int) int {
+	if r.err != nil || r.lim.Unauthenticated { // whose limits may be others after the next command
+		return 0
 	}
-	r.argv = r.argv[:0]
-	r.start = r.pos
-	return r.args, nil
+	r.rewind()
+	// What is no array, or wrong, and what comes behind a long argument is left to
+	// Next. An error is met by it again.
+	for len(r.ready)-r.taken < n && len(r.owns) == 0 {
+		if r.left == 0 {
+			if r.pos == len(r.buf) || r.buf[r.pos] != '*' {
+				break
+			}
+			if ok, _ := r.count(); !ok || r.left == 0 {
+				break
+			}
+		}
+		if ok, _ := r.bulks(); !ok {
+			break
+		}
+	}
+	return len(r.ready) - r.taken
+}
+
+// Args returns how many arguments command i of those ahead has, its name
+// included, and Arg one of them, which is valid until Fill or Return.
+func (r *Reader) Args(i int) int { return len(r.spans(i)) }
+
+// Arg is argument k of command i of those ahead.
+func (r *Reader) Arg(i, k int) []byte { return r.arg(r.spans(i)[k]) }
+
+// spans are the arguments of command i of those that are ready and not taken.
+func (r *Reader) spans(i int) []span {
+	from := 0
+	if i += r.taken; i > 0 {
+		from = r.ready[i-1].args
+	}
+	return r.argv[from:r.ready[i].args]
+}
+
+func (r *Reader) arg(s span) []byte {
+	if s.off < 0 {
+		return r.owns[-1-s.off]
+	}
+	return r.buf[s.off:s.end:s.end]
+}
+
+// take returns the first command that is ready.
+func (r *Reader) take() [][]byte {
+	r.args = r.args[:0]
+	for _, s := range r.spans(0) {
+		r.args = append(r.args, r.arg(s))
+	}
+	r.start = r.ready[r.taken].end
+	r.taken++
+	return r.args
+}
+
+// rewind forgets the commands that Next has returned.
+func (r *Reader) rewind() {
+	if r.taken > 0 {
+		args := r.ready[r.taken-1].args
+		r.argv = r.argv[:copy(r.argv, r.argv[args:])]
+		r.ready = r.ready[:copy(r.ready, r.ready[r.taken:])]
+		for i := range r.ready {
+			r.ready[i].args -= args
+		}
+		r.taken = 0
+	}
+	if r.left == 0 && len(r.ready) == 0 && len(r.owns) > 0 {
+		clear(r.owns)
+		r.owns = r.owns[:0]
+	}
+}
+
+// count parses the number of arguments of a command.
+func (r *Reader) count() (bool, error) {
+	at := r.pos
+	n, ok, err := r.length("too big mbulk count string", "invalid multibulk length")
+	switch {
+	case !ok:
+		return false, err
+	case n > int64(r.lim.MaxArgs):
+		err = ProtocolError("invalid multibulk length")
+	case n > unauthMaxArgs && r.lim.Unauthenticated:
+		err = ProtocolError("unauthenticated multibulk length")
+	default:
+		r.left = int(max(n, 0)) // *0 and *-1 ask for nothing
+		return true, nil
+	}
+	r.pos = at
+	return false, err
 }
 
 // fail makes err final and lets go of the buffer; nil is no failure.
@@ -223,8 +307,8 @@ func (r *Reader) fail(err error) error {
 	return err
 }
 
-// bulks parses the arguments that are left of the command. It reports false
-// when the buffer ends before them, or with an error.
+// bulks parses the arguments that are left of the command, and adds it to ready.
+// It reports false when the buffer ends before them, or with an error.
 func (r *Reader) bulks() (bool, error) {
 	for r.left > 0 {
 		if r.bulk < 0 {
@@ -234,14 +318,19 @@ func (r *Reader) bulks() (bool, error) {
 			if b := r.buf[r.pos : r.pos+1]; b[0] != '$' {
 				return false, ProtocolError("expected '$', got '" + string(b) + "'")
 			}
+			at := r.pos
 			n, ok, err := r.length("too big bulk count string", "invalid bulk length")
 			switch {
 			case !ok:
 				return false, err
 			case n < 0 || n > r.lim.MaxBulk:
-				return false, ProtocolError("invalid bulk length")
+				err = ProtocolError("invalid bulk length")
 			case n > unauthMaxBulk && r.lim.Unauthenticated:
-				return false, ProtocolError("unauthenticated bulk length")
+				err = ProtocolError("unauthenticated bulk length")
+			}
+			if err != nil {
+				r.pos = at
+				return false, err
 			}
 			if r.bulk = int(n); n >= int64(r.ownFrom) && int64(len(r.buf)-r.pos) < n+2 {
 				r.begin(r.buf[r.pos:])
@@ -273,6 +362,7 @@ func (r *Reader) bulks() (bool, error) {
 		r.bulk = -1
 		r.left--
 	}
+	r.ready = append(r.ready, extent{len(r.argv), r.pos})
 	return true, nil
 }
 
@@ -287,14 +377,6 @@ func (r *Reader) ownSize(arrived int) int {
 		n = n/ownAhead + 1
 	}
 	return n
-}
-
-// forget lets go of arguments with memory of their own that Next has returned.
-func (r *Reader) forget() {
-	if r.left == 0 && len(r.owns) > 0 {
-		clear(r.owns)
-		r.owns = r.owns[:0]
-	}
 }
 
 // Keep returns an argument of the command that Next has returned last, in
@@ -382,7 +464,7 @@ func (r *Reader) Fill() error {
 		r.readErr = nil
 		return err
 	}
-	r.forget()
+	r.rewind()
 	into := &r.buf
 	if r.own != nil {
 		into = &r.own
@@ -421,7 +503,7 @@ func (r *Reader) Lend(b []byte) {
 // Return ends Lend: what is left in the memory lent moves to the reader's own.
 // It invalidates what Next returned.
 func (r *Reader) Return() {
-	r.forget()
+	r.rewind()
 	if !r.borrowed {
 		return
 	}
@@ -527,6 +609,9 @@ func (r *Reader) move(dst []byte) {
 			r.argv[i].off -= r.start
 			r.argv[i].end -= r.start
 		}
+	}
+	for i := range r.ready {
+		r.ready[i].end -= r.start
 	}
 	r.pos -= r.start
 	r.scan -= r.start

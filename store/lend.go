@@ -99,7 +99,7 @@ func (tx *Tx) eachHeld(f func(*shard)) {
 // TryLockKey is LockKey, except that where the shard is lent it takes nothing
 // and returns the reason.
 func (tx *Tx) TryLockKey(key []byte) error {
-	i := shardOf(key)
+	i := tx.home(key)
 	sh := &tx.ks.shards[i]
 	sh.Lock()
 	if l := sh.lent; l != nil {

@@ -18,17 +18,23 @@ func Slot(key []byte) int {
 			key = key[i+1 : i+1+j]
 		}
 	}
-	var crc uint16
+	// Four bytes a step (Kounavis and Berry's slicing): a byte a step waits for
+	// each look into the table.
+	crc := uint16(0)
+	for ; len(key) >= 4; key = key[4:] {
+		crc = crcTables[3][key[0]^byte(crc>>8)] ^ crcTables[2][key[1]^byte(crc)] ^ crcTables[1][key[2]] ^ crcTables[0][key[3]]
+	}
 	for _, b := range key {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^b]
+		crc = crc<<8 ^ crcTables[0][byte(crc>>8)^b]
 	}
 	return int(crc & (Slots - 1))
 }
 
 func shardOf(key []byte) int { return Slot(key) >> slotShift }
 
-var crcTable = func() (t [256]uint16) {
-	for i := range t {
+// crcTables[k] is what a byte does to the sum when k more bytes follow it.
+var crcTables = func() (t [4][256]uint16) {
+	for i := range t[0] {
 		c := uint16(i) << 8
 		for range 8 {
 			if c&0x8000 != 0 {
@@ -37,7 +43,12 @@ var crcTable = func() (t [256]uint16) {
 				c <<= 1
 			}
 		}
-		t[i] = c
+		t[0][i] = c
+	}
+	for k := 1; k < len(t); k++ {
+		for i, c := range t[k-1] {
+			t[k][i] = c<<8 ^ t[0][c>>8]
+		}
 	}
 	return t
 }()

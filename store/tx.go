@@ -29,9 +29,10 @@ type Tx struct {
 	explicit bool       // …and said its own effect
 	hits     uint64
 	misses   uint64
-	inner    *Tx    // of With, reused
-	saver    *Entry // of save, reused
-	lease    *lease // the shards are held without their mutexes
+	inner    *Tx     // of With, reused
+	saver    *Entry  // of save, reused
+	lease    *lease  // the shards are held without their mutexes
+	expected *Lookup // by the next command
 
 	entries []*Entry            // those that look-ups have returned, then some to be used again
 	open    int                 // how many of entries are in use
@@ -67,7 +68,7 @@ func (tx *Tx) Keyspace() *Keyspace { return tx.ks }
 
 // LockKey locks the shard of one key. It is the cheap form of Lock for a Tx
 // that holds nothing.
-func (tx *Tx) LockKey(key []byte) { tx.lockShard(shardOf(key)) }
+func (tx *Tx) LockKey(key []byte) { tx.lockShard(tx.home(key)) }
 
 func (tx *Tx) lockShard(i int) {
 	tx.ks.shards[i].wait()
@@ -286,7 +287,7 @@ func (tx *Tx) lookup(key []byte) *Entry {
 	if s == nil || s.n == 0 {
 		return nil
 	}
-	hash := tx.ks.hash(key)
+	hash := tx.hash(key)
 	ref := s.find(tagOf(hash), key)
 	if ref == 0 {
 		return nil

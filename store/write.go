@@ -181,7 +181,7 @@ func (tx *Tx) create(e *Entry, key []byte, h shape) {
 		sh.dbs[tx.DB] = s
 	}
 	tx.touchSpace(s)
-	e.s, e.hash = s, tx.ks.hash(key)
+	e.s, e.hash = s, tx.hash(key)
 	e.ref, e.rec = s.make(key, h, sh.evict.New(tx.setup, e.hash, tx.Now, sh.keys))
 	s.insert(tagOf(e.hash), e.ref)
 	sh.keys++

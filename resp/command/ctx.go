@@ -306,7 +306,7 @@ func (c *Ctx) lock() error {
 		return nil
 	case c.Spec.Flags&Write != 0 && c.Blocking.Wide():
 		return c.Lock(store.LockSet{}, func(f func(key []byte)) { k.Each(c.Args, f) })
-	case k.First == k.Last && k.Find == nil:
+	case k.Single():
 		return c.Tx.TryLockKey(c.Args[k.First])
 	default:
 		var set store.LockSet

@@ -88,6 +88,9 @@ var (
 // None reports whether the command names no key.
 func (k KeySpec) None() bool { return k.First == 0 && k.Find == nil }
 
+// Single reports whether the command names one key, at First.
+func (k KeySpec) Single() bool { return k.First == k.Last && k.First > 0 && k.Find == nil }
+
 // Each calls f with every key of argv, which has passed the arity check.
 func (k KeySpec) Each(argv [][]byte, f func(key []byte)) {
 	if k.Find != nil {

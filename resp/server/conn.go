@@ -17,6 +17,8 @@ type connection struct {
 	s    *Server
 	c    *command.Ctx
 	held [][]byte // a command that has been read and waits to run, in memory of its own
+
+	ahead ahead
 }
 
 // join makes the session of a connection.
@@ -59,10 +61,15 @@ func (k *connection) run(quick bool) state {
 		}
 		c.Meter.Flush()
 		s.countHits(c)
+		k.ahead.forget()
+		c.Tx.Expect(nil)
 	}()
 	limit, fullAt := ses.ReplyLimit(), flushAt
 	if limit > 0 {
 		fullAt = min(fullAt, limit+1)
+	}
+	if ses.CloseAfter { // the last reply had to wait
+		return over
 	}
 	for ses.Proceed() {
 		argv := k.held
@@ -70,6 +77,7 @@ func (k *connection) run(quick bool) state {
 			return over
 		}
 		if argv == nil {
+			k.ahead.look(c)
 			var err error
 			if argv, err = c.Reader.Next(); err != nil {
 				var pe resp.ProtocolError
@@ -84,6 +92,7 @@ func (k *connection) run(quick bool) state {
 				}
 				return hungry
 			}
+			k.ahead.step(&c.Tx)
 		}
 		if done := s.dispatch(c, argv, quick); done != executed {
 			if k.held == nil {
