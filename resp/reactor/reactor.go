@@ -155,6 +155,11 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 	return nil
 }
 
+// Chore makes something that has turns, among those of the connections of one
+// reactor, whenever it is woken, and is no connection: its handler's turns may end
+// in Wait and Again.
+func (p *Pool) Chore(h Handler) *Conn { return &Conn{r: p.reactors[0], fd: -1, handler: h} }
+
 // takeOver makes a descriptor of its own for the connection, which the
 // scheduler's poller does not know: that would wake a thread for each packet.
 func takeOver(nc net.Conn) (fd int, err error) {
@@ -257,7 +262,7 @@ func (r *reactor) sleep() {
 // dispatch gives a connection its turn, unless it is away: then it is told when
 // it comes back. It returns false where the caller is the driver no longer.
 func (r *reactor) dispatch(c *Conn, ready Ready) bool {
-	if c.fd >= len(r.conns) || r.conns[c.fd] != c { // it has gone, or comes only now
+	if c.fd >= 0 && (c.fd >= len(r.conns) || r.conns[c.fd] != c) { // it has gone, or comes only now
 		return true
 	}
 	for {

@@ -390,3 +390,72 @@ func TestTurnsOfAllKinds(t *testing.T) {
 	stop.Store(true)
 	wakers.Wait()
 }
+
+// steps is a chore: each wake is for a number of turns.
+type steps struct {
+	Handler
+	left, done atomic.Int64
+	step       func()
+}
+
+func (s *steps) Turn(Ready, *Scratch) Next {
+	if s.left.Load() > 0 {
+		s.step()
+		s.done.Add(1)
+		s.left.Add(-1)
+	}
+	if s.left.Load() > 0 {
+		return Again
+	}
+	return Wait
+}
+
+func (s *steps) await(t *testing.T, n int64) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); s.done.Load() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d steps of %d were done", s.done.Load(), n)
+		}
+	}
+}
+
+// A chore's turns are among those of the connections, and one that is stuck
+// delays them no more than a connection that is.
+func TestChores(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	other := w.dial()
+	w.ping(other)
+	const often = 1000
+	gate, served := make(chan struct{}), make(chan struct{})
+	s := &steps{}
+	s.step = func() {
+		if s.done.Load() == 0 {
+			<-served // while it has more to do
+		}
+		if s.done.Load() == often {
+			<-gate
+		}
+	}
+	chore := w.pool.Chore(s)
+	s.left.Store(often)
+	chore.Wake()
+	w.ping(other)
+	close(served)
+	s.await(t, often)
+
+	s.left.Store(often)
+	chore.Wake()
+	for range 20 {
+		w.ping(other)
+	}
+	if s.done.Load() != often {
+		t.Error("it was not stuck")
+	}
+	chore.Wake() // meanwhile
+	close(gate)
+	s.await(t, 2*often)
+	w.ping(other)
+	s.left.Store(1)
+	chore.Wake()
+	s.await(t, 2*often+1)
+}

@@ -3,23 +3,46 @@ package server
 import (
 	"context"
 	"time"
+
+	"github.com/nearcache/nearcache/resp/reactor"
 )
 
-// What expires goes in short slices: other goroutines, who may have but this one
-// processor, run between them. A slice grows with how late it is, so that a
-// crowd of keys that are due at once is gone within about as long as they took to
-// become due.
+// What expires goes in short slices, and whoever is served by then waits for one
+// of them at most. Where there are reactors they are turns among those of the
+// clients: a goroutine beside them would compete for their processors, and the
+// system would give it one for milliseconds at a time. A slice grows with how late
+// it is, so that a crowd of keys that are due at once is gone within about as long
+// as they took to become due.
 const (
-	expireMin   = 256 // keys: some 100 µs
-	expireMax   = 3000
-	expireLate  = 200 // ms late at which a slice is at its largest
+	expireKeys  = 64 // at once: some 25 µs
+	expireMin   = 100 * time.Microsecond
+	expireMax   = 400 * time.Microsecond
+	expireLate  = 200 // ms late at which a slice is at its longest
 	expireRest  = 100 * time.Microsecond
 	expireEvery = 100 * time.Millisecond
 	expireSoon  = 2 * time.Millisecond
 )
 
-// expireLoop deletes keys whose time has come.
+// expiry is the turns of expiry: a reactor.Handler.
+type expiry struct {
+	reactor.Handler // nil: it never leaves, nor sends
+	s               *Server
+}
+
+// Turn implements reactor.Handler.
+func (x expiry) Turn(reactor.Ready, *reactor.Scratch) reactor.Next {
+	if !x.s.stopping() && x.s.expireSlice() {
+		return reactor.Again
+	}
+	return reactor.Wait
+}
+
+// expireLoop sees that keys are deleted whose time has come.
 func (s *Server) expireLoop(ctx context.Context) {
+	var turns *reactor.Conn
+	if s.reactors != nil {
+		turns = s.reactors.Chore(expiry{s: s})
+	}
 	t := time.NewTimer(expireEvery)
 	defer t.Stop()
 	for {
@@ -28,28 +51,35 @@ func (s *Server) expireLoop(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		t.Reset(s.expireSome())
+		switch next, now := s.ks.NextDue(), s.ks.Now(); {
+		case next == 0:
+			t.Reset(expireEvery)
+		case next > now:
+			t.Reset(min(max(time.Duration(next-now)*time.Millisecond, expireSoon), expireEvery))
+		case turns != nil:
+			turns.Wake()
+			t.Reset(expireSoon)
+		case s.expireSlice():
+			t.Reset(expireRest)
+		default:
+			t.Reset(expireSoon)
+		}
 	}
 }
 
-// expireSome deletes a slice of what is due and returns when to go on.
-func (s *Server) expireSome() time.Duration {
+// expireSlice deletes some of what is due, and reports whether more of it may be.
+func (s *Server) expireSlice() (more bool) {
 	next, now := s.ks.NextDue(), s.ks.Now()
-	if next != 0 && next <= now {
-		start := time.Now()
-		late := min(now-next, expireLate)
-		limit := expireMin + int(late)*(expireMax-expireMin)/expireLate
-		n := s.ks.ExpireDue(limit)
-		s.stats.ExpireTime.Add(int64(time.Since(start)))
-		if n >= limit {
-			return expireRest
-		}
-		next = s.ks.NextDue()
+	if next == 0 || next > now {
+		return false
 	}
-	if next == 0 {
-		return expireEvery
+	start := time.Now()
+	took, end := time.Duration(0), expireMin+time.Duration(min(now-next, expireLate))*(expireMax-expireMin)/expireLate
+	for more = true; more && took < end; took = time.Since(start) {
+		more = s.ks.ExpireDue(expireKeys) >= expireKeys
 	}
-	return min(max(time.Duration(next-s.ks.Now())*time.Millisecond, expireSoon), expireEvery)
+	s.stats.ExpireTime.Add(int64(took))
+	return more
 }
 
 // upkeepEvery is how often the server looks after itself.
