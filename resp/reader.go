@@ -277,6 +277,7 @@ func (r *Reader) rewind() {
 	if r.left == 0 && len(r.ready) == 0 && len(r.owns) > 0 {
 		clear(r.owns)
 		r.owns = r.owns[:0]
+		clear(r.args[:cap(r.args)])
 	}
 }
 

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 // Keys and most values lie outside of the Go heap; what is on it are sessions,
@@ -16,6 +18,10 @@ import (
 //     process holds above its data. At most a tenth of maxmemory, though a heap
 //     that is nearly all of it is then walked through more often.
 //
+// A collection comes when something is allocated. What a few large values have
+// left behind, in buffers that held them on their way, would stay until then, so
+// after a burst that ends there is one more.
+//
 // Whoever sets GOGC or GOMEMLIMIT knows better and is left alone.
 const (
 	gcRoom   = 32 << 20
@@ -23,28 +29,83 @@ const (
 	gcChange = 10 // percent by which the setting must be off to be changed: that stops all goroutines for a moment
 )
 
+// After a tick in which less than gcQuiet bytes were allocated the collector runs
+// if the heap has grown by gcBurst and by half since it was smallest.
+const (
+	gcTick  = 100 * time.Millisecond
+	gcQuiet = 1 << 20
+	gcBurst = 48 << 20
+)
+
 // collector is how the collector is set.
 type collector struct {
 	percent int
 	off     bool
 	sample  []metrics.Sample
+
+	allocated uint64 // ever, at the last tick
+	least     uint64 // bytes of the heap since the last burst
 }
+
+// of sample.
+const (
+	gcLive = iota
+	gcObjects
+	gcAllocated
+)
 
 func newCollector() collector {
 	return collector{
 		percent: 100,
 		off:     os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "",
-		sample:  []metrics.Sample{{Name: "/gc/heap/live:bytes"}},
+		sample: []metrics.Sample{
+			gcLive:      {Name: "/gc/heap/live:bytes"},
+			gcObjects:   {Name: "/memory/classes/heap/objects:bytes"}, // with what is dead and not collected
+			gcAllocated: {Name: "/gc/heap/allocs:bytes"},
+		},
 	}
+}
+
+// collectLoop looks after the collector.
+func (s *Server) collectLoop(ctx context.Context) {
+	if s.gc.off {
+		return
+	}
+	t := time.NewTicker(gcTick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		metrics.Read(s.gc.sample)
+		s.gc.tune(s.ks.MaxMemory())
+		if s.gc.burst(s.gc.value(gcObjects), s.gc.value(gcAllocated)) {
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+func (c *collector) value(i int) uint64 { return c.sample[i].Value.Uint64() }
+
+// burst reports whether a burst has ended that has left much behind.
+func (c *collector) burst(objects, allocated uint64) bool {
+	quiet := allocated-c.allocated < gcQuiet
+	c.allocated = allocated
+	if c.least == 0 || objects < c.least {
+		c.least = objects
+	}
+	if !quiet || objects < c.least+max(gcBurst, c.least/2) {
+		return false
+	}
+	c.least = 0 // what is left is looked at next time
+	return true
 }
 
 // tune sets the collector for what the last collection has found alive.
 func (c *collector) tune(maxMemory int64) {
-	if c.off {
-		return
-	}
-	metrics.Read(c.sample)
-	percent := gcPercent(int64(c.sample[0].Value.Uint64()), maxMemory)
+	percent := gcPercent(int64(c.value(gcLive)), maxMemory)
 	if diff := percent - c.percent; diff*100 > c.percent*gcChange || -diff*100 > c.percent*gcChange {
 		debug.SetGCPercent(percent)
 		c.percent = percent

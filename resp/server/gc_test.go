@@ -21,3 +21,30 @@ func TestGCPercent(t *testing.T) {
 	f(500*mb, 1000*mb, 20)
 	f(1000*mb, 1000*mb, 10)
 }
+
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	c := newCollector()
+	allocated := uint64(0)
+	f := func(objects, more uint64, want bool) {
+		t.Helper()
+		allocated += more * mb
+		if got := c.burst(objects*mb, allocated); got != want {
+			t.Errorf("%d MB of objects after %d MB more: %v", objects, more, got)
+		}
+	}
+	f(10, 10, false)
+	f(130, 130, false) // it goes on
+	f(130, 0, true)
+	f(70, 0, false) // alive
+	f(110, 40, false)
+	f(110, 0, false)
+	f(30, 0, false) // something has died
+	f(80, 0, true)
+	f(1000, 920, false)
+	f(1400, 400, false)
+	f(1400, 0, false) // not by half
+	f(1500, 100, false)
+	f(1500, 0, true)
+}

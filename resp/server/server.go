@@ -120,6 +120,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		s.wg.Go(func() { s.expireLoop(ctx) })
 		s.wg.Go(func() { s.upkeepLoop(ctx) })
+		s.wg.Go(func() { s.collectLoop(ctx) })
 		s.wg.Go(func() { s.evictLoop(ctx) })
 		s.wg.Go(func() { s.compressLoop(ctx) })
 		s.wg.Go(func() { s.sweepLoop(ctx) })

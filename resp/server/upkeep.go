@@ -100,7 +100,6 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		s.measureClients()
 		s.ks.Learn()
 		s.ks.Maintain()
-		s.gc.tune(s.ks.MaxMemory())
 		s.clock.Set()
 		s.stats.tick()
 		s.saveTick()
