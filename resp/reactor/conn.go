@@ -24,6 +24,8 @@ type Conn struct {
 	state   atomic.Uint32 // away and, while it is, the Ready that came
 	woken   atomic.Bool   // a letter is under way
 	owes    bool          // its last turn ended in Send; the driver's
+	queued  bool          // among those who have more to do; the driver's
+	noted   Ready         // what came while it was queued; the driver's
 	mu      struct {
 		sync.Mutex
 		closed bool // the descriptor is, and may be another's

@@ -26,6 +26,11 @@ type Pool struct {
 // wait, up to as much again; then they are sent.
 const scratchSize = 64 << 10
 
+// longTurns is how many of those who have more to do have a turn before it is asked
+// who is ready: their turns are long, and a thousand such clients must not keep
+// those waiting who ask for little.
+const longTurns = 4
+
 // batch is how many connections are taken from the kernel at once.
 const batch = 128
 
@@ -41,6 +46,8 @@ type reactor struct {
 	letters []letter // to deal with, from done on
 	done    int
 	later   []letter // next time round
+	long    []*Conn  // that have asked for another turn: there is more to do for them
+	longAt  int      // the first of them
 	turn    *Conn    // whose turn it is
 	seq     uint64
 	scratch *Scratch
@@ -70,7 +77,7 @@ type reason uint8
 const (
 	joins reason = iota // a new connection
 	wakes               // Wake was called
-	again               // its last turn asked for another
+	again               // a chore's last turn asked for another
 	back                // it was away
 	ended               // it was away, and is gone
 )
@@ -222,16 +229,32 @@ func (r *reactor) drive() {
 				return
 			}
 		}
+		for range min(longTurns, len(r.long)-r.longAt) {
+			if c := r.next(); !r.dispatch(c, c.noted) {
+				return
+			}
+		}
 		r.send()
 		if r.pool.away.Load() > 0 { // which need a processor too
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; len(r.later) > 0 {
+		if r.at, r.n = 0, 0; len(r.later)+len(r.long) > 0 {
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()
 		}
 	}
+}
+
+// next takes the first of those who have more to do out of their queue.
+func (r *reactor) next() *Conn {
+	c := r.long[r.longAt]
+	r.long[r.longAt] = nil
+	if r.longAt++; 2*r.longAt >= len(r.long) {
+		r.long, r.longAt = r.long[:copy(r.long, r.long[r.longAt:])], 0
+	}
+	c.queued = false
+	return c
 }
 
 // collect takes the letters in.
@@ -263,6 +286,10 @@ func (r *reactor) sleep() {
 // it comes back. It returns false where the caller is the driver no longer.
 func (r *reactor) dispatch(c *Conn, ready Ready) bool {
 	if c.fd >= 0 && (c.fd >= len(r.conns) || r.conns[c.fd] != c) { // it has gone, or comes only now
+		return true
+	}
+	if c.queued { // its turn comes
+		c.noted |= ready
 		return true
 	}
 	for {
@@ -302,7 +329,12 @@ func (r *reactor) run(c *Conn, ready Ready) bool {
 func (r *reactor) follow(c *Conn, next Next) {
 	switch next {
 	case Again:
-		r.later = append(r.later, letter{c, again})
+		c.queued, c.noted = true, 0
+		if c.fd < 0 {
+			r.later = append(r.later, letter{c, again})
+		} else {
+			r.long = append(r.long, c)
+		}
 	case Leave:
 		c.state.Store(away)
 		r.pool.wg.Go(func() { c.finish(Leave) })
@@ -342,7 +374,8 @@ func (r *reactor) deal(l letter) bool {
 		c.woken.Store(false)
 		return r.dispatch(c, Woken)
 	case again:
-		return r.dispatch(c, 0)
+		c.queued = false
+		return r.dispatch(c, c.noted)
 	case back:
 		return r.run(c, Ready(c.state.Swap(0)&^away))
 	case ended:

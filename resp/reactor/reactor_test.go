@@ -459,3 +459,35 @@ func TestChores(t *testing.T) {
 	chore.Wake()
 	s.await(t, 2*often+1)
 }
+
+// However often it is woken, a chore has no more turns than another.
+func TestAChoreHasOneTurnAtATime(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	const often, many = 1000, 1 << 40
+	a, b := &steps{step: func() {}}, &steps{}
+	measured := make(chan int64, 1)
+	first := int64(0)
+	b.step = func() {
+		switch b.done.Load() {
+		case often:
+			first = a.done.Load()
+		case 2 * often:
+			measured <- a.done.Load() - first
+		}
+	}
+	a.left.Store(many)
+	b.left.Store(many)
+	defer func() { a.left.Store(0); b.left.Store(0) }()
+	ac, bc := w.pool.Chore(a), w.pool.Chore(b)
+	ac.Wake()
+	for range 100 {
+		ac.Wake()
+		for n := a.done.Load(); a.done.Load() == n; { // it has had a turn since
+			time.Sleep(time.Microsecond)
+		}
+	}
+	bc.Wake()
+	if n := <-measured; n > often+10 {
+		t.Errorf("%d turns, while another had %d", n, often)
+	}
+}
