@@ -8,6 +8,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/rdb"
+	"github.com/nearcache/nearcache/store/types/vset"
 )
 
 // Errors of RESTORE.
@@ -114,6 +115,11 @@ func runRestore(c *command.Ctx, a restoreArgs) error {
 		}
 		c.W.Status("OK")
 		return nil
+	}
+	if v, ok := o.(*vset.Value); ok {
+		for _, job := range v.Waiting() {
+			vInsert(c, job)
+		}
 	}
 	e, was := c.Tx.PutAnew(a.key, o)
 	c.Tx.SetExpire(e, at)

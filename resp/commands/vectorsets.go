@@ -254,15 +254,21 @@ func runVAdd(c *command.Ctx, a vAddArgs) error {
 		e = c.Tx.Put(a.key, v, false)
 	}
 	if job != nil {
-		if c.InExec {
-			job.Do()
-		} else {
-			c.Tx.Defer(job)
-		}
+		vInsert(c, job)
 	}
 	c.Tx.Changed(e, store.ClassModule, "")
 	c.W.Bool(added)
 	return nil
+}
+
+// vInsert has an insertion done before the reply leaves. In a transaction that is
+// at once: the next command may search.
+func vInsert(c *command.Ctx, job *vset.Job) {
+	if c.InExec {
+		job.Do()
+	} else {
+		c.Tx.Defer(job)
+	}
 }
 
 // vAddParams are those of the set, or of the one that is to be made if v is nil.

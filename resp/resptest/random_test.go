@@ -432,9 +432,11 @@ func (d *duel) compareKey(key string) {
 	}
 }
 
+// restored is the key that exchange restores to.
+const restored = "restored"
+
 // exchange has each server restore what the other has dumped of a key.
 func (d *duel) exchange(key string) {
-	const restored = "restored"
 	ours, theirs := d.conns[1][0].Do("DUMP", key), d.conns[1][1].Do("DUMP", key)
 	if ours.Kind != resptest.Bulk || theirs.Kind != resptest.Bulk {
 		d.compareKey(key)

@@ -13,8 +13,9 @@ import (
 const (
 	moduleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-	moduleEnd    = 0
-	moduleString = 5
+	moduleEnd      = 0
+	moduleUnsigned = 2
+	moduleString   = 5
 
 	jsonName    = "ReJSON-RL"
 	jsonVersion = 3
@@ -28,11 +29,23 @@ func moduleID(name string, version uint64) (id uint64) {
 }
 
 func (r *Reader) module() object.Object {
-	if r.Length() != moduleID(jsonName, jsonVersion) || r.Length() != moduleString {
+	var o object.Object
+	switch r.Length() {
+	case moduleID(jsonName, jsonVersion):
+		o = r.json()
+	case moduleID(vsetName, vsetVersion):
+		o = r.vset()
+	default:
 		r.fail()
-		return nil
 	}
-	text := r.String()
+	if r.Length() != moduleEnd {
+		r.fail()
+	}
+	return o
+}
+
+func (r *Reader) json() object.Object {
+	text := r.moduleText()
 	if r.err != nil {
 		return nil
 	}
@@ -40,9 +53,6 @@ func (r *Reader) module() object.Object {
 	if err := d.Parse(text); err != nil {
 		r.fail()
 		return nil
-	}
-	if r.Length() != moduleEnd {
-		r.fail()
 	}
 	return json.New(&d)
 }

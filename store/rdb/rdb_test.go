@@ -23,6 +23,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
@@ -172,7 +173,7 @@ func (g gen) text() []byte {
 func (g gen) count() int { return []int{1, 2, 5, 20, 127, 128, 129, 300, 513, 1500}[g.IntN(10)] }
 
 func (g gen) value() object.Object {
-	switch n := g.count(); g.IntN(8) {
+	switch n := g.count(); g.IntN(9) {
 	case 0:
 		return str.Copy(g.text())
 	case 1:
@@ -222,8 +223,34 @@ func (g gen) value() object.Object {
 			panic(err)
 		}
 		return json.New(&d)
+	case 7:
+		return g.vset(n)
 	}
 	return g.stream()
+}
+
+func (g gen) vset(n int) *vset.Value {
+	p := vset.Params{Dim: 1 + g.IntN(20), Quant: []vset.Quant{vset.F32, vset.Q8, vset.Bin}[g.IntN(3)], M: 4 + g.IntN(20)}
+	if g.IntN(3) == 0 {
+		p.Input = p.Dim + g.IntN(20)
+	}
+	v := vset.New(p)
+	vector := make([]float32, p.Dim)
+	for range min(n, 600) { // with a graph, and without
+		for i := range vector {
+			vector[i] = float32(g.NormFloat64())
+		}
+		var attr []byte
+		if g.IntN(3) == 0 {
+			attr = append(g.text(), '!') // an empty one is lost, as in Redis
+		}
+		if _, job, ok := v.Set(g.text(), attr, vector, 20); !ok {
+			panic("a vector is refused")
+		} else if job != nil && g.IntN(50) > 0 {
+			job.Do()
+		}
+	}
+	return v
 }
 
 func (g gen) stream() *stream.Value {
@@ -630,8 +657,22 @@ func TestBadValues(t *testing.T) {
 		"a value too few":                   parts(typeHashTemplateLP, 0, lp("f", "g"), lp("1", "1")),
 		"a value too many":                  parts(typeHashTemplateLP, 0, lp("f", "g"), lp("1", "1", "2", "3")),
 		"names that there are not":          parts(typeHashTemplateID, lp("6", "1", "2")),
-		"another module":                    parts(typeModule, int(moduleID("vectorset", 1)>>1), 5, "{}", 0),
+		"another module":                    append(appendLength([]byte{typeModule}, moduleID("timeserie", 1)), parts(moduleString, "{}", 0)...),
 		"a document that is none":           append(appendLength([]byte{typeModule}, moduleID(jsonName, jsonVersion)), parts(moduleString, "{", 0)...),
+		"a vector set of another version":   vsetParts(1, 2, 1, 0x1001, 0),
+		"a vector without components":       vsetParts(0, 0, 0, 0x1001, 0),
+		"a quantisation that there is not":  vsetParts(0, 2, 1, 0x1003, 0),
+		"a projection to more components":   vsetParts(0, 2, 1, 0x1001, 1, 1, "12345678"),
+		"another projection":                vsetParts(0, 1, 1, 0x1001, 1, 1, "1234", "e", "\x7f", 4, 1, 0, 0, 32, 0),
+		"a row that is too long":            vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f\x7f", 5, 1, 0, 0, 32, 0),
+		"a component that there is not":     vsetParts(0, 1, 1, 0x1001, 0, "e", "\x80", 5, 1, 0, 0, 32, 0),
+		"a long component of a unit vector": vsetParts(0, 1, 1, 0x1000, 0, "e", "\x00\x00\x80\x41", 5, 1, 0, 0, 32, 0),
+		"bits behind the last":              vsetParts(0, 1, 1, 0x1002, 0, "e", "\x03\x00\x00\x00\x00\x00\x00\x00", 5, 1, 0, 0, 32, 0),
+		"an element twice":                  vsetParts(0, 1, 2, 0x1001, 0, "e", "\x7f", 5, 1, 0, 0, 32, 0, "e", "\x7f", 5, 2, 0, 0, 32, 0),
+		"a level that is too high":          vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 5, 1, 16, 0, 32, 0),
+		"more links than there may be":      vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 5, 1, 0, 1, 0, 5, 0),
+		"fewer numbers than said":           vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 4, 1, 0, 0, 32, 0),
+		"more numbers than said":            vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 6, 1, 0, 0, 32, 0, 0),
 		"an ID of another length":           parts(typeStream3, 1, "short", lp("1"), 0, 0, 0, 0, 0, 0, 0, 0, 0),
 		"a length that is not the stream's": parts(typeStream3, append(slices.Clone(streamHead), 3, 10, 7, 5, 1, 0, 0, 3, 0)...),
 		"a last ID that is too small":       parts(typeStream3, append(slices.Clone(streamHead), 2, 9, 7, 5, 1, 0, 0, 3, 0)...),
@@ -645,6 +686,39 @@ func TestBadValues(t *testing.T) {
 		r := NewReader(b)
 		if o, err := r.Value(r.Byte()); err == nil {
 			t.Errorf("%s: became %s", name, text(o))
+		}
+	}
+}
+
+// vsetParts is a vector set of numbers and texts.
+func vsetParts(version uint64, all ...any) []byte {
+	b := appendLength([]byte{typeModule}, moduleID(vsetName, version))
+	for _, x := range all {
+		switch x := x.(type) {
+		case int:
+			b = appendLength(append(b, moduleUnsigned), uint64(x))
+		case string:
+			b = append(appendLength(append(b, moduleString), uint64(len(x))), x...)
+		}
+	}
+	return append(b, moduleEnd)
+}
+
+// TestVSetOfOneElement holds the form that the wrong ones in TestBadValues depart
+// from.
+func TestVSetOfOneElement(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"version 0":         vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 5, 1, 0, 0, 32, 0),
+		"the farthest":      vsetParts(0, 1, 1, 0x1001, 0, "e", "\x7f", 6, 1, 1<<24, 0, 32, 0, 0),
+		"M is not told":     vsetParts(0, 1, 1, 1, 0, "e", "\x7f", 5, 1, 0, 0, 32, 0),
+		"projected":         vsetParts(0, 1, 1, 0x1001, 1, 1, "\x00\x00\x80\x3f", "e", "\x7f", 5, 1, 0, 0, 32, 0),
+		"attributes":        vsetParts(0, 1, 1, 0x1001, 2, "e", "{}", "\x7f", 5, 1, 0, 0, 32, 0),
+		"several levels":    vsetParts(0, 1, 1, 0x1000, 0, "e", "\x00\x00\x80\x3f", 9, 1, 2, 0, 32, 0, 16, 0, 16, 0),
+		"links are ignored": vsetParts(0, 1, 1, 0x1002, 0, "e", "\x01\x00\x00\x00\x00\x00\x00\x00", 6, 1, 0, 1, 32, 77, 0),
+	} {
+		r := NewReader(b)
+		if o, err := r.Value(r.Byte()); err != nil || o.(*vset.Value).Len() != 1 || r.pos != len(b) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -753,4 +827,8 @@ func TestPayloadsOfRedis(t *testing.T) {
 		"XADD k 1-1 f v;XADD k 2-1 g 7;XADD k 3-1 f x;XADD k 9999999999999-1 f z;XGROUP CREATE k g 2-1;XGROUP CREATECONSUMER k g c;XGROUP CREATECONSUMER k g d;"+
 			"XNACK k g SILENT IDS 1 3-1 RETRYCOUNT 1 FORCE;XCLAIM k g c 0 1-1 TIME 1000 RETRYCOUNT 1 FORCE JUSTID;XCLAIM k g d 0 2-1 TIME 2000 RETRYCOUNT 5 FORCE JUSTID;"+
 			"XSETID k 9999999999999-1 ENTRIESADDED 5 MAXDELETEDID 1-2;XGROUP SETID k g 2-1 ENTRIESREAD -1;XCFGSET k IDMP-DURATION 100 IDMP-MAXSIZE 5;XIDMPRECORD k p i 9999999999999-1")
+	f("0781bde72da2bb1eb400020202020250010202050162050005027f000210020202800100000302010220020102813ecd9b380000000002000210020002000210020002000210020002813f8000003f80000005016105077b2278223a317d05025f7f0207020102800100000002010220020202813ecd9b380000000002813f4ccccd40a00000000f003aff470abf114658",
+		"VADD k RAW \x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\xa0@\xcd\xccL?_\x7f a Q8 M 16 SETATTR {\"x\":1};VADD k RAW \x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80?\x00\x00\x80?\x7f\x00 b Q8 M 16")
+	f("0781bde72da2bb1eb40002010201025000020102020508f304353ff304353f05016105040000803f0206020102800100000002000220020002813f64f92e409e6454000f009db60bc68855686e",
+		"VADD k RAW \x01\x00\x00\x00\x02\x00\x00\x00Td\x9e@\x00\x00\x00\x00\x00\x00\x80? a NOQUANT M 16")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
 
@@ -121,6 +122,9 @@ func Append(b []byte, o object.Object) (_ []byte, version int, err error) {
 		b, version = appendStream(b, v)
 	case *json.Value:
 		return appendJSON(b, v), version70, nil
+	case *vset.Value:
+		b, err = appendVSet(b, v)
+		return b, version70, err
 	default:
 		return b, 0, fmt.Errorf("%w: %s", ErrUnsupported, o.Type().Name)
 	}

@@ -264,6 +264,16 @@ func (v *Value) setAttr(x *element, attr []byte) (changed bool) {
 // grow makes the graph. Where the machine has no room for one, all goes on as
 // before.
 func (v *Value) grow() {
+	g, err := v.build()
+	if err != nil {
+		return
+	}
+	v.graph, v.rows = g, nil
+	v.wait.mu.rows = map[uint32]rowInWait{}
+}
+
+// build makes a graph of few.
+func (v *Value) build() (*graph, error) {
 	g, err := newGraph(indexParams(v.Params, v.ID))
 	v.order.from(&v.elements, "", func(l uint32) bool {
 		if err == nil {
@@ -271,11 +281,7 @@ func (v *Value) grow() {
 		}
 		return err == nil
 	})
-	if err != nil {
-		return
-	}
-	v.graph, v.rows = g, nil
-	v.wait.mu.rows = map[uint32]rowInWait{}
+	return g, err
 }
 
 func indexParams(v Params, seed uint64) index.Params {
@@ -466,13 +472,15 @@ func (p Params) Project(vector []float32) []float32 {
 	for i := range out {
 		sum := float32(0)
 		for j, x := range scaled {
-			sign := uint32(bits.OnesCount(uint(i&j))&1) << 31
-			sum += math.Float32frombits(math.Float32bits(x) ^ sign)
+			sum += math.Float32frombits(math.Float32bits(x) ^ sign(i, j))
 		}
 		out[i] = sum
 	}
 	return out
 }
+
+// sign is the sign bit of an element of the Hadamard matrix.
+func sign(i, j int) uint32 { return uint32(bits.OnesCount(uint(i&j))&1) << 31 }
 
 // maxProducts is how many products a projection may cost: some 20 ms. One of 65536
 // to 65536 components takes Redis seconds.
