@@ -53,6 +53,9 @@ type Server interface {
 	Authenticated(*Ctx)
 	// DebugAllowed reports whether the client may use DEBUG.
 	DebugAllowed(*Ctx) bool
+	// ConnectAllowed reports whether the client may have the server connect to
+	// others.
+	ConnectAllowed(*Ctx) bool
 	// Pause holds back commands for a time: all, or writes only.
 	Pause(until int64, all bool)
 	Unpause()

@@ -128,7 +128,8 @@ func (w *argWriter) write(a *command.Arg) {
 		w.keys++
 	}
 	keyed := a.Type == "key" || spec > 0
-	w.Map(2 + count(shown != "", keyed, a.Token != "", a.Summary != "", a.Since != "", a.DeprecatedSince != "", len(flags) > 0, group))
+	token := a.Token != "" || a.Type == "pure-token" // MIGRATE has one that is empty
+	w.Map(2 + count(shown != "", keyed, token, a.Summary != "", a.Since != "", a.DeprecatedSince != "", len(flags) > 0, group))
 	writeText(w.Writer, "name", a.Name)
 	writeText(w.Writer, "type", a.Type)
 	writeText(w.Writer, "display_text", shown)
@@ -136,7 +137,10 @@ func (w *argWriter) write(a *command.Arg) {
 		w.BulkString("key_spec_index")
 		w.Int(int64(spec))
 	}
-	writeText(w.Writer, "token", a.Token)
+	if token {
+		w.BulkString("token")
+		w.BulkString(a.Token)
+	}
 	writeText(w.Writer, "summary", a.Summary)
 	writeText(w.Writer, "since", a.Since)
 	writeText(w.Writer, "deprecated_since", a.DeprecatedSince)

@@ -17,7 +17,7 @@ var keyCommands = []*command.Spec{
 	delCommand, unlinkCommand, existsCommand, typeCommand, touchCommand,
 	ttlCommand, pttlCommand, expireTimeCommand, pExpireTimeCommand,
 	expireCommand, pExpireCommand, expireAtCommand, pExpireAtCommand, persistCommand,
-	renameCommand, renameNXCommand, copyCommand, moveCommand, swapCommand, sortCommand, sortROCommand, dumpCommand, restoreCommand,
+	renameCommand, renameNXCommand, copyCommand, moveCommand, swapCommand, sortCommand, sortROCommand, dumpCommand, restoreCommand, migrateCommand,
 	keysCommand, scanCommand, randomKeyCommand, dbSizeCommand,
 	objectCommand, costCommand, memoryCommand, flushDBCommand, flushAllCommand,
 }

@@ -381,6 +381,11 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.enableDebug },
 	},
 	{
+		Name: "enable-outgoing-connections", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
+		Help:  "allow commands that have this server connect to another one (MIGRATE) likewise. Redis always allows them",
+		Field: func(c *Config) *Value { return &c.enableOutgoing },
+	},
+	{
 		Name: "enable-protected-configs", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
 		Help:  "allow CONFIG SET of protected settings likewise",
 		Field: func(c *Config) *Value { return &c.enableProtected },
@@ -444,7 +449,7 @@ type Config struct {
 	busyAfter, scriptMemory                                                               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
-	enableDebug, enableProtected, logLevel, logFile, hz                                   Value
+	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 
 	// File is the configuration file that was read, as an absolute path.
@@ -586,6 +591,9 @@ func (c *Config) applyOutputLimits() {
 // DebugAllowed reports whether a client may use DEBUG; local says that it is
 // on this machine.
 func (c *Config) DebugAllowed(local bool) bool { return protectedAllowed(&c.enableDebug, local) }
+
+// ConnectAllowed reports whether a client may have the server connect to others.
+func (c *Config) ConnectAllowed(local bool) bool { return protectedAllowed(&c.enableOutgoing, local) }
 
 func protectedAllowed(v *Value, local bool) bool {
 	return v.String() == "yes" || local && v.String() == "local"

@@ -143,6 +143,9 @@ func (s *Server) ConfigResetStat() {
 // DebugAllowed implements command.Server.
 func (s *Server) DebugAllowed(c *command.Ctx) bool { return s.cfg.DebugAllowed(c.S.Local) }
 
+// ConnectAllowed implements command.Server.
+func (s *Server) ConnectAllowed(c *command.Ctx) bool { return s.cfg.ConnectAllowed(c.S.Local) }
+
 // NeedsAuth implements command.Server.
 func (s *Server) NeedsAuth() bool { return s.cfg.RequirePass() != "" }
 
