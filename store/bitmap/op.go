@@ -24,9 +24,13 @@ const block = 8 << 10
 // Apply writes the result for sources to dst, which is as long as the longest and
 // none of them; what it holds is overwritten. Behind its end a source has zeros.
 func (op Op) Apply(dst []byte, sources [][]byte) {
-	var scratch [block]byte // for One: what is set in more than one
+	var scratch [block]byte // for One
 	rest := make([][]byte, len(sources))
 	copy(rest, sources)
+	var y [][]byte
+	if op == One {
+		y = make([][]byte, len(sources))
+	}
 	for len(dst) > 0 {
 		n := min(block, len(dst))
 		d := dst[:n:n]
@@ -61,18 +65,13 @@ func (op Op) Apply(dst []byte, sources [][]byte) {
 				xor(d, next(rest, i+1, n))
 			}
 		case Not:
-			fill(d, x)
-			not(d)
+			not(d, x) // which is as long
 		case One:
-			more := scratch[:n]
-			clear(more)
-			fill(d, x)
+			y[0] = x
 			for i := range rest[1:] {
-				y := next(rest, i+1, n)
-				orAnd(more, d, y)
-				xor(d, y)
+				y[i+1] = next(rest, i+1, n)
 			}
-			andNot(d, more)
+			one(d, scratch[:], y)
 		}
 	}
 }
@@ -181,16 +180,41 @@ func orAnd(d, x, y []byte) {
 	}
 }
 
-func not(d []byte) {
-	if n := wide(len(d)); n > 0 {
-		notAVX2(&d[0], n)
+// one leaves in d what is set in exactly one of the sources, which are used up, with
+// the help of scratch: as long as all go on in registers, then source by source.
+func one(d, scratch []byte, sources [][]byte) {
+	shortest := len(d)
+	for _, y := range sources {
+		shortest = min(shortest, len(y))
+	}
+	if n := wide(shortest); n > 0 {
+		oneAVX2(&d[0], &sources[0], len(sources), n)
 		d = d[n:]
+		for i, y := range sources {
+			sources[i] = y[n:]
+		}
 	}
-	for ; len(d) >= 32; d = d[32:] {
-		put4(d, ^get(d), ^get(d[8:]), ^get(d[16:]), ^get(d[24:]))
+	more := scratch[:len(d)] // what is set in more than one
+	clear(more)
+	fill(d, sources[0])
+	for _, y := range sources[1:] {
+		orAnd(more, d, y)
+		xor(d, y)
 	}
-	for i := range d {
-		d[i] = ^d[i]
+	andNot(d, more)
+}
+
+// not writes to d the inverse of s.
+func not(d, s []byte) {
+	if n := wide(len(s)); n > 0 {
+		notAVX2(&d[0], &s[0], n)
+		d, s = d[n:], s[n:]
+	}
+	for ; len(s) >= 32; s, d = s[32:], d[32:] {
+		put4(d, ^get(s), ^get(s[8:]), ^get(s[16:]), ^get(s[24:]))
+	}
+	for i, x := range s {
+		d[i] = ^x
 	}
 }
 

@@ -43,7 +43,10 @@ func notAndAVX2(d, s *byte, n int)
 func orAndAVX2(d, x, y *byte, n int)
 
 //go:noescape
-func notAVX2(d *byte, n int)
+func notAVX2(d, s *byte, n int)
+
+//go:noescape
+func oneAVX2(d *byte, s *[]byte, k, n int)
 
 //go:noescape
 func countAVX2(s *byte, n int) int64

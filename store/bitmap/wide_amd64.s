@@ -116,24 +116,72 @@ loop:
 	VZEROUPPER
 	RET
 
-// func notAVX2(d *byte, n int)
-TEXT ·notAVX2(SB), NOSPLIT, $0-16
-	MOVQ     d+0(FP), DI
-	MOVQ     n+8(FP), CX
-	VPCMPEQD Y0, Y0, Y0
+// func notAVX2(d, s *byte, n int)
+TEXT ·notAVX2(SB), NOSPLIT, $0-24
+	BEGIN
+	VPCMPEQD Y4, Y4, Y4
 
 loop:
-	VPXOR   (DI), Y0, Y1
-	VPXOR   32(DI), Y0, Y2
-	VPXOR   64(DI), Y0, Y3
-	VPXOR   96(DI), Y0, Y4
-	VMOVDQU Y1, (DI)
-	VMOVDQU Y2, 32(DI)
-	VMOVDQU Y3, 64(DI)
-	VMOVDQU Y4, 96(DI)
-	ADDQ    $128, DI
-	SUBQ    $128, CX
+	VPXOR   (SI), Y4, Y0
+	VPXOR   32(SI), Y4, Y1
+	VPXOR   64(SI), Y4, Y2
+	VPXOR   96(SI), Y4, Y3
+	STORE
+	NEXT
 	JNZ     loop
+	VZEROUPPER
+	RET
+
+// What is set in d so far is in Y0 to Y3, what is set more than once in Y4 to Y7.
+#define ADD(at, d, more) \
+	VMOVDQU at(SI)(AX*1), Y8 \
+	VPAND   Y8, d, Y9        \
+	VPOR    Y9, more, more   \
+	VPXOR   Y8, d, d
+
+// func oneAVX2(d *byte, s *[]byte, k, n int)
+TEXT ·oneAVX2(SB), NOSPLIT, $0-32
+	MOVQ d+0(FP), DI
+	MOVQ s+8(FP), R8
+	MOVQ k+16(FP), R9
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	MOVQ    (R8), SI
+	VMOVDQU (SI)(AX*1), Y0
+	VMOVDQU 32(SI)(AX*1), Y1
+	VMOVDQU 64(SI)(AX*1), Y2
+	VMOVDQU 96(SI)(AX*1), Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	MOVQ    R8, R11
+	MOVQ    R9, R10
+	DECQ    R10
+	JZ      write
+
+source:
+	ADDQ $24, R11
+	MOVQ (R11), SI
+	ADD(0, Y0, Y4)
+	ADD(32, Y1, Y5)
+	ADD(64, Y2, Y6)
+	ADD(96, Y3, Y7)
+	DECQ R10
+	JNZ  source
+
+write:
+	VPANDN Y0, Y4, Y0
+	VPANDN Y1, Y5, Y1
+	VPANDN Y2, Y6, Y2
+	VPANDN Y3, Y7, Y3
+	STORE
+	ADDQ   $128, DI
+	ADDQ   $128, AX
+	SUBQ   $128, CX
+	JNZ    loop
 	VZEROUPPER
 	RET
 
