@@ -58,6 +58,11 @@ func (c *Ctx) Block(wait Wait) error {
 		wait.Args = c.Args
 	}
 	w.Args = CopyArgs(wait.Args)
+	n := 0
+	for _, a := range w.Args {
+		n += len(a)
+	}
+	c.S.Waiting.Store(int64(n))
 	c.S.Block()
 	c.Blocking.Add(w)
 	return nil

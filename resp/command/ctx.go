@@ -419,6 +419,7 @@ func (c *Ctx) Unsettled() bool { return len(c.pending) > 0 }
 func (c *Ctx) Discard() {
 	c.Queue = Queue{}
 	c.S.Multi.Store(-1)
+	c.S.Queued.Store(0)
 	c.Tx.Unwatch(&c.Watch)
 	c.S.Watching.Store(0)
 }

@@ -276,7 +276,13 @@ func runClientID(c *command.Ctx, _ struct{}) error {
 // appendClient appends a client's line of CLIENT LIST.
 func appendClient(c *command.Ctx, b []byte, s *session.Session) []byte {
 	i := c.Tracking.Info(s)
-	return append(s.AppendInfo(b, c.Tx.Now, i.Letters, i.Redirect), '\n')
+	running := 0
+	if s == c.S {
+		for _, a := range c.Args {
+			running += len(a)
+		}
+	}
+	return append(s.AppendInfo(b, c.Tx.Now, i.Letters, i.Redirect, int64(running)), '\n')
 }
 
 // showCommand makes this command the last one in the client's own line.

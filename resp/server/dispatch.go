@@ -209,6 +209,7 @@ func (s *Server) enqueue(c *command.Ctx, spec *command.Spec, argv [][]byte) erro
 	}
 	c.Queue.Cmds = append(c.Queue.Cmds, command.Queued{Spec: spec, Args: cp, Flags: spec.FlagsOf(c, cp)})
 	c.S.Multi.Store(int32(len(c.Queue.Cmds)))
+	c.S.Queued.Store(int64(c.Queue.Bytes))
 	c.W.Status("QUEUED")
 	return nil
 }

@@ -80,6 +80,8 @@ type Session struct {
 	PSubs     atomic.Int32 // patterns
 	SSubs     atomic.Int32 // shard channels
 	Multi     atomic.Int32 // commands queued, -1 outside of MULTI
+	Queued    atomic.Int64 // bytes of their arguments
+	Waiting   atomic.Int64 // bytes of the arguments of the command that waits, if one does
 	Watching  atomic.Int32 // keys watched
 	Queried   atomic.Int32 // bytes in the query buffer
 	held      atomic.Int64 // bytes of buffers, of the queue and of what is watched, as the owner last said
@@ -396,8 +398,11 @@ func (s *Session) Close() {
 }
 
 // AppendInfo appends the session's line of CLIENT LIST. flags and redir come
-// from tracking.
-func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir int64) []byte {
+// from tracking; running are the bytes of the command's arguments that runs.
+func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir, running int64) []byte {
+	if s.Blocked() {
+		running += s.Waiting.Load()
+	}
 	flags := ""
 	for _, x := range []struct {
 		is     bool
@@ -447,8 +452,8 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir in
 	num("watch", int64(s.Watching.Load()))
 	num("qbuf", int64(s.Queried.Load()))
 	num("qbuf-free", 0)
-	num("argv-mem", 0)
-	num("multi-mem", 0)
+	num("argv-mem", running)
+	num("multi-mem", s.Queued.Load())
 	num("rbs", 0)
 	num("rbp", 0)
 	num("obl", int64(pending))
