@@ -7,10 +7,11 @@
 //	                   │
 //	           listpack · intset · ziplist · zipmap                  inside of one string
 //
-// [Reader] reads from memory or from an [io.Reader], so that a reader of whole files
-// can sit on top of it: it reads the opcodes between the values with
-// [Reader.Byte], [Reader.Length] and [Reader.String], and the values with
-// [Reader.Value].
+//	file     │ magic │ notes, functions │ database │ time, type, key, value │ … │ CRC64 │      File, FileWriter
+//
+// [Reader] reads from memory or from an [io.Reader]; [File] sits on top of it and
+// reads what stands between the values. What is in a file and not here, data of
+// modules and arrays, it passes over, and names it.
 //
 // # What is read and what is written
 //

@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nearcache/nearcache/store/object"
@@ -14,7 +15,10 @@ const (
 	moduleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 	moduleEnd      = 0
+	moduleSigned   = 1
 	moduleUnsigned = 2
+	moduleFloat    = 3
+	moduleDouble   = 4
 	moduleString   = 5
 
 	jsonName    = "ReJSON-RL"
@@ -28,20 +32,24 @@ func moduleID(name string, version uint64) (id uint64) {
 	return id<<10 | version
 }
 
-func (r *Reader) module() object.Object {
-	var o object.Object
-	switch r.Length() {
+// errModule says that a value is of a module that is not here.
+var errModule = fmt.Errorf("%w: a module that is not here", ErrFormat)
+
+// module reads the value of a module by its ID. Of one that is not here it reads
+// nothing.
+func (r *Reader) module(id uint64) (o object.Object, err error) {
+	switch id {
 	case moduleID(jsonName, jsonVersion):
 		o = r.json()
 	case moduleID(vsetName, vsetVersion):
 		o = r.vset()
 	default:
-		r.fail()
+		return nil, errModule
 	}
 	if r.Length() != moduleEnd {
 		r.fail()
 	}
-	return o
+	return o, r.err
 }
 
 func (r *Reader) json() object.Object {

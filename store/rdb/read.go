@@ -42,6 +42,8 @@ type Reader struct {
 	buf   []byte
 	pos   int
 	read  int64 // bytes taken from buf before those that are in it
+	sums  bool  // the checksum of what was taken from buf is kept
+	sum   uint64
 	err   error
 	text  []byte // room of a string that is not as it stands
 	digit [24]byte
@@ -91,6 +93,9 @@ func (r *Reader) next(n int) []byte {
 // fill reads more, up to n bytes and a bit or up to a step of them.
 func (r *Reader) fill(n int) {
 	if r.pos > 0 {
+		if r.sums {
+			r.sum = Checksum(r.sum, r.buf[:r.pos])
+		}
 		r.read += int64(r.pos)
 		r.buf = r.buf[:copy(r.buf, r.buf[r.pos:])]
 		r.pos = 0

@@ -45,6 +45,7 @@ const (
 	typeHashPackTTL    = 25 // 12
 	typeStream4        = 26 // 13
 	typeStream5        = 27 // 14
+	typeArray          = 28 // 14
 	typeHashTemplateLP = 29 // 15, and the following
 	typeHashTemplateID = 30
 	typeHashTemplate   = 31
@@ -70,6 +71,9 @@ const (
 // The reader stands behind it and can go on.
 var ErrEmpty = fmt.Errorf("%w: no elements", ErrFormat)
 
+// errType says that a type of value is not known.
+var errType = fmt.Errorf("%w: a type of value that is not known", ErrFormat)
+
 // ErrUnsupported is what Append returns for a value that has no form in an RDB.
 var ErrUnsupported = errors.New("rdb: no form of this type of value")
 
@@ -91,17 +95,27 @@ func (r *Reader) Value(typ byte) (object.Object, error) {
 	case typeStream, typeStream2, typeStream3, typeStream4, typeStream5:
 		o = r.stream(typ)
 	case typeModule:
-		o = r.module()
+		id := r.Length()
+		if r.err == nil {
+			o, r.err = r.module(id)
+		}
 	default:
-		r.fail()
+		if r.err == nil {
+			r.err = errType
+		}
 	}
 	if r.err != nil {
 		return nil, r.err
 	}
-	if c, ok := o.(interface{ Len() int }); ok && c.Len() == 0 {
+	if empty(o) {
 		return nil, ErrEmpty
 	}
 	return o, nil
+}
+
+func empty(o object.Object) bool {
+	c, ok := o.(interface{ Len() int })
+	return ok && c.Len() == 0
 }
 
 // Append appends the type of a value and the value. It returns the version that
