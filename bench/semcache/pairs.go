@@ -28,6 +28,14 @@ type set struct {
 	pairs []pair
 }
 
+// count tells how many pairs have the same answer and how many another.
+func (s set) count() (same, other int) {
+	for _, p := range s.pairs {
+		same += p.Label
+	}
+	return same, len(s.pairs) - same
+}
+
 // load makes the sets of datasets/. Two of them are pairs; of two others, pairs
 // are made from questions that are near to each other.
 func load() ([]set, error) {

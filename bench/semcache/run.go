@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,7 @@ type result struct {
 	Model    []point          `json:"-"`
 	Kinds    map[string]share `json:"kinds,omitempty"`
 	Cal      []calibration    `json:"calibration"`
+	Off      float64          `json:"calibration_error"`
 	AtCosine []point          `json:"at_cosine"` // at each of the bounds
 	AtModel  []point          `json:"at_model"`
 }
@@ -106,7 +108,7 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		}
 	}
 	if doTrain {
-		return write(model, train(own, progress("training on all sets")))
+		return write(model, train(own, progress("training on all sets")), own)
 	}
 	targets := own
 	if extra != "" {
@@ -182,13 +184,7 @@ func cost(s judged) (perPair, perMatch float64) {
 
 func assess(s judged, m *judge.Model, trained []string) result {
 	r := result{Name: s.name, Trained: trained, Kinds: map[string]share{}}
-	for _, p := range s.pairs {
-		if p.Label == 1 {
-			r.Same++
-		} else {
-			r.Other++
-		}
-	}
+	r.Same, r.Other = s.count()
 	score := make([]float64, len(s.pairs))
 	for i := range score {
 		score[i] = m.Confidence(s.evidence[i])
@@ -225,11 +221,14 @@ func assess(s judged, m *judge.Model, trained []string) result {
 		k.Model /= float64(k.Pairs)
 		r.Kinds[name] = k
 	}
-	r.Cal = calibrate(s.set, score, r.Same, r.Other)
+	r.Cal, r.Off = reliability(s.set, score, r.Same, r.Other)
 	return r
 }
 
-func calibrate(s set, score []float64, same, other int) []calibration {
+// reliability is what became of the pairs by their confidence, and by how much the
+// confidence was off in the mean: the expected calibration error of Naeini and
+// others, "Obtaining Well Calibrated Probabilities" (2015), with both labels weighing the same.
+func reliability(s set, score []float64, same, other int) (out []calibration, off float64) {
 	var said, right, weight [10]float64
 	var n [10]int
 	for i, p := range s.pairs {
@@ -243,13 +242,15 @@ func calibrate(s set, score []float64, same, other int) []calibration {
 		weight[b] += w
 		n[b]++
 	}
-	var out []calibration
+	var total float64
 	for b := range n {
 		if n[b] > 0 {
 			out = append(out, calibration{said[b] / weight[b], right[b] / weight[b], n[b]})
+			off += math.Abs(said[b] - right[b])
+			total += weight[b]
 		}
 	}
-	return out
+	return out, off / max(total, 1e-9)
 }
 
 func (r *report) print(w io.Writer) {
@@ -291,7 +292,7 @@ func (r *report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nWhat the confidence is worth, were one pair in two the same (said → right):\n\n")
 	for _, s := range r.Sets {
-		fmt.Fprintf(w, "- %s:", s.Name)
+		fmt.Fprintf(w, "- %s, off by %.3f in the mean:", s.Name, s.Off)
 		for _, c := range s.Cal {
 			fmt.Fprintf(w, " %.2f → %.2f;", c.Said, c.Right)
 		}

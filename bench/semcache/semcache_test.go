@@ -3,6 +3,8 @@ package semcache
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,6 +64,38 @@ func TestPairsThatAreNoneAreRefused(t *testing.T) {
 		if _, err := external(f); err == nil {
 			t.Errorf("%s is taken", line)
 		}
+	}
+}
+
+// Scores that say too much, by a known line, are brought back to it.
+func TestCalibrate(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var s judged
+	var scores []float64
+	for range 20_000 {
+		x := r.Float64()*12 - 6
+		p := pair{}
+		if r.Float64() < 1/(1+math.Exp(-0.5*x-0.3)) {
+			p.Label = 1
+		}
+		s.pairs = append(s.pairs, p)
+		scores = append(scores, x)
+	}
+	// Labels are weighed the same, so the shift is that of even numbers of both.
+	same, other := s.count()
+	scale, shift := calibrate([]judged{s}, [][]float64{scores})
+	if want := 0.3 - math.Log(float64(same)/float64(other)); math.Abs(scale-0.5) > 0.03 || math.Abs(shift-want) > 0.06 {
+		t.Errorf("scale %.3f, shift %.3f; want 0.5 and %.3f", scale, shift, want)
+	}
+	// Far from any line, and labels that scores tell apart: it ends, and order stays.
+	for i := range s.pairs {
+		s.pairs[i].Label = 0
+		if scores[i] > 0 {
+			s.pairs[i].Label = 1
+		}
+	}
+	if scale, shift = calibrate([]judged{s}, [][]float64{scores}); scale <= 0 || math.IsNaN(shift) {
+		t.Errorf("scale %g, shift %g", scale, shift)
 	}
 }
 

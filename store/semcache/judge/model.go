@@ -19,6 +19,11 @@ type Model struct {
 	Prior  float64 `json:"prior"`
 	Middle float64 `json:"middle"`
 	Trees  []Tree  `json:"trees"`
+	// Scale and Shift turn the sum into log odds that hold for pairs of an origin
+	// that the trees have not seen, as in Platt, "Probabilistic Outputs for Support
+	// Vector Machines" (1999). They change no order. A Scale of 0 is 1.
+	Scale float64 `json:"scale,omitempty"`
+	Shift float64 `json:"shift,omitempty"`
 	// About says how the weights were made.
 	About string `json:"about"`
 }
@@ -35,7 +40,7 @@ type Node struct {
 	Value  float64 `json:"v,omitempty"` // of a leaf: what it adds to the log odds
 }
 
-// Score is the log odds that the two prompts have the same answer, were one pair in two so.
+// Score is the sum of what the evidence is worth: the more, the surer.
 func (m *Model) Score(e Evidence) float64 {
 	s := m.Bias + m.Prior*(e[0]-m.Middle)
 	for _, t := range m.Trees {
@@ -52,8 +57,16 @@ func (m *Model) Score(e Evidence) float64 {
 	return s
 }
 
-// Confidence is Score as a probability.
-func (m *Model) Confidence(e Evidence) float64 { return 1 / (1 + math.Exp(-m.Score(e))) }
+// Confidence is the probability that the two prompts have the same answer, were one pair in two so.
+func (m *Model) Confidence(e Evidence) float64 { return m.Probability(m.Score(e)) }
+
+// Probability is what a score is worth.
+func (m *Model) Probability(score float64) float64 {
+	if m.Scale != 0 {
+		score = score*m.Scale + m.Shift
+	}
+	return 1 / (1 + math.Exp(-score))
+}
 
 // parseModel reads a model, and refuses one that is not for these signals or whose trees are none.
 func parseModel(b []byte) (*Model, error) {
@@ -67,6 +80,9 @@ func parseModel(b []byte) (*Model, error) {
 func (m *Model) check() error {
 	if len(m.Signals) != len(Signals) {
 		return fmt.Errorf("judge: a model for %d signals, there are %d", len(m.Signals), len(Signals))
+	}
+	if m.Scale < 0 {
+		return fmt.Errorf("judge: a scale of %g: more evidence would be worth less", m.Scale)
 	}
 	for i, s := range m.Signals {
 		if s != Signals[i].Name {
