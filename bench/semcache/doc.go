@@ -11,7 +11,12 @@
 // traded for each other, so a rule is a curve, and rules are compared by their
 // hits at the same share of wrong ones.
 //
+// A trace is prompts in the order in which a cache is asked (trace.go); what is not
+// served is stored. There the neighbours of an entry speak, too, and "wrong" is a
+// share of all requests.
+//
 // The recipe of the model (train.go) is boosted trees over all sets in
 // datasets/, each set with the same weight and, within it, the pairs with the
-// same answer with the same weight as the others.
+// same answer with the same weight as the others. What its scores are worth, and
+// what the neighbours are, is fitted on scores for sets the trees have not seen (fit.go).
 package semcache

@@ -36,21 +36,26 @@ func (s set) count() (same, other int) {
 	return same, len(s.pairs) - same
 }
 
-// load makes the sets of datasets/. Two of them are pairs; of two others, pairs
-// are made from questions that are near to each other.
-func load() ([]set, error) {
+// open reads what all sets need.
+func open() (*datasets.Manifest, vectors, error) {
 	m, err := datasets.Open("")
 	if err != nil {
-		return nil, err
+		return nil, vectors{}, err
 	}
 	e, err := m.MiniLM()
 	if err != nil {
-		return nil, err
+		return nil, vectors{}, err
 	}
 	v := vectors{e, make(map[string]int, len(e.Texts))}
 	for i, t := range e.Texts {
 		v.row[t] = i
 	}
+	return m, v, nil
+}
+
+// load makes the sets of datasets/. Two of them are pairs; of two others, pairs
+// are made from questions that are near to each other.
+func load(m *datasets.Manifest, v vectors) ([]set, error) {
 	var out []set
 	for _, make := range []func(*datasets.Manifest, vectors) (set, error){fow, contrast, nqOpen, hwu64} {
 		s, err := make(m, v)
@@ -68,11 +73,23 @@ type vectors struct {
 	row map[string]int
 }
 
+// at is the row of a text's embedding.
+func (v vectors) at(text string) (int, error) {
+	i, ok := v.row[text]
+	if !ok {
+		return 0, fmt.Errorf("no embedding of %q", text)
+	}
+	return i, nil
+}
+
 func (v vectors) cosine(a, b string) (float64, error) {
-	i, ok := v.row[a]
-	j, ok2 := v.row[b]
-	if !ok || !ok2 {
-		return 0, fmt.Errorf("no embedding of %q or %q", a, b)
+	i, err := v.at(a)
+	if err != nil {
+		return 0, err
+	}
+	j, err := v.at(b)
+	if err != nil {
+		return 0, err
 	}
 	return float64(vek32.Dot(v.Row(i), v.Row(j))), nil
 }
@@ -148,25 +165,30 @@ func plain(s string) string {
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "the" || w == "a" || w == "an" }), " ")
 }
 
-// hwu64 is pairs of commands with intents and entities: the same answer when both are the same.
-func hwu64(m *datasets.Manifest, v vectors) (set, error) {
+// commands reads the commands to an assistant, and what is to be done: intent and entities.
+func commands(m *datasets.Manifest) (texts, keys []string, err error) {
 	type command struct {
 		Text     string     `json:"text"`
 		Intent   string     `json:"intent"`
 		Entities [][]string `json:"entities"`
 	}
 	c, err := rows[command](m, "hwu64")
-	if err != nil {
-		return set{}, err
-	}
-	texts, keys := make([]string, len(c)), make([]string, len(c))
-	for i := range c {
-		slots := make([]string, 0, len(c[i].Entities))
-		for _, e := range c[i].Entities {
+	for _, c := range c {
+		slots := make([]string, 0, len(c.Entities))
+		for _, e := range c.Entities {
 			slots = append(slots, strings.Join(e, "="))
 		}
 		slices.Sort(slots)
-		texts[i], keys[i] = c[i].Text, c[i].Intent+" "+strings.Join(slots, " ")
+		texts, keys = append(texts, c.Text), append(keys, c.Intent+" "+strings.Join(slots, " "))
+	}
+	return texts, keys, err
+}
+
+// hwu64 is pairs of commands: the same answer when the same is to be done.
+func hwu64(m *datasets.Manifest, v vectors) (set, error) {
+	texts, keys, err := commands(m)
+	if err != nil {
+		return set{}, err
 	}
 	p, err := near(v, texts, 6, func(i, j int) int {
 		if keys[i] == keys[j] {
@@ -186,9 +208,9 @@ const leastCosine = 0.6
 func near(v vectors, texts []string, k int, label func(i, j int) int) ([]pair, error) {
 	at := make([]int, len(texts))
 	for i, t := range texts {
-		row, ok := v.row[t]
-		if !ok {
-			return nil, fmt.Errorf("no embedding of %q", t)
+		row, err := v.at(t)
+		if err != nil {
+			return nil, err
 		}
 		at[i] = row
 	}

@@ -29,6 +29,7 @@ type report struct {
 	PerPair  float64  `json:"us_per_pair"`  // parse one prompt, compare, score
 	PerMatch float64  `json:"us_per_match"` // compare and score
 	Sets     []result `json:"sets"`
+	Traces   []traced `json:"traces"`
 }
 
 // result is one set's.
@@ -91,7 +92,15 @@ func Run(args []string, stdout, stderr io.Writer) error {
 
 func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error {
 	fmt.Fprintln(stderr, "reading the pairs")
-	sets, err := load()
+	m, v, err := open()
+	if err != nil {
+		return err
+	}
+	sets, err := load(m, v)
+	if err != nil {
+		return err
+	}
+	traces, err := traces(m, v)
 	if err != nil {
 		return err
 	}
@@ -108,7 +117,9 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		}
 	}
 	if doTrain {
-		return write(model, train(own, progress("training on all sets")), own)
+		m := train(own, progress("training on all sets"))
+		look(m, own, traces, "")
+		return write(model, m, own)
 	}
 	targets := own
 	if extra != "" {
@@ -121,17 +132,18 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 	machine := peer.ThisMachine()
 	r := report{Date: time.Now().UTC().Format(time.DateOnly), CPU: fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)}
 	r.PerPair, r.PerMatch = cost(own[0])
-	for i, target := range targets {
-		var others []judged
-		var names []string
-		for k, s := range own {
-			if k != i {
-				others = append(others, s)
-				names = append(names, s.name)
-			}
+	for _, target := range targets {
+		others := without(own, target.name)
+		m := train(others, progress("judging "+target.name+" by a model of "+names(others)))
+		r.Sets = append(r.Sets, assess(target, m, others))
+	}
+	for _, t := range traces {
+		others := without(own, t.name)
+		m := train(others, progress("replaying "+t.name+" with a model of "+names(others)))
+		look(m, others, traces, t.name)
+		for _, n := range []int{1500, 3000} {
+			r.Traces = append(r.Traces, follow(t, n, m, others))
 		}
-		m := train(others, progress("judging "+target.name+" by a model of "+strings.Join(names, ", ")))
-		r.Sets = append(r.Sets, assess(target, m, names))
 	}
 	var table strings.Builder
 	r.print(&table)
@@ -139,6 +151,15 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		return err
 	}
 	return r.write(out, table.String())
+}
+
+func names(sets []judged) string { return strings.Join(nameList(sets), ", ") }
+
+func nameList(sets []judged) (l []string) {
+	for _, s := range sets {
+		l = append(l, s.name)
+	}
+	return l
 }
 
 // external reads pairs of the user's.
@@ -182,8 +203,8 @@ func cost(s judged) (perPair, perMatch float64) {
 	return each(func(i int) { score(i, judge.Parse(s.pairs[i].B)) }), each(func(i int) { score(i, parsed[(i+1)%len(parsed)]) })
 }
 
-func assess(s judged, m *judge.Model, trained []string) result {
-	r := result{Name: s.name, Trained: trained, Kinds: map[string]share{}}
+func assess(s judged, m *judge.Model, trained []judged) result {
+	r := result{Name: s.name, Trained: nameList(trained), Kinds: map[string]share{}}
 	r.Same, r.Other = s.count()
 	score := make([]float64, len(s.pairs))
 	for i := range score {
@@ -295,6 +316,40 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(w, "- %s, off by %.3f in the mean:", s.Name, s.Off)
 		for _, c := range s.Cal {
 			fmt.Fprintf(w, " %.2f → %.2f;", c.Said, c.Right)
+		}
+		fmt.Fprintln(w)
+	}
+	r.printTraces(w)
+}
+
+// printTraces writes the part of the report about replayed traces.
+func (r *report) printTraces(w io.Writer) {
+	if len(r.Traces) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n## Replayed traces\n\nThe cache is empty at first; what is not served is stored. Which answers are the same is seen from the answers.\nShare of all requests served with at most so many of all requests served wrongly:\n\n| trace | requests | rule |")
+	for _, x := range wrongs {
+		fmt.Fprintf(w, " %.1f%% |", x*100)
+	}
+	fmt.Fprintf(w, "\n|---|--:|---|%s\n", strings.Repeat("--:|", len(wrongs)))
+	for _, t := range r.Traces {
+		for i, rule := range t.Rules {
+			name, n := t.Name, fmt.Sprint(t.Requests)
+			if i > 0 {
+				name, n = "", ""
+			}
+			fmt.Fprintf(w, "| %s | %s | %s |", name, n, rule.Rule)
+			for _, o := range rule.AtWrong {
+				fmt.Fprintf(w, " %.3f |", o.Hits)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to (bound → wrong, of how many requests served):\n\n")
+	for _, t := range r.Traces {
+		fmt.Fprintf(w, "- %s, %d:", t.Name, t.Requests)
+		for _, k := range t.Kept {
+			fmt.Fprintf(w, " %.2f → %.3f of %.3f;", k.MaxWrong, k.Wrong, k.Hits)
 		}
 		fmt.Fprintln(w)
 	}

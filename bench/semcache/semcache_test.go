@@ -3,11 +3,16 @@ package semcache
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/viterin/vek/vek32"
+
+	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
 func TestCurve(t *testing.T) {
@@ -113,7 +118,7 @@ func TestARunReports(t *testing.T) {
 		}
 		sets = append(sets, weigh(s))
 	}
-	r := report{Sets: []result{assess(sets[0], train(sets[1:], nil), []string{"b"})}}
+	r := report{Sets: []result{assess(sets[0], train(sets[1:], nil), sets[1:])}}
 	if got := at(r.Sets[0].Model, 0.02).Hits; got != 1 {
 		t.Errorf("hits of the judge at 2%%: %v", got)
 	}
@@ -136,5 +141,48 @@ func TestARunReports(t *testing.T) {
 	b, _ := os.ReadFile(filepath.Join(dir, "semcache.json"))
 	if err := json.Unmarshal(b, &back); err != nil || back.Sets[0].Same != 200 || back.Sets[0].AtModel[1].Hits != 1 {
 		t.Errorf("%v %+v", err, back)
+	}
+}
+
+// In a trace in which the words say nothing, the neighbours do: each answer is a heap of prompts, and some lie between two.
+func TestNeighboursAreLearned(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const dim, answers = 24, 12
+	unit := func() []float32 {
+		v := make([]float32, dim)
+		for i := range v {
+			v[i] = float32(r.NormFloat64())
+		}
+		vek32.DivNumber_Inplace(v, vek32.Norm(v))
+		return v
+	}
+	heaps := func(name string) trace {
+		x := trace{name: name}
+		p := judge.Parse("is it open")
+		var center [answers][]float32
+		for i := range center {
+			center[i] = unit()
+		}
+		for range 800 {
+			a, b := r.IntN(answers), r.IntN(answers)
+			v := unit()
+			vek32.MulNumber_Inplace(v, 0.5)
+			vek32.Add_Inplace(v, center[a])
+			vek32.Add_Inplace(v, vek32.MulNumber(center[b], r.Float32()*0.9))
+			vek32.DivNumber_Inplace(v, vek32.Norm(v))
+			x.requests = append(x.requests, request{p, v, fmt.Sprint(a)})
+		}
+		return x
+	}
+	m := &judge.Model{Prior: 10, Middle: 0.85}
+	for _, s := range judge.Signals {
+		m.Signals = append(m.Signals, s.Name)
+	}
+	learned, other := heaps("x"), heaps("y")
+	look(m, nil, []trace{learned, other}, "y")
+	got := follow(other, 800, m, nil)
+	cosine, among := got.Rules[0].AtWrong[2].Hits, got.Rules[2].AtWrong[2].Hits
+	if among <= cosine+0.1 {
+		t.Errorf("hits at 3%% wrong: cosine %.3f, with neighbours %.3f", cosine, among)
 	}
 }

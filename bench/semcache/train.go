@@ -3,7 +3,6 @@ package semcache
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -51,7 +50,7 @@ func train(sets []judged, progress func(tree int, loss float64)) *judge.Model {
 	}
 	scores := make([][]float64, len(sets))
 	parallel(len(sets), func(i int) {
-		strange := grow(slices.Delete(slices.Clone(sets), i, i+1), nil)
+		strange := grow(without(sets, sets[i].name), nil)
 		for _, e := range sets[i].evidence {
 			scores[i] = append(scores[i], strange.Score(e))
 		}
@@ -60,54 +59,26 @@ func train(sets []judged, progress func(tree int, loss float64)) *judge.Model {
 	return m
 }
 
-// calibrate fits the log odds scale·score + shift by Newton's method, a step being
-// halved until it gains. Sets, and the labels within them, weigh the same.
-func calibrate(sets []judged, scores [][]float64) (scale, shift float64) {
-	type row struct{ x, y, w float64 }
-	var rows []row
-	for i, s := range sets {
-		same, other := s.count()
-		for k, p := range s.pairs {
-			w := 1 / float64(max(other, 1))
-			if p.Label == 1 {
-				w = 1 / float64(max(same, 1))
-			}
-			rows = append(rows, row{scores[i][k], float64(p.Label), w})
+// look gives a model the weights of what is around a candidate, learned of all traces but
+// one. Where a set of pairs is of the same origin as a trace, the scores are those of a model that has not seen it.
+func look(m *judge.Model, sets []judged, traces []trace, except string) {
+	var seen []decision
+	for _, t := range traces {
+		if t.name == except {
+			continue
 		}
+		strange := m
+		if others := without(sets, t.name); len(others) < len(sets) {
+			strange = train(others, nil)
+		}
+		replay(t.requests[:min(len(t.requests), 6000)], strange, func(d decision) bool { return d.cosine >= 0.85 }, func(d decision) { seen = append(seen, d) })
 	}
-	loss := func(scale, shift float64) (l float64) {
-		for _, r := range rows {
-			z := scale*r.x + shift
-			l += r.w * (max(z, 0) + math.Log1p(math.Exp(-math.Abs(z))) - r.y*z)
-		}
-		return l
-	}
-	scale = 1
-	best := loss(scale, shift)
-	for range 50 {
-		var g0, g1, h00, h01, h11 float64
-		for _, r := range rows {
-			q := 1 / (1 + math.Exp(-scale*r.x-shift))
-			d, h := r.w*(q-r.y), r.w*q*(1-q)
-			g0, g1 = g0+d, g1+d*r.x
-			h00, h01, h11 = h00+h, h01+h*r.x, h11+h*r.x*r.x
-		}
-		det := h00*h11 - h01*h01
-		if det < 1e-12 {
-			break
-		}
-		dShift, dScale := (h01*g1-h11*g0)/det, (h01*g0-h00*g1)/det
-		step := 1.0
-		for step > 1e-6 && !(loss(scale+step*dScale, shift+step*dShift) < best) {
-			step /= 2
-		}
-		if step <= 1e-6 {
-			break
-		}
-		scale, shift = scale+step*dScale, shift+step*dShift
-		best = loss(scale, shift)
-	}
-	return max(scale, 0.01), shift
+	m.Around = fitAround(seen)
+}
+
+// without leaves out the set of that name.
+func without(sets []judged, name string) []judged {
+	return slices.DeleteFunc(slices.Clone(sets), func(s judged) bool { return s.name == name })
 }
 
 // grow makes the trees.

@@ -14,6 +14,9 @@
 // evidence against grows, and only rise with the cosine. Its weights, model.json,
 // are made by `nearcache bench semcache -train`, which says how.
 //
+// What the entries around a candidate say, above all how far the nearest one with
+// another answer is, comes on top of that (around.go).
+//
 // A Prompt is immutable once parsed. Compare takes time in proportion to the
 // two prompts, and no memory.
 package judge

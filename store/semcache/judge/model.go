@@ -24,6 +24,8 @@ type Model struct {
 	// Vector Machines" (1999). They change no order. A Scale of 0 is 1.
 	Scale float64 `json:"scale,omitempty"`
 	Shift float64 `json:"shift,omitempty"`
+	// Around are the weights of [Around.Row]; without them the neighbours do not count.
+	Around []float64 `json:"around,omitempty"`
 	// About says how the weights were made.
 	About string `json:"about"`
 }
@@ -61,11 +63,14 @@ func (m *Model) Score(e Evidence) float64 {
 func (m *Model) Confidence(e Evidence) float64 { return m.Probability(m.Score(e)) }
 
 // Probability is what a score is worth.
-func (m *Model) Probability(score float64) float64 {
-	if m.Scale != 0 {
-		score = score*m.Scale + m.Shift
+func (m *Model) Probability(score float64) float64 { return 1 / (1 + math.Exp(-m.LogOdds(score))) }
+
+// LogOdds is what a score is worth, as log odds.
+func (m *Model) LogOdds(score float64) float64 {
+	if m.Scale == 0 {
+		return score
 	}
-	return 1 / (1 + math.Exp(-score))
+	return score*m.Scale + m.Shift
 }
 
 // parseModel reads a model, and refuses one that is not for these signals or whose trees are none.
@@ -80,6 +85,9 @@ func parseModel(b []byte) (*Model, error) {
 func (m *Model) check() error {
 	if len(m.Signals) != len(Signals) {
 		return fmt.Errorf("judge: a model for %d signals, there are %d", len(m.Signals), len(Signals))
+	}
+	if n := len(m.Around); n != 0 && n != aroundSize {
+		return fmt.Errorf("judge: %d weights for what is around a candidate, want %d", n, aroundSize)
 	}
 	if m.Scale < 0 {
 		return fmt.Errorf("judge: a scale of %g: more evidence would be worth less", m.Scale)

@@ -1,0 +1,77 @@
+package judge
+
+import "math"
+
+// MaxJudged is how many of the nearest entries are worth a look at their words.
+const MaxJudged = 5
+
+// MaxAround is how many of the nearest entries are looked at to judge one of them.
+const MaxAround = 10
+
+// Around is what the entries near a prompt say of the one that might answer it. A
+// prompt between two answers is near to both; one that has only one answer around
+// has most likely that one, even at a lower cosine.
+type Around struct {
+	// Margin is the candidate's cosine less that of the nearest entry with another
+	// answer. 1: there is none.
+	Margin float64
+	// Agree is how many of the two nearest others have the candidate's answer, and
+	// Disagree how many have another.
+	Agree, Disagree int
+	// Share is the part of the entries that have the candidate's answer, the nearer
+	// the more they count.
+	Share float64
+}
+
+// sharpness is by how much nearer entries count more: e-fold in a cosine of 1/sharpness.
+const sharpness = 15
+
+// LookAround says what is around entry i of the nearest ones. cosines are those of
+// the entries to the prompt, the nearest first; same tells whether entry j has the answer of entry i.
+func LookAround(i int, cosines []float64, same func(j int) bool) Around {
+	cosines = cosines[:min(len(cosines), max(MaxAround, i+1))]
+	a := Around{Margin: 1}
+	var sameWeight, weight float64
+	for j, c := range cosines {
+		is := j == i || same(j)
+		w := math.Exp(sharpness * (c - cosines[0]))
+		weight += w
+		if is {
+			sameWeight += w
+		} else if a.Margin == 1 {
+			a.Margin = cosines[i] - c
+		}
+		if j != i && a.Agree+a.Disagree < 2 {
+			if is {
+				a.Agree++
+			} else {
+				a.Disagree++
+			}
+		}
+	}
+	a.Share = sameWeight / weight
+	return a
+}
+
+// aroundSize is the number of weights of a [Model] for what is around.
+const aroundSize = 5
+
+// Row is what the weights of a model are multiplied with; it is zero where nothing is around.
+func (a Around) Row() (x [aroundSize]float64) {
+	if a.Agree+a.Disagree == 0 {
+		return x
+	}
+	return [aroundSize]float64{1, float64(a.Agree), float64(a.Disagree), min(a.Margin, 0.3) - 0.3, a.Share - 1}
+}
+
+// Among is the probability that a candidate with this score has the right answer,
+// given what is around it; where nothing is, that of the pair.
+func (m *Model) Among(score float64, a Around) float64 {
+	z := m.LogOdds(score)
+	if len(m.Around) == aroundSize {
+		for i, x := range a.Row() {
+			z += m.Around[i] * x
+		}
+	}
+	return 1 / (1 + math.Exp(-z))
+}
