@@ -1,0 +1,96 @@
+package semcache
+
+import "time"
+
+// Pair is a field of a scope with its value: tenant, user, model, …
+type Pair struct{ Field, Value string }
+
+// Mode says where Get looks.
+type Mode uint8
+
+// The modes.
+const (
+	Both Mode = iota
+	OnlyExact
+	OnlySemantic
+)
+
+// Query is what Get is asked.
+type Query struct {
+	Prompt  []byte
+	Vector  []byte // of the prompt, as Blob makes it; nil: the namespace's embedder is asked
+	Context string // hash of what came before in the conversation; "" for none
+	Scope   []Pair // in any order; never served across
+	Mode    Mode
+
+	MinSim   float64 // 0: the namespace's
+	MaxWrong float64 // 0: the namespace's
+
+	Lease time.Duration // of a miss: how long the caller may take to compute it, 0 for no lease
+	Wait  time.Duration // how long to wait where another has the lease
+	Track bool          // say what the answer depends on: Answer.Watch is filled
+}
+
+// Status says how Get has ended.
+type Status uint8
+
+// The ways: found under the very prompt, or under one that means the same; not
+// found, and with a token the caller holds the lease; another holds the lease; or
+// waited for it in vain.
+const (
+	Miss Status = iota
+	Exact
+	Semantic
+	Leased
+	Waited
+)
+
+var statusNames = [...]string{"miss", "exact", "semantic", "lease", "wait"}
+
+// String is the status in replies of SEM.GET.
+func (s Status) String() string { return statusNames[s] }
+
+// Hit reports whether there is an answer.
+func (s Status) Hit() bool { return s == Exact || s == Semantic }
+
+// Answer is what Get has found.
+type Answer struct {
+	Status     Status
+	ID         string
+	Answer     []byte  // of a hit
+	Sim        float64 // cosine of the prompt and the entry's, 1 if exact; of a miss that of the nearest
+	Confidence float64 // that the answer is right
+	PTTL       int64   // ms that the entry has left, -1 for ever
+	Age        int64   // ms since it was stored
+	Reason     string  // why there is no answer
+	Token      string  // of the lease that the caller holds
+}
+
+// Entry is what Put stores.
+type Entry struct {
+	Prompt   []byte
+	Answer   []byte
+	Vector   []byte // nil: the embedder is asked
+	Context  string
+	Scope    []Pair
+	PX       int64    // ms to live; 0: the namespace's, below 0: for ever
+	Tags     []string // names it can be invalidated by
+	Deps     []string // keys: the entry goes when one of them changes
+	AnswerID string   // entries of the same id have the same answer; "": those of the same text
+	Model    string   // that has made the answer
+	Lease    string   // the token that Get gave
+	Cost     float64  // what making it has cost, in dollars
+	Tokens   int64    // …in tokens
+	Latency  int64    // …in ms; with a lease it is measured
+}
+
+// Target says what Invalidate removes. One field is set.
+type Target struct {
+	Tag    string
+	Dep    string
+	Near   []byte  // the prompt …
+	Vector []byte  // …its vector, or nil …
+	MinSim float64 // …and from what cosine on
+	Model  string
+	Scope  *Pair
+}
