@@ -29,6 +29,7 @@ type Definition struct {
 	Args      [][]byte // the FT.CREATE that made it
 	SkipScan  bool     // SKIPINITIALSCAN
 	CreatedAt time.Time
+	Owner     any // whose the index is, nil if FT.CREATE has made it
 }
 
 // Index is an index attached to the keyspace.

@@ -23,12 +23,12 @@ type Query struct {
 	Scope   []Pair // in any order; never served across
 	Mode    Mode
 
-	MinSim   float64 // 0: the namespace's
-	MaxWrong float64 // 0: the namespace's
+	MinSim   *float64 // nil: the namespace's
+	MaxWrong *float64 // nil: the namespace's
 
 	Lease time.Duration // of a miss: how long the caller may take to compute it, 0 for no lease
 	Wait  time.Duration // how long to wait where another has the lease
-	Track bool          // say what the answer depends on: Answer.Watch is filled
+	Track bool          // the caller keeps the answer: Call.Closer is told of a better one
 }
 
 // Status says how Get has ended.

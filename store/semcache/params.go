@@ -28,8 +28,8 @@ const (
 	ByCost
 )
 
-// Params are what SEM.CREATE says of a namespace. The zero value of each but Dim
-// means the default.
+// Params are what SEM.CREATE says of a namespace. Begin with Defaults: a zero
+// means zero, and not the default.
 type Params struct {
 	Dim        int
 	Embed      string   // the embedder of prompts that come without a vector, "" for the server's own default
@@ -42,15 +42,13 @@ type Params struct {
 	MaxEntries int      // 0 for any number
 	Evict      Evict    //
 	Scopes     []string // fields that each scope must have
+	Without    []string // guards and signals that do not count, by name
 	KeepCase   bool     // prompts that differ in case are different
 	KeepSpace  bool     // …in white space
 }
 
-// Defaults of Params.
-const (
-	DefaultMinSim   = 0.60
-	DefaultMaxWrong = 0.05
-)
+// Defaults are the parameters of a namespace of which only the dimension was said.
+func Defaults(dim int) Params { return Params{Dim: dim, MinSim: 0.6, MaxWrong: 0.05} }
 
 // Limits of what callers may send.
 const (
@@ -76,17 +74,6 @@ func (e paramError) Error() string { return string(e) }
 
 func paramErrorf(format string, a ...any) error { return paramError(fmt.Sprintf(format, a...)) }
 
-// withDefaults fills in what was not said.
-func (p Params) withDefaults() Params {
-	if p.MinSim == 0 {
-		p.MinSim = DefaultMinSim
-	}
-	if p.MaxWrong == 0 {
-		p.MaxWrong = DefaultMaxWrong
-	}
-	return p
-}
-
 // Validate reports the first parameter that no namespace can have.
 func (p Params) Validate() error {
 	switch {
@@ -105,5 +92,6 @@ func (p Params) Validate() error {
 	case len(p.Scopes) > MaxWords:
 		return paramErrorf("more than %d scopes", MaxWords)
 	}
-	return nil
+	_, err := neutral(p.Without)
+	return err
 }

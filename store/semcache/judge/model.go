@@ -122,3 +122,10 @@ var Default = sync.OnceValue(func() *Model {
 	}
 	return m
 })
+
+// CosineScore is the log odds by the cosine alone: what guards that are switched off
+// leave.
+func CosineScore(cosine float64) float64 { return 20 * (cosine - 0.85) }
+
+// Calibrated is a score as the share of hits at that score that are right.
+func Calibrated(score float64) float64 { return 1 / (1 + math.Exp(-score)) }

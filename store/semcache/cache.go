@@ -1,0 +1,237 @@
+package semcache
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
+)
+
+// Fields of an entry. The names of those that RedisVL's semantic cache has are its own.
+const (
+	fieldPrompt    = "prompt"
+	fieldAnswer    = "response"
+	fieldVector    = "prompt_vector"
+	fieldInserted  = "inserted_at" // Unix seconds
+	fieldUpdated   = "updated_at"
+	fieldPartition = "partition" // of scope and context, see partitionOf
+	fieldScope     = "scope"     // field=value, each a tag
+	fieldContext   = "context"
+	fieldTags      = "tags"
+	fieldDeps      = "deps"
+	fieldModel     = "model"
+	fieldAnswerID  = "answer_id" // the caller's, or a hash of the answer
+	fieldCost      = "cost"
+	fieldTokens    = "tokens"
+	fieldLatency   = "latency_ms"
+	fieldGood      = "good"
+	fieldBad       = "bad"
+	fieldShift     = "shift"    // what feedback adds to the log odds
+	fieldAccepted  = "accepted" // ids of prompts that were confirmed …
+	fieldRefused   = "refused"  // …and of those that were not
+)
+
+// separator stands between the tags of a field; no word may hold it.
+const separator = '\x1f'
+
+const keyPrefix = "sem:{"
+
+// indexName is the name of a namespace's FT index, and the key of its figures;
+// with a colon it is the prefix of its entries' keys.
+func indexName(ns string) string { return keyPrefix + ns + "}" }
+
+// Cache is the set of namespaces, attached to a keyspace and its catalog. Make
+// it with New. It is an observer of the keyspace.
+type Cache struct {
+	ks     *store.Keyspace
+	cat    *catalog.Catalog
+	stop   chan struct{}
+	closed sync.Once
+	models embeddings
+	side   sides
+	leases atomic.Int64 // in all namespaces
+	recent changes
+}
+
+// New makes an empty cache and adds it as an observer. Until Loaded it only
+// follows what a log replays.
+func New(ks *store.Keyspace, cat *catalog.Catalog) *Cache {
+	c := &Cache{ks: ks, cat: cat, stop: make(chan struct{})}
+	c.side.mu.of = map[string]*side{}
+	c.side.mu.by = map[string]map[string]struct{}{}
+	c.side.mu.marked = map[string]struct{}{}
+	ks.Observe(c)
+	ks.CountMemory(c.side.bytes.Load)
+	return c
+}
+
+// Stop ends all waiting. The server calls it when it begins to shut down.
+func (c *Cache) Stop() { c.closed.Do(func() { close(c.stop) }) }
+
+// Call is the place where something is asked: the Tx of a command, or one made by Begin.
+type Call struct {
+	Ctx    context.Context
+	Tx     *store.Tx                   // open; it holds nothing, or all shards
+	After  func([]store.Deferred)      // takes over what is to be done after the unlock
+	Settle func()                      // does it, and shows the indexes what the Tx has changed
+	Locked bool                        // all shards are held
+	Owner  uint64                      // the session: its leases end with it; 0 for none
+	Gone   func() bool                 // nobody waits any more for what is asked; nil: never
+	Look   func()                      // called with the shard held, before an answer is read
+	Found  func(key []byte, a *Answer) // …and when a hit was read. The answer's bytes are valid until it returns
+	Closer func(key string)            // called later, where Query.Track: an entry nearer than that of the key has come
+}
+
+// Begin makes a call on nobody's behalf. It may be used again, by one goroutine.
+func (c *Cache) Begin(ctx context.Context) *Call {
+	call := &Call{Ctx: ctx, Tx: new(store.Tx)}
+	var late []store.Deferred
+	call.After = func(d []store.Deferred) { late = append(late, d...) }
+	call.Settle = func() {
+		store.DoAll(late)
+		clear(late)
+		late = late[:0]
+	}
+	call.Tx.Begin(c.ks, 0, 0)
+	return call
+}
+
+// now brings the call's clock up to date, after it has waited.
+func (call *Call) now(c *Cache) {
+	if !call.Locked {
+		call.Tx.Now = c.ks.Now()
+	}
+}
+
+// with runs f while the shard of key is held, on database 0, where all entries are.
+func (call *Call) with(key []byte, f func(*store.Tx)) {
+	db := call.Tx.DB
+	call.Tx.DB = 0
+	call.After(call.Tx.With(key, f))
+	call.Tx.DB = db
+}
+
+// Namespace is a set of entries with parameters of its own. It is there as long
+// as its index.
+type Namespace struct {
+	Name string
+	Params
+	c       *Cache
+	index   atomic.Pointer[catalog.Index]
+	prefix  string // of the keys
+	neutral []int  // signals that do not count
+	bias    atomic.Uint64
+	stats   counters
+	leases  leases
+}
+
+// schema is what the index of a namespace holds.
+func schema(p Params) *search.Schema {
+	tag := func(name string) search.Field {
+		return search.Field{Identifier: name, Name: name, Type: search.TypeTag, Weight: 1, Separator: separator, CaseSensitive: true}
+	}
+	return &search.Schema{Language: "english", Score: 1, Fields: []search.Field{
+		{Identifier: fieldPrompt, Name: fieldPrompt, Type: search.TypeText, Weight: 1},
+		{Identifier: fieldInserted, Name: fieldInserted, Type: search.TypeNumeric, Weight: 1},
+		tag(fieldPartition), tag(fieldScope), tag(fieldTags), tag(fieldDeps), tag(fieldModel),
+		{
+			Identifier: fieldVector, Name: fieldVector, Type: search.TypeVector, Weight: 1, Algorithm: "HNSW",
+			Vector: index.Params{Dim: p.Dim, Metric: index.Cosine, EFRuntime: searchEffort},
+		},
+	}}
+}
+
+// searchEffort is the pool of a search: at 100,000 entries of 384 dimensions it finds
+// more than 99 of 100 nearest entries, and takes a third of what judging them takes.
+const searchEffort = 64
+
+// Create makes a namespace. The Tx of the call must hold all shards and commit
+// args as the effect: they are the command that makes the namespace again.
+func (c *Cache) Create(call *Call, name string, p Params, args [][]byte) error {
+	switch {
+	case name == "" || len(name) > MaxName || strings.ContainsAny(name, "{}"):
+		return paramErrorf("a namespace's name has 1 to %d bytes and no braces", MaxName)
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if e, err := c.embedder(p.Embed); err != nil {
+		return err
+	} else if e != nil && e.Dim() != p.Dim {
+		return paramErrorf("the vectors of %s have %d components, not %d", e.Name(), e.Dim(), p.Dim)
+	}
+	n := &Namespace{Name: name, Params: p, c: c, prefix: indexName(name) + ":"}
+	n.neutral, _ = neutral(p.Without)
+	n.leases.mu.by = map[string]*lease{}
+	def := catalog.Definition{
+		Name: indexName(name), Prefixes: []string{n.prefix}, Language: "english", Score: 1, Args: args,
+		CreatedAt: timeOf(call.Tx.Now), Owner: n,
+	}
+	keys, _ := call.Tx.Len(0)
+	if err := c.cat.Create(def, schema(p), keys); err != nil {
+		return ErrExists
+	}
+	call.Tx.Effect(args...)
+	return nil
+}
+
+// Namespace finds a namespace, with all that the call has written in its index.
+func (c *Cache) Namespace(call *Call, name string) (*Namespace, error) {
+	ix, err := c.cat.Get(indexName(name))
+	if err != nil {
+		return nil, ErrNoNamespace
+	}
+	n, ok := ix.Owner.(*Namespace)
+	if !ok { // made by FT.CREATE under our name
+		return nil, ErrNoNamespace
+	}
+	n.index.Store(ix)
+	return n, nil
+}
+
+// List names the namespaces, sorted.
+func (c *Cache) List() (names []string) {
+	_ = c.cat.Each(func(ix *catalog.Index) error {
+		if n, ok := ix.Owner.(*Namespace); ok {
+			names = append(names, n.Name)
+		}
+		return nil
+	})
+	return names
+}
+
+// Drop removes a namespace and all of its entries. The Tx of the call must hold
+// all shards.
+func (c *Cache) Drop(call *Call, name string) error {
+	n, err := c.Namespace(call, name)
+	if err != nil {
+		return err
+	}
+	call.Settle()
+	names := n.search().Names()
+	if err := c.cat.Drop(indexName(name)); err != nil {
+		return ErrNoNamespace
+	}
+	tx := call.Tx
+	db := tx.DB
+	tx.DB = 0
+	tx.Effect([]byte("FT.DROPINDEX"), []byte(indexName(name)))
+	for _, k := range append(names, indexName(name)) {
+		if tx.Delete([]byte(k), "del") {
+			tx.Effect([]byte("DEL"), []byte(k))
+		}
+	}
+	tx.DB = db
+	n.leases.drop(c)
+	return nil
+}
+
+func (n *Namespace) search() *search.Index { return n.index.Load().Search() }
+
+// Len is the number of entries.
+func (n *Namespace) Len() int { return n.search().Len() }

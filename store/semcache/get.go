@@ -1,0 +1,500 @@
+package semcache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/viterin/vek/vek32"
+
+	"github.com/nearcache/nearcache/index/kernel"
+	"github.com/nearcache/nearcache/index/query"
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/semcache/judge"
+	"github.com/nearcache/nearcache/store/types/hash"
+)
+
+// neighbours is how many of the nearest entries a look-up sees: those that are
+// judged, and some behind them for the margin.
+const neighbours = 8
+
+// getting is a Get under way. Its memory is used again.
+type getting struct {
+	n    *Namespace
+	call *Call
+	q    *Query
+	a    *Answer
+	place
+	id     []byte // part of key
+	vector []byte
+	unit   []float32 // vector, of length 1
+	prompt *judge.Prompt
+	bounds bounds
+	cands  []Candidate
+	began  time.Time
+
+	node   query.Node
+	values [1]query.Value
+	knn    query.KNN
+
+	// Of what runs with the shard held.
+	found  bool
+	from   []byte // the key that is read
+	wanted *Candidate
+	lease  *lease
+	mine   bool
+	gone   bool // there is an answer now
+
+	readExact, readChosen, readCands, takeLease func(*store.Tx)
+}
+
+var gettings = sync.Pool{New: func() any {
+	g := new(getting)
+	g.readExact, g.readChosen, g.readCands, g.takeLease = g.exact, g.chosen, g.candidates, g.take
+	return g
+}}
+
+func (g *getting) free() {
+	clear(g.cands[:cap(g.cands)])
+	*g = getting{
+		place: g.place, unit: g.unit[:0], cands: g.cands[:0],
+		readExact: g.readExact, readChosen: g.readChosen, readCands: g.readCands, takeLease: g.takeLease,
+	}
+	if cap(g.normal) <= 64<<10 {
+		gettings.Put(g)
+	}
+}
+
+// Get looks for an answer: under the very prompt, then under those that mean the same,
+// then it gives or waits for a lease.
+func (n *Namespace) Get(call *Call, q *Query, a *Answer) error {
+	if err := n.checkScope(q.Prompt, q.Scope, q.Context); err != nil {
+		return err
+	}
+	if err := n.checkVector(q.Vector); err != nil {
+		return err
+	}
+	g := gettings.Get().(*getting)
+	defer g.free()
+	g.n, g.call, g.q, g.a = n, call, q, a
+	g.vector, g.bounds = q.Vector, n.bounds(q)
+	n.locate(&g.place, q.Prompt, q.Scope, q.Context)
+	g.id = g.key[len(n.prefix):]
+	return g.run()
+}
+
+func (n *Namespace) checkVector(v []byte) error {
+	if v != nil && len(v) != 4*n.Dim {
+		return paramErrorf("a vector of %d float32 components has %d bytes, not %d", n.Dim, 4*n.Dim, len(v))
+	}
+	return nil
+}
+
+func (g *getting) run() error {
+	n, q, a := g.n, g.q, g.a
+	var until time.Time
+	if q.Wait > 0 {
+		until = time.Now().Add(q.Wait)
+	}
+	for {
+		g.began = time.Now()
+		*a = Answer{}
+		if q.Mode != OnlySemantic && g.look(g.readExact, g.key) {
+			n.stats.hit(&n.stats.exact, g)
+			return nil
+		}
+		if q.Mode != OnlyExact {
+			if err := g.semantic(); err != nil {
+				return err
+			}
+			if g.found {
+				n.stats.hit(&n.stats.semantic, g)
+				return nil
+			}
+		} else {
+			a.Reason = "no such prompt"
+		}
+		if q.Lease <= 0 {
+			n.stats.miss.Add(1)
+			return nil
+		}
+		g.gone, g.lease = false, nil
+		g.call.with(g.key, g.takeLease)
+		switch {
+		case g.gone:
+			continue
+		case g.lease == nil || g.mine:
+			if g.lease != nil {
+				a.Token = g.lease.token
+				n.stats.leases.Add(1)
+			}
+			n.stats.miss.Add(1)
+			return nil
+		}
+		a.Reason = "another computes it"
+		if q.Wait <= 0 || g.call.Locked {
+			a.Status = Leased
+			n.stats.leased.Add(1)
+			return nil
+		}
+		again, err := g.wait(until)
+		if err != nil {
+			return err
+		}
+		if g.found {
+			n.stats.hit(&n.stats.semantic, g)
+			n.stats.waited.Add(1)
+			return nil
+		}
+		if !again {
+			a.Status = Waited
+			n.stats.timedOut.Add(1)
+			return nil
+		}
+	}
+}
+
+// look runs f with the key's shard held; f sets found.
+func (g *getting) look(f func(*store.Tx), key []byte) bool {
+	g.found, g.from = false, key
+	g.call.with(key, f)
+	return g.found
+}
+
+// exact reads the entry of the very prompt.
+func (g *getting) exact(tx *store.Tx) {
+	if g.call.Look != nil {
+		g.call.Look()
+	}
+	g.serve(tx, Exact, 1, 1)
+}
+
+// chosen reads the entry that was judged, if it is still that one.
+func (g *getting) chosen(tx *store.Tx) {
+	if g.call.Look != nil {
+		g.call.Look()
+	}
+	h, ok := hashOf(tx.Peek(g.from))
+	if !ok {
+		return
+	}
+	var x Candidate
+	if !x.read(h, g.partition, g.id) || x.Prompt != g.wanted.Prompt || x.answer != g.wanted.answer || x.verdict < 0 || x.Shift != g.wanted.Shift {
+		return
+	}
+	g.serve(tx, Semantic, g.wanted.Sim, g.wanted.Confidence)
+}
+
+// serve fills in the answer from the entry under from, unless it may not be served.
+func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
+	e := tx.Peek(g.from)
+	h, ok := hashOf(e)
+	if !ok {
+		return
+	}
+	if p, ok := h.GetString(fieldPartition); !ok || !bytes.Equal(p, g.partition) {
+		return
+	}
+	answer, ok := h.GetString(fieldAnswer)
+	if !ok {
+		return
+	}
+	n, a := g.n, g.a
+	a.Age = max(0, tx.Now-insertedAt(h))
+	if n.MaxAge > 0 && a.Age >= n.MaxAge {
+		g.a.Reason = "older than MAXAGE"
+		return
+	}
+	a.PTTL = -1
+	if at := e.ExpireAt(); at > 0 {
+		a.PTTL = at - tx.Now
+	}
+	if left := n.MaxAge - a.Age; n.MaxAge > 0 && (a.PTTL < 0 || left < a.PTTL) {
+		a.PTTL = left
+	}
+	tx.Find(g.from) // it is used
+	a.Status, a.Answer, a.Sim, a.Confidence, a.Reason = s, answer, sim, confidence, ""
+	a.ID = string(g.from[len(n.prefix):])
+	g.found = true
+	if g.call.Found != nil {
+		g.call.Found(g.from, a)
+		a.Answer = nil
+	} else {
+		a.Answer = bytes.Clone(answer)
+	}
+}
+
+// semantic looks for an entry that means the same.
+func (g *getting) semantic() error {
+	n, a := g.n, g.a
+	g.found = false
+	if err := g.embed(); err != nil {
+		return err
+	}
+	g.call.Settle()
+	for range 3 { // what was chosen may change before it is read
+		if err := g.nearest(neighbours, nil); err != nil {
+			return err
+		}
+		if len(g.cands) == 0 {
+			a.Reason = "nothing stored"
+			return nil
+		}
+		g.call.with(g.key, g.readCands)
+		if len(g.cands) == 0 {
+			a.Reason = "nothing stored"
+			return nil
+		}
+		if g.prompt == nil {
+			g.prompt = judge.Parse(string(g.q.Prompt))
+		}
+		best := n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false)
+		if best < 0 {
+			a.Sim, a.Confidence, a.Reason = g.cands[0].Sim, g.cands[0].Confidence, g.cands[0].Reason
+			return nil
+		}
+		g.wanted = &g.cands[best]
+		key := []byte(g.wanted.Key)
+		if g.q.Track && g.call.Closer != nil && !g.call.Locked {
+			done, err := g.watched(key, best+1)
+			if done || err != nil {
+				return err
+			}
+			continue
+		}
+		if g.look(g.readChosen, key) {
+			return nil
+		}
+	}
+	a.Reason = "what was found has changed"
+	return nil
+}
+
+// watched is the reading of the chosen entry for a caller that keeps the answer: it hears when
+// an entry comes that is nearer. rank is its place among the nearest.
+func (g *getting) watched(key []byte, rank int) (done bool, err error) {
+	s, closer, name := g.n.search(), g.call.Closer, string(key)
+	w := s.OpenWatch(func() { closer(name) })
+	if err := g.nearestRows(rank, w, func(r *search.Result) {
+		for i := range r.Rows {
+			done = done || r.Rows[i].Name == name
+		}
+	}); err != nil || !done {
+		s.Forget(w)
+		return false, err
+	}
+	if !g.look(g.readChosen, key) {
+		s.Forget(w)
+		return false, nil
+	}
+	s.Settle(w, name+string(g.id))
+	return true, nil
+}
+
+// embed sees to it that there is a vector.
+func (g *getting) embed() error {
+	if g.vector == nil {
+		if g.call.Locked {
+			return ErrNoEmbedding
+		}
+		v, err := g.n.Embed(g.call.Ctx, g.q.Prompt)
+		if err != nil {
+			return err
+		}
+		g.vector = v
+		g.call.now(g.n.c)
+	}
+	if len(g.unit) == 0 {
+		g.unit = append(g.unit[:0], make([]float32, g.n.Dim)...)
+		kernel.Decode32(g.unit, g.vector)
+		if !kernel.Finite32(g.unit) {
+			return paramError("the vector holds NaN or infinity")
+		}
+		if l := vek32.Norm(g.unit); l > 0 {
+			vek32.DivNumber_Inplace(g.unit, l)
+		}
+	}
+	return nil
+}
+
+// nearest fills cands with the nearest entries of the partition, as the index has them.
+func (g *getting) nearest(k int, w *search.Watch) error {
+	g.cands = g.cands[:0]
+	return g.nearestRows(k, w, func(r *search.Result) {
+		for i := range r.Rows {
+			d, ok := r.Distance(i, 0)
+			if !ok {
+				continue
+			}
+			if len(g.cands) < cap(g.cands) {
+				g.cands = g.cands[:len(g.cands)+1]
+			} else {
+				g.cands = append(g.cands, Candidate{})
+			}
+			x := &g.cands[len(g.cands)-1]
+			*x = Candidate{Evidence: x.Evidence[:0], Key: r.Rows[i].Name, Sim: 1 - d}
+		}
+	})
+}
+
+func (g *getting) nearestRows(k int, w *search.Watch, rows func(*search.Result)) error {
+	partition := unsafe.String(unsafe.SliceData(g.partition), len(g.partition))
+	blob := g.vector
+	if w != nil { // the query outlives the call
+		partition, blob = strings.Clone(partition), bytes.Clone(blob)
+		node, knn := new(query.Node), new(query.KNN)
+		*node = query.Node{Kind: query.Tag, Field: fieldPartition, Values: []query.Value{{Kind: query.Term, Text: partition}}}
+		*knn = query.KNN{Field: fieldVector, K: k, Blob: blob, As: "d"}
+		return g.search(query.Query{Root: node, KNN: knn}, k, w, rows)
+	}
+	g.values[0] = query.Value{Kind: query.Term, Text: partition}
+	g.node = query.Node{Kind: query.Tag, Field: fieldPartition, Values: g.values[:]}
+	g.knn = query.KNN{Field: fieldVector, K: k, Blob: blob, As: "d"}
+	return g.search(query.Query{Root: &g.node, KNN: &g.knn}, k, nil, rows)
+}
+
+func (g *getting) search(q query.Query, k int, w *search.Watch, rows func(*search.Result)) error {
+	r, err := g.n.search().Search(&q, search.Options{Num: k, Now: g.call.Tx.Now, Watch: w})
+	if errors.Is(err, search.ErrClosed) {
+		return ErrNoNamespace
+	}
+	if err != nil {
+		return err
+	}
+	rows(r)
+	r.Release()
+	return nil
+}
+
+// candidates reads what the index has found, and drops what is none of ours.
+func (g *getting) candidates(tx *store.Tx) {
+	l := g.cands[:0]
+	for i := range g.cands {
+		x := g.cands[i]
+		h, ok := hashOf(tx.Peek(unsafe.Slice(unsafe.StringData(x.Key), len(x.Key))))
+		if ok && x.read(h, g.partition, g.id) {
+			l = append(l, x)
+		}
+	}
+	g.cands = l
+}
+
+// take asks for a lease, with the shard held: nobody can store the answer meanwhile.
+func (g *getting) take(tx *store.Tx) {
+	if e, ok := hashOf(tx.Peek(g.key)); ok && g.q.Mode != OnlySemantic {
+		if p, ok := e.GetString(fieldPartition); ok && bytes.Equal(p, g.partition) && !g.tooOld(e, tx.Now) {
+			g.gone = true
+			return
+		}
+	}
+	a := ask{
+		key: string(g.key), partition: string(g.partition), since: g.began, owner: g.call.Owner,
+		seq: g.n.c.ks.Seq(), now: tx.Now, time: min(g.q.Lease, MaxLease),
+	}
+	if g.q.Mode != OnlyExact {
+		if g.prompt == nil {
+			g.prompt = judge.Parse(string(g.q.Prompt))
+		}
+		a.prompt, a.vector, a.same = g.prompt, append([]float32(nil), g.unit...), g.paraphrases
+	}
+	g.lease, g.mine = g.n.leases.take(g.n.c, a)
+}
+
+func (g *getting) tooOld(h *hash.Value, now int64) bool {
+	return g.n.MaxAge > 0 && now-insertedAt(h) >= g.n.MaxAge
+}
+
+// paraphrases reports whether the prompt that a lease is for would be served for this one.
+func (g *getting) paraphrases(x *lease) bool {
+	if len(x.vector) != len(g.unit) || len(g.unit) == 0 {
+		return false
+	}
+	sim := float64(vek32.Dot(x.vector, g.unit))
+	if sim < g.bounds.minSim {
+		return false
+	}
+	c := Candidate{Sim: sim, inserted: g.call.Tx.Now}
+	g.n.judgeParsed(g.prompt, x.prompt, &c, g.bounds, g.call.Tx.Now)
+	return c.Reason == ""
+}
+
+// poll is how often somebody who waits looks whether the caller is still there.
+const poll = 50 * time.Millisecond
+
+// wait waits for a lease to end. again reports whether to look anew: not, where the
+// time is up. An answer that was stored for another prompt is judged here, so that
+// the index need not have it yet.
+func (g *getting) wait(until time.Time) (again bool, err error) {
+	c, x := g.n.c, g.lease
+	g.found = false
+	ctx := g.call.Ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	for {
+		left := time.Until(until)
+		if left <= 0 {
+			return false, nil
+		}
+		if end := time.Duration(x.endsIn(&g.n.leases, c.ks.Now())) * time.Millisecond; end > 0 {
+			left = min(left, end)
+		}
+		t := time.NewTimer(min(left, poll))
+		select {
+		case <-x.done:
+			t.Stop()
+			g.call.now(c)
+			if x.stored != "" && x.stored != string(g.key) {
+				g.judgeStored(x)
+			}
+			return true, nil
+		case <-ctx.Done():
+			t.Stop()
+			return false, ctx.Err()
+		case <-c.stop:
+			t.Stop()
+			return false, nil
+		case <-t.C:
+			g.call.now(c)
+			if g.call.Gone != nil && g.call.Gone() {
+				return false, nil
+			}
+			if x.endsIn(&g.n.leases, g.call.Tx.Now) <= 0 {
+				return true, nil // its holder has not made it in time
+			}
+		}
+	}
+}
+
+// endsIn is how many ms a lease has left.
+func (x *lease) endsIn(l *leases, now int64) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return x.ends - now
+}
+
+// judgeStored serves the answer of a lease that was waited for, if it is right for this prompt.
+func (g *getting) judgeStored(x *lease) {
+	sim := 0.0
+	if len(x.vector) == len(g.unit) && len(g.unit) > 0 {
+		sim = float64(vek32.Dot(x.vector, g.unit))
+	}
+	g.cands = append(g.cands[:0], Candidate{Key: x.stored, Sim: sim})
+	g.call.with(g.key, g.readCands)
+	if g.n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false) == 0 {
+		g.wanted = &g.cands[0]
+		g.look(g.readChosen, []byte(x.stored))
+	}
+}
+
+// Locate is the id that a prompt's entry has.
+func (n *Namespace) Locate(prompt []byte, scope []Pair, context string) string {
+	var at place
+	n.locate(&at, prompt, scope, context)
+	return string(at.key[len(n.prefix):])
+}

@@ -1,0 +1,248 @@
+package semcache
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nearcache/nearcache/store/semcache/judge"
+)
+
+// lease is the right, and the duty, to compute the answer of a prompt that many ask
+// for. Whoever waits for it waits for done.
+type lease struct {
+	token     string
+	key       string // of the entry that is to be stored
+	partition string
+	prompt    *judge.Prompt // nil: only the very prompt waits for it
+	vector    []float32     // of length 1; nil: the same
+	owner     uint64
+	began     int64 // Unix ms
+	ended     time.Time
+	seq       uint64 // of the newest commit when it began: what changed since may be in no answer
+	ends      int64  // Unix ms
+	stored    string // the key under which there is an answer now; "" where there is none
+	done      chan struct{}
+}
+
+// leases are those of a namespace. Its mutex is taken below the namespace's shard.
+type leases struct {
+	mu struct {
+		sync.Mutex
+		by     map[string]*lease // by the entry's key
+		recent []*lease          // that were fulfilled a moment ago, the last at the end
+	}
+}
+
+// Limits of leases: how many a namespace gives at once, and how many fulfilled ones
+// it remembers for those who were about to ask for one.
+const (
+	maxLeases    = 10000
+	recentLeases = 64
+	MaxLease     = 10 * time.Minute
+)
+
+// endLocked ends a lease.
+func (l *leases) endLocked(c *Cache, x *lease) {
+	delete(l.mu.by, x.key)
+	c.leases.Add(-1)
+	close(x.done)
+}
+
+// end ends a lease without an answer, if it has not ended already.
+func (l *leases) end(c *Cache, x *lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.by[x.key] == x {
+		l.endLocked(c, x)
+	}
+}
+
+// drop ends all leases: the namespace goes.
+func (l *leases) drop(c *Cache) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.mu.by {
+		l.endLocked(c, x)
+	}
+}
+
+// ask is what a lease is wanted for.
+type ask struct {
+	key, partition string
+	prompt         *judge.Prompt
+	vector         []float32
+	since          time.Time // when the caller has looked for an answer
+	owner          uint64
+	seq            uint64
+	now            int64
+	time           time.Duration
+	same           func(x *lease) bool // a paraphrase, by prompt and vector
+}
+
+// take gives the caller a lease, or returns the one of another that it should wait
+// for (mine is false), which may be fulfilled already. nil: there are too many.
+func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.mu.by[a.key]; x != nil {
+		if x.ends > a.now {
+			return x, false
+		}
+		l.endLocked(c, x)
+	}
+	if a.same != nil {
+		for _, x := range l.mu.by {
+			if x.ends <= a.now {
+				l.endLocked(c, x)
+			} else if x.partition == a.partition && x.prompt != nil && a.same(x) {
+				return x, false
+			}
+		}
+		for i := len(l.mu.recent) - 1; i >= 0; i-- {
+			x := l.mu.recent[i]
+			if x.partition == a.partition && x.prompt != nil && x.ended.After(a.since) && a.same(x) {
+				return x, false
+			}
+		}
+	}
+	if len(l.mu.by) >= maxLeases {
+		return nil, false
+	}
+	var t [16]byte
+	_, _ = rand.Read(t[:]) // it never fails
+	x = &lease{
+		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector,
+		owner: a.owner, began: a.now, seq: a.seq, ends: a.now + a.time.Milliseconds(), done: make(chan struct{}),
+	}
+	l.mu.by[x.key] = x
+	c.leases.Add(1)
+	return x, true
+}
+
+// findLocked finds a live lease by its token.
+func (l *leases) findLocked(token string, now int64) *lease {
+	for _, x := range l.mu.by {
+		if x.token == token && x.ends > now {
+			return x
+		}
+	}
+	return nil
+}
+
+// Renew gives the holder of a lease more time; false where the lease has ended.
+func (n *Namespace) Renew(call *Call, token string, d time.Duration) bool {
+	l := &n.leases
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.findLocked(token, call.Tx.Now)
+	if x != nil {
+		x.ends = call.Tx.Now + d.Milliseconds()
+	}
+	return x != nil
+}
+
+// Abort ends a lease without an answer: the next of those who wait gets it. False
+// where it has ended already.
+func (n *Namespace) Abort(call *Call, token string) bool {
+	l := &n.leases
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.findLocked(token, call.Tx.Now)
+	if x != nil {
+		l.endLocked(n.c, x)
+	}
+	return x != nil
+}
+
+// Release ends the leases of a session that has gone.
+func (c *Cache) Release(owner uint64) {
+	if c.leases.Load() == 0 {
+		return
+	}
+	for _, n := range c.all() {
+		l := &n.leases
+		l.mu.Lock()
+		for _, x := range l.mu.by {
+			if x.owner == owner {
+				l.endLocked(c, x)
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// fulfil ends the lease of a token: its answer is stored under key. It is called with the
+// shard held, after the answer was written.
+func (l *leases) fulfil(c *Cache, x *lease, key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.by[x.key] != x {
+		return
+	}
+	x.stored = key
+	x.ended = time.Now()
+	if len(l.mu.recent) == recentLeases {
+		copy(l.mu.recent, l.mu.recent[1:])
+		l.mu.recent = l.mu.recent[:recentLeases-1]
+	}
+	l.mu.recent = append(l.mu.recent, x)
+	l.endLocked(c, x)
+}
+
+// What a lease hears of: the change of a key, an invalidation by tag or model.
+const (
+	changedKey = 'k'
+	byTag      = 't'
+	byModel    = 'm'
+	byScope    = 's'
+)
+
+// changes are those of the last moments, kept while there is a lease: the answer of
+// its holder may have been made of what they have made stale.
+type changes struct {
+	mu struct {
+		sync.Mutex
+		at    map[string]uint64 // number of the last commit, by kind and name
+		since uint64            // what happened up to it is forgotten, or concerned everything
+	}
+}
+
+// maxChanges bounds what is remembered; beyond it everything counts as changed.
+const maxChanges = 1 << 16
+
+func (ch *changes) add(kind byte, name string, seq uint64) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.mu.at == nil || len(ch.mu.at) >= maxChanges {
+		if ch.mu.at != nil {
+			ch.mu.since = seq
+		}
+		ch.mu.at = map[string]uint64{}
+	}
+	ch.mu.at[string(kind)+name] = seq
+}
+
+// all notes that everything has changed.
+func (ch *changes) all(seq uint64) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.mu.since = seq
+}
+
+// after reports whether something has changed behind a commit.
+func (ch *changes) after(kind byte, names []string, seq uint64) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.mu.since > seq {
+		return true
+	}
+	for _, name := range names {
+		if ch.mu.at[string(kind)+name] > seq {
+			return true
+		}
+	}
+	return false
+}
