@@ -14,12 +14,14 @@ import (
 	"github.com/nearcache/nearcache/resp/tracking"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
+	"github.com/nearcache/nearcache/store/semcache"
 )
 
 // Env is what commands may reach beside the keyspace's Tx: the server's parts.
 type Env struct {
 	Keyspace *store.Keyspace
 	Catalog  *catalog.Catalog
+	Semantic *semcache.Cache
 	Table    *Table
 	Clients  *session.Registry
 	Tracking *tracking.Table

@@ -21,6 +21,7 @@ func All() [][]*command.Spec {
 		transactionCommands,
 		scriptCommands,
 		searchCommands,
+		semanticCommands,
 		connectionCommands,
 		clientCommands,
 		trackingCommands,

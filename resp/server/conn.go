@@ -190,6 +190,7 @@ func (k *connection) hangUp() {
 	s, c := k.s, k.c
 	s.env.Blocking.Release(c.S, blocking.HungUp)
 	c.S.Close()
+	s.env.Semantic.Release(c.S.ID)
 	c.Settle()
 	c.Now = s.ks.Now()
 	c.Begin()

@@ -27,6 +27,7 @@ import (
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/semcache"
 )
 
 // Server is one nearcache process. Make it with New, then Run it once.
@@ -76,6 +77,7 @@ func New(cfg *Config) *Server {
 		Clock:    s.clock,
 		Server:   s,
 	}
+	s.env.Semantic = semcache.New(s.ks, s.env.Catalog)
 	s.env.Blocking = blocking.New(s.env.ServeLate)
 	s.env.Scripts = script.New(script.Options{Logger: cfg.Logger, Keys: s.env.Table.KeysOf})
 	s.ks.Observe(logObserver{s})
@@ -113,6 +115,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err := s.openData(ctx)
 	if err == nil {
+		s.env.Semantic.Loaded()
 		s.loading.end()
 		close(s.ready)
 		for _, l := range s.mu.listeners {
@@ -134,6 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.Unpause()
 	s.env.Scripts.Stop()
 	s.embed.Close() // who waits for a vector hears it
+	s.env.Semantic.Stop()
 	s.closeListeners()
 	for _, c := range s.env.Clients.All() {
 		c.Kill()

@@ -233,5 +233,8 @@ func (c *Cache) Drop(call *Call, name string) error {
 
 func (n *Namespace) search() *search.Index { return n.index.Load().Search() }
 
+// Index is the name of the namespace's FT index.
+func (n *Namespace) Index() string { return indexName(n.Name) }
+
 // Len is the number of entries.
 func (n *Namespace) Len() int { return n.search().Len() }

@@ -23,6 +23,7 @@ type lease struct {
 	ended     time.Time
 	seq       uint64 // of the newest commit when it began: what changed since may be in no answer
 	ends      int64  // Unix ms
+	time      int64  // ms that it was given
 	stored    string // the key under which there is an answer now; "" where there is none
 	done      chan struct{}
 }
@@ -115,7 +116,7 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 	_, _ = rand.Read(t[:]) // it never fails
 	x = &lease{
 		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector,
-		owner: a.owner, began: a.now, seq: a.seq, ends: a.now + a.time.Milliseconds(), done: make(chan struct{}),
+		owner: a.owner, began: a.now, seq: a.seq, ends: a.now + a.time.Milliseconds(), time: a.time.Milliseconds(), done: make(chan struct{}),
 	}
 	l.mu.by[x.key] = x
 	c.leases.Add(1)
@@ -132,14 +133,18 @@ func (l *leases) findLocked(token string, now int64) *lease {
 	return nil
 }
 
-// Renew gives the holder of a lease more time; false where the lease has ended.
+// Renew gives the holder of a lease more time, as long as before for 0; false where
+// the lease has ended.
 func (n *Namespace) Renew(call *Call, token string, d time.Duration) bool {
 	l := &n.leases
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.findLocked(token, call.Tx.Now)
 	if x != nil {
-		x.ends = call.Tx.Now + d.Milliseconds()
+		if d > 0 {
+			x.time = d.Milliseconds()
+		}
+		x.ends = call.Tx.Now + x.time
 	}
 	return x != nil
 }

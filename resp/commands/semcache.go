@@ -1,0 +1,826 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store/semcache"
+	"github.com/nearcache/nearcache/store/semcache/judge"
+)
+
+// The semantic cache. Redis has none of these commands. They have no keys for the
+// table of commands: package semcache locks what it reads, and a search or a model
+// that is asked takes time.
+var semanticCommands = []*command.Spec{
+	semCreateCommand, semDropCommand, semListCommand, semInfoCommand, semStatsCommand,
+	semGetCommand, semSetCommand, semDelCommand, semFeedbackCommand, semInvalidateCommand, semLeaseCommand, semExplainCommand,
+}
+
+const (
+	semRead  = command.ReadOnly | command.FromModule
+	semWrite = command.Write | command.FromModule
+	semSince = "1.0.0"
+)
+
+var (
+	nsArg     = command.Arg{Name: "namespace", Type: "string"}
+	promptArg = command.Arg{Name: "prompt", Type: "string"}
+	vecArg    = command.Arg{Name: "vector", Type: "string", Token: "VEC", Optional: true}
+	ctxArg    = command.Arg{Name: "context", Type: "string", Token: "CTX", Optional: true}
+	minSimArg = command.Arg{Name: "minsim", Type: "double", Token: "MINSIM", Optional: true}
+	wrongArg  = command.Arg{Name: "maxwrong", Type: "double", Token: "MAXWRONG", Optional: true}
+	scopeArg  = command.Arg{Name: "scope", Type: "block", Token: "SCOPE", Optional: true, Args: []command.Arg{
+		{Name: "pairs", Type: "integer"},
+		{Name: "pair", Type: "block", Multiple: true, Args: []command.Arg{fieldArg, {Name: "value", Type: "string"}}},
+	}}
+)
+
+// counted is a token, a count, and so many words.
+func counted(token, word string) command.Arg {
+	return command.Arg{Name: token, Type: "block", Token: token, Optional: true, Args: []command.Arg{
+		{Name: "count", Type: "integer"},
+		{Name: word, Type: "string", Multiple: true},
+	}}
+}
+
+func number(name, token, typ string) command.Arg {
+	return command.Arg{Name: name, Type: typ, Token: token, Optional: true}
+}
+
+// semCall is the place of a command for package semcache.
+func semCall(c *command.Ctx) *semcache.Call {
+	return &semcache.Call{
+		Ctx: context.Background(), Tx: &c.Tx, After: c.After, Owner: c.S.ID, Locked: c.InExec,
+		Gone: c.S.Killed,
+		Settle: func() {
+			c.Settle()
+			if c.InExec {
+				c.Tx.Preview(c.Catalog)
+			}
+		},
+	}
+}
+
+// semError is the error of package semcache as it goes on the wire.
+func semError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e resp.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return resp.Error("ERR " + err.Error())
+}
+
+func semNamespace(c *command.Ctx, name string) (*semcache.Namespace, *semcache.Call, error) {
+	call := semCall(c)
+	n, err := c.Semantic.Namespace(call, name)
+	return n, call, semError(err)
+}
+
+// parseScope reads n field value …
+func parseScope(a *args.Parser) []semcache.Pair {
+	n := a.Int()
+	if a.Err() == nil && (n < 0 || n > semcache.MaxWords || 2*n > int64(a.Len())) {
+		a.Fail(resp.Error("ERR SCOPE wants a number of pairs and so many fields and values"))
+	}
+	var l []semcache.Pair
+	for ; n > 0 && a.Err() == nil; n-- {
+		l = append(l, semcache.Pair{Field: a.String(), Value: a.String()})
+	}
+	return l
+}
+
+// parseWords reads n word …
+func parseWords(a *args.Parser, what string) []string {
+	n := a.Int()
+	if a.Err() == nil && (n < 0 || n > semcache.MaxWords || n > int64(a.Len())) {
+		a.Fail(resp.Error("ERR " + what + " wants a number and so many words"))
+	}
+	var l []string
+	for ; n > 0 && a.Err() == nil; n-- {
+		l = append(l, a.String())
+	}
+	return l
+}
+
+// parseTime reads a time in milliseconds.
+func parseTime(a *args.Parser, what string) int64 {
+	n := a.Int()
+	if a.Err() == nil && (n <= 0 || n > math.MaxInt64/4/int64(time.Millisecond)) {
+		a.Fail(resp.Error("ERR invalid " + what + " in SEM command"))
+	}
+	return n
+}
+
+// parseShare reads a number between two others.
+func parseShare(a *args.Parser, what string, least, most float64) float64 {
+	f := a.Float()
+	if a.Err() == nil && (f < least || f > most) {
+		a.Fail(resp.Error("ERR " + what + " is out of range"))
+	}
+	return f
+}
+
+// parseVec reads a vector, which is never nil.
+func parseVec(a *args.Parser) []byte {
+	v := a.Bytes()
+	if a.Err() == nil && (len(v) == 0 || len(v)%4 != 0) {
+		a.Fail(resp.Error("ERR a vector is a blob of float32 components"))
+	}
+	return v
+}
+
+var semCreateCommand = &command.Spec{
+	Name: "sem.create", Arity: -4, Flags: semWrite | command.DenyOOM | command.AllShards, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Creates a namespace of the semantic cache.",
+	Complexity: "O(1)",
+	Args: []command.Arg{
+		nsArg,
+		{Name: "dim", Type: "integer", Token: "DIM"},
+		{Name: "model", Type: "string", Token: "EMBED", Optional: true},
+		minSimArg, number("margin", "MARGIN", "double"),
+		{Name: "guard", Type: "oneof", Token: "GUARD", Optional: true, Args: []command.Arg{flagArg("off", "OFF"), flagArg("soft", "SOFT"), flagArg("strict", "STRICT")}},
+		wrongArg, number("ttl", "PX", "integer"), number("maxage", "MAXAGE", "integer"), number("entries", "MAXENTRIES", "integer"),
+		{Name: "policy", Type: "oneof", Token: "EVICT", Optional: true, Args: []command.Arg{flagArg("lru", "LRU"), flagArg("lfu", "LFU"), flagArg("cost", "COST")}},
+		counted("REQUIRE", "field"), counted("WITHOUT", "guard"),
+		optional(flagArg("case", "KEEPCASE")), optional(flagArg("space", "KEEPSPACE")),
+	},
+	Bind: command.Bind(parseSemCreate, runSemCreate),
+}
+
+type semCreate struct {
+	name string
+	p    semcache.Params
+}
+
+var (
+	semGuards   = []string{semcache.Soft: "SOFT", semcache.Off: "OFF", semcache.Strict: "STRICT"}
+	semPolicies = []string{semcache.LRU: "LRU", semcache.LFU: "LFU", semcache.ByCost: "COST"}
+)
+
+// parseOneOf reads one of some words, and returns its place.
+func parseOneOf(a *args.Parser, words []string) int {
+	for i, w := range words {
+		if a.Accept(w) {
+			return i
+		}
+	}
+	a.Fail(resp.ErrSyntax)
+	return 0
+}
+
+func parseSemCreate(a *args.Parser) semCreate {
+	s := semCreate{name: a.String()}
+	if !a.Accept("DIM") {
+		a.Fail(resp.ErrSyntax)
+	}
+	dim := a.Int()
+	s.p = semcache.Defaults(int(clamp(dim, 0, math.MaxInt32)))
+	p, wrong := &s.p, false
+	for a.More() {
+		switch {
+		case a.Accept("EMBED"):
+			p.Embed = a.String()
+		case a.Accept("MINSIM"):
+			p.MinSim = a.Float()
+		case a.Accept("MARGIN"):
+			p.Margin = a.Float()
+		case a.Accept("GUARD"):
+			p.Guard = semcache.Guard(parseOneOf(a, semGuards))
+		case a.Accept("MAXWRONG"):
+			p.MaxWrong, wrong = a.Float(), true
+		case a.Accept("PX"):
+			p.PX = parseTime(a, "PX")
+		case a.Accept("MAXAGE"):
+			p.MaxAge = parseTime(a, "MAXAGE")
+		case a.Accept("MAXENTRIES"):
+			p.MaxEntries = int(clamp(a.Int(), -1, math.MaxInt32))
+		case a.Accept("EVICT"):
+			p.Evict = semcache.Evict(parseOneOf(a, semPolicies))
+		case a.Accept("REQUIRE"):
+			p.Scopes = parseWords(a, "REQUIRE")
+		case a.Accept("WITHOUT"):
+			p.Without = parseWords(a, "WITHOUT")
+		case a.Accept("KEEPCASE"):
+			p.KeepCase = true
+		case a.Accept("KEEPSPACE"):
+			p.KeepSpace = true
+		default:
+			a.Fail(resp.ErrSyntax)
+		}
+	}
+	if p.Guard == semcache.Off && !wrong {
+		p.MaxWrong = 1 // nothing but the cosine counts
+	}
+	if a.Err() == nil {
+		a.Fail(semError(p.Validate()))
+	}
+	return s
+}
+
+func runSemCreate(c *command.Ctx, s semCreate) error {
+	if c.InExec {
+		c.Tx.Preview(c.Catalog)
+	}
+	if err := c.Semantic.Create(semCall(c), s.name, s.p, command.CopyArgs(c.Args)); err != nil {
+		return semError(err)
+	}
+	c.W.Status("OK")
+	return nil
+}
+
+var semDropCommand = &command.Spec{
+	Name: "sem.drop", Arity: 2, Flags: semWrite | command.AllShards, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Removes a namespace of the semantic cache with all its entries.",
+	Complexity: "O(N) with N being the number of entries",
+	Args:       []command.Arg{nsArg},
+	Bind:       command.Bind(parseSemName, runSemDrop),
+}
+
+func parseSemName(a *args.Parser) string { return a.String() }
+
+func runSemDrop(c *command.Ctx, name string) error {
+	call := semCall(c)
+	call.Locked = true
+	call.Settle = func() {
+		c.Settle()
+		c.Tx.Preview(c.Catalog)
+	}
+	if err := c.Semantic.Drop(call, name); err != nil {
+		return semError(err)
+	}
+	c.W.Status("OK")
+	return nil
+}
+
+var semListCommand = &command.Spec{
+	Name: "sem.list", Arity: 1, Flags: semRead | command.Keyless, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Lists the namespaces of the semantic cache.",
+	Complexity: "O(N) with N being the number of indexes",
+	Bind:       command.Bind(command.None, runSemList),
+}
+
+func runSemList(c *command.Ctx, _ struct{}) error {
+	l := c.Semantic.List()
+	c.W.Array(len(l))
+	for _, name := range l {
+		c.W.BulkString(name)
+	}
+	return nil
+}
+
+var semInfoCommand = &command.Spec{
+	Name: "sem.info", Arity: 2, Flags: semRead | command.Keyless, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Returns what a namespace of the semantic cache was made with.",
+	Complexity: "O(1)",
+	Args:       []command.Arg{nsArg},
+	Bind:       command.Bind(parseSemName, runSemInfo),
+}
+
+func runSemInfo(c *command.Ctx, name string) error {
+	n, _, err := semNamespace(c, name)
+	if err != nil {
+		return err
+	}
+	w := c.W
+	w.Map(17)
+	text := func(name, v string) { w.BulkString(name); w.BulkString(v) }
+	count := func(name string, v int64) { w.BulkString(name); w.Int(v) }
+	share := func(name string, v float64) { w.BulkString(name); w.Double(v) }
+	words := func(name string, l []string) {
+		w.BulkString(name)
+		w.Array(len(l))
+		for _, s := range l {
+			w.BulkString(s)
+		}
+	}
+	flag := func(name string, v bool) { w.BulkString(name); w.Bool(v) }
+	text("name", n.Name)
+	text("index", n.Index())
+	count("entries", int64(n.Len()))
+	count("dim", int64(n.Dim))
+	text("embed", n.Params.Embed)
+	share("minsim", n.MinSim)
+	share("margin", n.Margin)
+	text("guard", semGuards[n.Guard])
+	share("maxwrong", n.MaxWrong)
+	count("px", n.PX)
+	count("maxage", n.MaxAge)
+	count("maxentries", int64(n.MaxEntries))
+	text("evict", semPolicies[n.Evict])
+	words("require", n.Scopes)
+	words("without", n.Without)
+	flag("keepcase", n.KeepCase)
+	flag("keepspace", n.KeepSpace)
+	return nil
+}
+
+var semStatsCommand = &command.Spec{
+	Name: "sem.stats", Arity: 2, Flags: semRead | command.Keyless, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Returns what a namespace of the semantic cache has done since the server began, and what it has saved.",
+	Complexity: "O(1)",
+	Args:       []command.Arg{nsArg},
+	Bind:       command.Bind(parseSemName, runSemStats),
+}
+
+func runSemStats(c *command.Ctx, name string) error {
+	n, _, err := semNamespace(c, name)
+	if err != nil {
+		return err
+	}
+	s := n.Stats()
+	counts := []struct {
+		name string
+		n    int64
+	}{
+		{"entries", int64(s.Entries)},
+		{"hits_exact", s.Exact},
+		{"hits_semantic", s.Semantic},
+		{"misses", s.Misses},
+		{"leases", s.Leases},
+		{"leased_to_others", s.Leased},
+		{"hits_waited", s.Waited},
+		{"waits_timed_out", s.Timed},
+		{"sets", s.Sets},
+		{"sets_stale", s.Stale},
+		{"evicted", s.Evicted},
+		{"feedback_good", s.Good},
+		{"feedback_bad", s.Bad},
+		{"tokens_saved", s.Tokens},
+		{"latency_saved_ms", s.LatencyMS},
+	}
+	shares := []struct {
+		name string
+		f    float64
+	}{
+		{"hit_rate", s.HitRate()},
+		{"wrong_expected", s.ExpectedWrong},
+		{"cost_saved", s.Cost},
+		{"bias", s.Bias},
+	}
+	c.W.Map(len(counts) + len(shares))
+	for _, x := range counts {
+		c.W.BulkString(x.name)
+		c.W.Int(x.n)
+	}
+	for _, x := range shares {
+		c.W.BulkString(x.name)
+		c.W.Double(x.f)
+	}
+	return nil
+}
+
+var semGetCommand = &command.Spec{
+	Name: "sem.get", Arity: -3, Flags: semRead, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Returns the answer of a prompt, or of one that means the same; or a lease to compute it.",
+	Complexity: "O(1) for the very prompt, otherwise that of a KNN search",
+	Args: []command.Arg{
+		nsArg, promptArg, vecArg, ctxArg, scopeArg,
+		{Name: "mode", Type: "oneof", Token: "MODE", Optional: true, Args: []command.Arg{flagArg("both", "BOTH"), flagArg("exact", "EXACT"), flagArg("sem", "SEM")}},
+		minSimArg, wrongArg,
+		{Name: "lease", Type: "block", Optional: true, Args: []command.Arg{
+			{Name: "lease", Type: "integer", Token: "LEASE"}, number("wait", "WAIT", "integer"),
+		}},
+		optional(flagArg("track", "TRACK")),
+	},
+	Bind: command.Bind(parseSemGet, runSemGet),
+}
+
+type semGet struct {
+	ns string
+	q  semcache.Query
+}
+
+var semModes = []string{semcache.Both: "BOTH", semcache.OnlyExact: "EXACT", semcache.OnlySemantic: "SEM"}
+
+func parseSemGet(a *args.Parser) semGet {
+	s := semGet{ns: view(a), q: semcache.Query{Prompt: a.Bytes()}}
+	q := &s.q
+	for a.More() {
+		switch {
+		case a.Accept("VEC"):
+			q.Vector = parseVec(a)
+		case a.Accept("CTX"):
+			q.Context = view(a)
+		case a.Accept("SCOPE"):
+			q.Scope = parseScope(a)
+		case a.Accept("MODE"):
+			q.Mode = semcache.Mode(parseOneOf(a, semModes))
+		case a.Accept("MINSIM"):
+			f := parseShare(a, "MINSIM", -1, 1)
+			q.MinSim = &f
+		case a.Accept("MAXWRONG"):
+			f := parseShare(a, "MAXWRONG", 0, 1)
+			q.MaxWrong = &f
+		case a.Accept("LEASE"):
+			q.Lease = time.Duration(parseTime(a, "LEASE")) * time.Millisecond
+			if a.Accept("WAIT") {
+				q.Wait = time.Duration(parseTime(a, "WAIT")) * time.Millisecond
+			}
+		case a.Accept("TRACK"):
+			q.Track = true
+		default:
+			a.Fail(resp.ErrSyntax)
+		}
+	}
+	return s
+}
+
+func runSemGet(c *command.Ctx, s semGet) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	call.Look = func() {
+		if !c.InExec {
+			c.S.MergePushes()
+		}
+	}
+	track := s.q.Track && c.Tracking.Wants(c.S)
+	s.q.Track = track
+	if track {
+		call.Closer = c.Tracking.Changed
+	}
+	call.Found = func(key []byte, a *semcache.Answer) {
+		if track {
+			c.Tracking.Read(c.S, func(f func(key []byte)) { f(key) })
+		}
+		w := c.W
+		w.Map(7)
+		w.BulkString("status")
+		w.BulkString(a.Status.String())
+		w.BulkString("id")
+		w.BulkString(a.ID)
+		w.BulkString("answer")
+		w.Bulk(a.Answer)
+		w.BulkString("sim")
+		w.Double(a.Sim)
+		w.BulkString("confidence")
+		w.Double(a.Confidence)
+		w.BulkString("pttl")
+		w.Int(a.PTTL)
+		w.BulkString("age")
+		w.Int(a.Age)
+	}
+	var a semcache.Answer
+	if err := n.Get(call, &s.q, &a); err != nil {
+		return semError(err)
+	}
+	if a.Status.Hit() {
+		return nil // it was written while the shard was held
+	}
+	w := c.W
+	fields := 4
+	if a.Token != "" {
+		fields++
+	}
+	w.Map(fields)
+	w.BulkString("status")
+	w.BulkString(a.Status.String())
+	w.BulkString("sim")
+	w.Double(a.Sim)
+	w.BulkString("confidence")
+	w.Double(a.Confidence)
+	w.BulkString("reason")
+	w.BulkString(a.Reason)
+	if a.Token != "" {
+		w.BulkString("token")
+		w.BulkString(a.Token)
+	}
+	return nil
+}
+
+var semSetCommand = &command.Spec{
+	Name: "sem.set", Arity: -4, Flags: semWrite | command.DenyOOM, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Stores the answer of a prompt.",
+	Complexity: "that of adding a vector to an index",
+	Args: []command.Arg{
+		nsArg, promptArg,
+		{Name: "answer", Type: "string"},
+		vecArg, ctxArg, number("ttl", "PX", "integer"), scopeArg,
+		counted("TAGS", "tag"), counted("DEPS", "key"), number("answerid", "ANSWERID", "string"), number("model", "MODEL", "string"),
+		number("token", "LEASE", "string"), number("usd", "COST", "double"), number("count", "TOKENS", "integer"), number("ms", "LATENCY", "integer"),
+	},
+	Bind: command.Bind(parseSemSet, runSemSet),
+}
+
+type semSet struct {
+	ns string
+	e  semcache.Entry
+}
+
+func parseSemSet(a *args.Parser) semSet {
+	s := semSet{ns: view(a), e: semcache.Entry{Prompt: a.Bytes(), Answer: a.Bytes()}}
+	e := &s.e
+	for a.More() {
+		switch {
+		case a.Accept("VEC"):
+			e.Vector = parseVec(a)
+		case a.Accept("CTX"):
+			e.Context = view(a)
+		case a.Accept("PX"):
+			e.PX = parseTime(a, "PX")
+		case a.Accept("SCOPE"):
+			e.Scope = parseScope(a)
+		case a.Accept("TAGS"):
+			e.Tags = parseWords(a, "TAGS")
+		case a.Accept("DEPS"):
+			e.Deps = parseWords(a, "DEPS")
+		case a.Accept("ANSWERID"):
+			e.AnswerID = a.String()
+		case a.Accept("MODEL"):
+			e.Model = a.String()
+		case a.Accept("LEASE"):
+			if e.Lease = a.String(); e.Lease == "" {
+				a.Fail(resp.ErrSyntax)
+			}
+		case a.Accept("COST"):
+			e.Cost = parseShare(a, "COST", 0, 1e12)
+		case a.Accept("TOKENS"):
+			e.Tokens = int64(parseShare(a, "TOKENS", 0, 1e12))
+		case a.Accept("LATENCY"):
+			e.Latency = int64(parseShare(a, "LATENCY", 0, 1e12))
+		default:
+			a.Fail(resp.ErrSyntax)
+		}
+	}
+	return s
+}
+
+func runSemSet(c *command.Ctx, s semSet) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	id, err := n.Put(call, &s.e)
+	switch {
+	case err != nil:
+		return semError(err)
+	case id == "":
+		c.W.Null()
+	default:
+		c.W.BulkString(id)
+	}
+	return nil
+}
+
+var semDelCommand = &command.Spec{
+	Name: "sem.del", Arity: -3, Flags: semWrite, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Removes entries of the semantic cache by their ids.",
+	Complexity: "O(N) with N being the number of ids",
+	Args:       []command.Arg{nsArg, {Name: "id", Type: "string", Multiple: true}},
+	Bind:       command.Bind(parseSemDel, runSemDel),
+}
+
+type semDel struct {
+	ns  string
+	ids []string
+}
+
+func parseSemDel(a *args.Parser) semDel {
+	s := semDel{ns: view(a)}
+	for a.More() {
+		s.ids = append(s.ids, a.String())
+	}
+	return s
+}
+
+func runSemDel(c *command.Ctx, s semDel) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	c.W.Int(int64(n.Delete(call, s.ids)))
+	return nil
+}
+
+var semFeedbackCommand = &command.Spec{
+	Name: "sem.feedback", Arity: -4, Flags: semWrite | command.DenyOOM, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Says whether an answer was right: thresholds around its entry move.",
+	Complexity: "that of a KNN search",
+	Args: []command.Arg{
+		nsArg,
+		{Name: "id", Type: "string"},
+		{Name: "verdict", Type: "oneof", Args: []command.Arg{flagArg("good", "GOOD"), flagArg("bad", "BAD")}},
+		number("prompt", "QUERY", "string"),
+	},
+	Bind: command.Bind(parseSemFeedback, runSemFeedback),
+}
+
+type semFeedback struct {
+	ns, id string
+	good   bool
+	prompt []byte
+}
+
+func parseSemFeedback(a *args.Parser) semFeedback {
+	s := semFeedback{ns: view(a), id: a.String()}
+	s.good = parseOneOf(a, []string{"BAD", "GOOD"}) == 1
+	if a.More() {
+		if !a.Accept("QUERY") {
+			a.Fail(resp.ErrSyntax)
+		}
+		if s.prompt = a.Bytes(); len(s.prompt) > semcache.MaxPrompt {
+			a.Fail(resp.ErrSyntax)
+		}
+	}
+	return s
+}
+
+func runSemFeedback(c *command.Ctx, s semFeedback) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	if err := n.Feedback(call, s.id, s.good, s.prompt); err != nil {
+		return semError(err)
+	}
+	c.W.Status("OK")
+	return nil
+}
+
+var semInvalidateCommand = &command.Spec{
+	Name: "sem.invalidate", Arity: -4, Flags: semWrite, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Removes entries by a tag, a key they depend on, a model, a scope, or by what they mean.",
+	Complexity: "O(N) with N being the number of entries removed, beside a search for NEAR",
+	Args: []command.Arg{nsArg, {Name: "target", Type: "oneof", Args: []command.Arg{
+		{Name: "tag", Type: "string", Token: "TAG"},
+		{Name: "key", Type: "string", Token: "DEP"},
+		{Name: "near", Type: "block", Args: []command.Arg{{Name: "prompt", Type: "string", Token: "NEAR"}, {Name: "minsim", Type: "double", Token: "MINSIM"}, vecArg}},
+		{Name: "model", Type: "string", Token: "MODEL"},
+		{Name: "scope", Type: "block", Token: "SCOPE", Args: []command.Arg{fieldArg, {Name: "value", Type: "string"}}},
+	}}},
+	Bind: command.Bind(parseSemInvalidate, runSemInvalidate),
+}
+
+type semInvalidate struct {
+	ns string
+	t  semcache.Target
+}
+
+func parseSemInvalidate(a *args.Parser) semInvalidate {
+	s := semInvalidate{ns: view(a)}
+	t := &s.t
+	word := func() string {
+		w := a.String()
+		if w == "" {
+			a.Fail(resp.ErrSyntax)
+		}
+		return w
+	}
+	switch {
+	case a.Accept("TAG"):
+		t.Tag = word()
+	case a.Accept("DEP"):
+		t.Dep = word()
+	case a.Accept("MODEL"):
+		t.Model = word()
+	case a.Accept("SCOPE"):
+		t.Scope = &semcache.Pair{Field: a.String(), Value: a.String()}
+	case a.Accept("NEAR"):
+		t.Near = a.Bytes()
+		t.MinSim = math.NaN()
+		for a.More() {
+			switch {
+			case a.Accept("MINSIM"):
+				t.MinSim = parseShare(a, "MINSIM", -1, 1)
+			case a.Accept("VEC"):
+				t.Vector = parseVec(a)
+			default:
+				a.Fail(resp.ErrSyntax)
+			}
+		}
+		if a.Err() == nil && math.IsNaN(t.MinSim) {
+			a.Fail(resp.Error("ERR NEAR wants a MINSIM"))
+		}
+	default:
+		a.Fail(resp.ErrSyntax)
+	}
+	return s
+}
+
+func runSemInvalidate(c *command.Ctx, s semInvalidate) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	removed, err := n.Invalidate(call, &s.t)
+	if err != nil {
+		return semError(err)
+	}
+	c.W.Int(int64(removed))
+	return nil
+}
+
+var semLeaseCommand = &command.Spec{
+	Name: "sem.lease", Arity: -4, Flags: semRead | command.Keyless | command.Fast, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Gives the holder of a lease more time, or ends the lease without an answer.",
+	Complexity: "O(N) with N being the number of leases",
+	Args: []command.Arg{
+		{Name: "operation", Type: "oneof", Args: []command.Arg{flagArg("renew", "RENEW"), flagArg("abort", "ABORT")}},
+		nsArg,
+		{Name: "token", Type: "string"},
+		{Name: "ms", Type: "integer", Optional: true},
+	},
+	Bind: command.Bind(parseSemLease, runSemLease),
+}
+
+type semLease struct {
+	abort     bool
+	ns, token string
+	ms        int64
+}
+
+func parseSemLease(a *args.Parser) semLease {
+	s := semLease{abort: parseOneOf(a, []string{"RENEW", "ABORT"}) == 1, ns: view(a), token: a.String()}
+	if !s.abort && a.More() {
+		s.ms = parseTime(a, "RENEW")
+	}
+	return s
+}
+
+func runSemLease(c *command.Ctx, s semLease) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	if s.abort {
+		c.W.Bool(n.Abort(call, s.token))
+	} else {
+		c.W.Bool(n.Renew(call, s.token, min(time.Duration(s.ms)*time.Millisecond, semcache.MaxLease)))
+	}
+	return nil
+}
+
+var semExplainCommand = &command.Spec{
+	Name: "sem.explain", Arity: -3, Flags: semRead, Group: command.GroupSearch, Since: semSince,
+	Summary:    "Lists the entries that might answer a prompt, with all that speaks for and against each.",
+	Complexity: "that of a KNN search",
+	Args:       []command.Arg{nsArg, promptArg, vecArg, ctxArg, scopeArg, minSimArg, wrongArg},
+	Bind:       command.Bind(parseSemGet, runSemExplain),
+}
+
+func runSemExplain(c *command.Ctx, s semGet) error {
+	n, call, err := semNamespace(c, s.ns)
+	if err != nil {
+		return err
+	}
+	l, serve, exact, err := n.Explain(call, &s.q)
+	if err != nil {
+		return semError(err)
+	}
+	status := semcache.Miss
+	switch {
+	case exact:
+		status = semcache.Exact
+	case serve >= 0:
+		status = semcache.Semantic
+	}
+	w := c.W
+	w.Map(2)
+	w.BulkString("status")
+	w.BulkString(status.String())
+	w.BulkString("candidates")
+	w.Array(len(l))
+	for i := range l {
+		x := &l[i]
+		w.Map(9)
+		w.BulkString("id")
+		w.BulkString(n.ID(x))
+		w.BulkString("prompt")
+		w.BulkString(x.Prompt)
+		w.BulkString("served")
+		w.Bool(i == serve)
+		w.BulkString("reason")
+		w.BulkString(x.Reason)
+		w.BulkString("sim")
+		w.Double(x.Sim)
+		w.BulkString("margin")
+		if math.IsNaN(x.Margin) {
+			w.Null()
+		} else {
+			w.Double(x.Margin)
+		}
+		w.BulkString("confidence")
+		w.Double(x.Confidence)
+		w.BulkString("guards")
+		w.Array(len(x.Guards))
+		for _, g := range x.Guards {
+			w.BulkString(g)
+		}
+		w.BulkString("signals")
+		w.Map(len(x.Evidence))
+		for k, v := range x.Evidence {
+			w.BulkString(judge.Signals[k].Name)
+			w.Double(v)
+		}
+	}
+	return nil
+}
