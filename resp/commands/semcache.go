@@ -160,11 +160,6 @@ type semCreate struct {
 	p    semcache.Params
 }
 
-var (
-	semGuards   = []string{semcache.Soft: "SOFT", semcache.Off: "OFF", semcache.Strict: "STRICT"}
-	semPolicies = []string{semcache.LRU: "LRU", semcache.LFU: "LFU", semcache.ByCost: "COST"}
-)
-
 // parseOneOf reads one of some words, and returns its place.
 func parseOneOf(a *args.Parser, words []string) int {
 	for i, w := range words {
@@ -193,7 +188,7 @@ func parseSemCreate(a *args.Parser) semCreate {
 		case a.Accept("MARGIN"):
 			p.Margin = a.Float()
 		case a.Accept("GUARD"):
-			p.Guard = semcache.Guard(parseOneOf(a, semGuards))
+			p.Guard = semcache.Guard(parseOneOf(a, semcache.GuardNames))
 		case a.Accept("MAXWRONG"):
 			p.MaxWrong, wrong = a.Float(), true
 		case a.Accept("PX"):
@@ -203,7 +198,7 @@ func parseSemCreate(a *args.Parser) semCreate {
 		case a.Accept("MAXENTRIES"):
 			p.MaxEntries = int(clamp(a.Int(), -1, math.MaxInt32))
 		case a.Accept("EVICT"):
-			p.Evict = semcache.Evict(parseOneOf(a, semPolicies))
+			p.Evict = semcache.Evict(parseOneOf(a, semcache.EvictNames))
 		case a.Accept("REQUIRE"):
 			p.Scopes = parseWords(a, "REQUIRE")
 		case a.Accept("WITHOUT"):
@@ -309,12 +304,12 @@ func runSemInfo(c *command.Ctx, name string) error {
 	text("embed", n.Params.Embed)
 	share("minsim", n.MinSim)
 	share("margin", n.Margin)
-	text("guard", semGuards[n.Guard])
+	text("guard", semcache.GuardNames[n.Guard])
 	share("maxwrong", n.MaxWrong)
 	count("px", n.PX)
 	count("maxage", n.MaxAge)
 	count("maxentries", int64(n.MaxEntries))
-	text("evict", semPolicies[n.Evict])
+	text("evict", semcache.EvictNames[n.Evict])
 	words("require", n.Scopes)
 	words("without", n.Without)
 	flag("keepcase", n.KeepCase)

@@ -238,3 +238,15 @@ func (n *Namespace) Index() string { return indexName(n.Name) }
 
 // Len is the number of entries.
 func (n *Namespace) Len() int { return n.search().Len() }
+
+// Make makes a namespace on nobody's behalf. No shard may be held.
+func (c *Cache) Make(ctx context.Context, name string, p Params) error {
+	call := c.Begin(ctx)
+	var set store.LockSet
+	set.AddAll()
+	call.Tx.Lock(&set)
+	err := c.Create(call, name, p, p.args(name))
+	call.After(call.Tx.End())
+	call.Settle()
+	return err
+}

@@ -3,6 +3,7 @@ package semcache
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/nearcache/nearcache/index"
 )
@@ -95,3 +96,49 @@ func (p Params) Validate() error {
 	_, err := neutral(p.Without)
 	return err
 }
+
+// args is the command that makes a namespace with these parameters.
+func (p Params) args(name string) [][]byte {
+	l := []string{"SEM.CREATE", name, "DIM", strconv.Itoa(p.Dim)}
+	float := func(token string, f float64) { l = append(l, token, strconv.FormatFloat(f, 'g', -1, 64)) }
+	count := func(token string, n int64) {
+		if n > 0 {
+			l = append(l, token, strconv.FormatInt(n, 10))
+		}
+	}
+	words := func(token string, w []string) {
+		if len(w) > 0 {
+			l = append(append(l, token, strconv.Itoa(len(w))), w...)
+		}
+	}
+	if p.Embed != "" {
+		l = append(l, "EMBED", p.Embed)
+	}
+	float("MINSIM", p.MinSim)
+	float("MARGIN", p.Margin)
+	l = append(l, "GUARD", GuardNames[p.Guard])
+	float("MAXWRONG", p.MaxWrong)
+	count("PX", p.PX)
+	count("MAXAGE", p.MaxAge)
+	count("MAXENTRIES", int64(p.MaxEntries))
+	l = append(l, "EVICT", EvictNames[p.Evict])
+	words("REQUIRE", p.Scopes)
+	words("WITHOUT", p.Without)
+	if p.KeepCase {
+		l = append(l, "KEEPCASE")
+	}
+	if p.KeepSpace {
+		l = append(l, "KEEPSPACE")
+	}
+	args := make([][]byte, len(l))
+	for i, s := range l {
+		args[i] = []byte(s)
+	}
+	return args
+}
+
+// What SEM.CREATE calls the guards and the policies.
+var (
+	GuardNames = []string{Soft: "SOFT", Off: "OFF", Strict: "STRICT"}
+	EvictNames = []string{LRU: "LRU", LFU: "LFU", ByCost: "COST"}
+)
