@@ -3,6 +3,7 @@
 //	nearcache bench semcache                          # each set judged by a model that has never seen it
 //	nearcache bench semcache -pairs FILE.jsonl        # and these pairs: {"a": …, "b": …, "label": 0 or 1, "cosine": …} a line
 //	nearcache bench semcache -train                   # makes the model that nearcache comes with
+//	nearcache bench semcache -live -nearcache         # a server's SEM.GET: latency, and many that miss at once
 //	nearcache bench semcache -out DIR                 # table, JSON and plot as files
 //
 // A pair is two prompts of which it is known whether they have the same answer

@@ -2,6 +2,7 @@ package semcache
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -78,11 +79,27 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	model := fs.String("model", "store/semcache/judge/model.json", "where -train writes")
 	extra := fs.String("pairs", "", "judge these pairs, too: a, b, label (0 or 1) and cosine of the embeddings, a JSON object a line")
 	out := fs.String("out", "", "write table, JSON and plots into this folder, too")
+	l := live{out: stdout, log: stderr}
+	onServer := fs.Bool("live", false, "ask servers (-nearcache, or -peer) with SEM.GET: latency end to end, and many clients that miss at once")
+	fs.IntVar(&l.entries, "entries", 100_000, "with -live: how many are stored")
+	fs.IntVar(&l.stampede, "clients", 1000, "with -live: how many miss at once")
+	fs.DurationVar(&l.time, "time", 5*time.Second, "with -live: for each row")
+	l.servers.Flags(fs)
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("bench semcache: nothing follows the flags")
+	}
+	if *onServer {
+		r, err := l.run()
+		if err == nil && *out != "" {
+			err = errors.Join(os.MkdirAll(*out, 0o755), writeLive(filepath.Join(*out, "semcache-live.json"), r))
+		}
+		if err != nil {
+			return fmt.Errorf("bench semcache: %w", err)
+		}
+		return nil
 	}
 	if err := run(*doTrain, *model, *extra, *out, stdout, stderr); err != nil {
 		return fmt.Errorf("bench semcache: %w", err)

@@ -265,6 +265,31 @@ func (c *Ctx) runObserved(s *Spec, argv [][]byte) error {
 	return err
 }
 
+// RunQuick executes a row that may take time if on these arguments it does not, and
+// reports whether it has.
+func (c *Ctx) RunQuick(s *Spec, argv [][]byte) bool {
+	if s.Quick == nil || c.Mute || s.row.Watched() || c.HotKeys.Active() != nil {
+		return false
+	}
+	c.Spec, c.Args = s, argv
+	c.parser.Reset(argv)
+	start := c.Meter.Start()
+	if !s.Quick(c, &c.parser) {
+		return false
+	}
+	at, took := c.Meter.End(s.row, start)
+	if c.Clock != nil {
+		c.Now = c.Clock.At(at)
+	}
+	if s.row.Alarm(took) {
+		s.row.Observer().Slowed(c.event(s, argv), took, s.Flags&SkipSlowlog != 0)
+	}
+	return true
+}
+
+// Close ends what Begin has begun, for a row's Quick.
+func (c *Ctx) Close() { c.close() }
+
 // Show shows a command to the clients of MONITOR.
 func (c *Ctx) Show(s *Spec, argv [][]byte) {
 	if s.row.Watched() {

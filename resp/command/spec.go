@@ -173,6 +173,9 @@ type Spec struct {
 	// Keys, and reports whether all shards are. It may leave in the Ctx what run
 	// needs to know of that.
 	Locks func(c *Ctx, argv [][]byte, add func(key []byte)) (all bool)
+	// Quick, where a row has it, does the command if that takes no time, in place of
+	// Bind; false: it does, and nothing has happened yet.
+	Quick func(c *Ctx, a *args.Parser) bool
 	// FlagsFor are the row's Flags as its arguments change them.
 	FlagsFor func(c *Ctx, argv [][]byte) Flags
 

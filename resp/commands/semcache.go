@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/semcache"
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
@@ -52,18 +54,78 @@ func number(name, token, typ string) command.Arg {
 	return command.Arg{Name: name, Type: typ, Token: token, Optional: true}
 }
 
-// semCall is the place of a command for package semcache.
-func semCall(c *command.Ctx) *semcache.Call {
-	return &semcache.Call{
-		Ctx: context.Background(), Tx: &c.Tx, After: c.After, Owner: c.S.ID, Locked: c.InExec,
-		Gone: c.S.Killed,
-		Settle: func() {
-			c.Settle()
-			if c.InExec {
-				c.Tx.Preview(c.Catalog)
-			}
-		},
+// semRun is a command of the semantic cache under way: its place for package
+// semcache, and of SEM.GET what it asks and finds. It is used again.
+type semRun struct {
+	semcache.Call
+	c     *command.Ctx
+	q     semcache.Query
+	a     semcache.Answer
+	track bool
+}
+
+var semRuns = sync.Pool{New: func() any {
+	r := new(semRun)
+	r.Call = semcache.Call{
+		Ctx:    context.Background(),
+		After:  func(d []store.Deferred) { r.c.After(d) },
+		Gone:   func() bool { return r.c.S.Killed() },
+		Settle: r.settle, Look: r.look, Found: r.found,
 	}
+	return r
+}}
+
+// semCall is the place of a command. It must be freed.
+func semCall(c *command.Ctx) *semRun {
+	r := semRuns.Get().(*semRun)
+	r.c, r.Tx, r.Owner, r.Locked = c, &c.Tx, c.S.ID, c.InExec
+	return r
+}
+
+func (r *semRun) free() {
+	r.c, r.Tx, r.Closer, r.track = nil, nil, nil, false
+	r.q, r.a = semcache.Query{Scope: r.q.Scope[:0]}, semcache.Answer{}
+	semRuns.Put(r)
+}
+
+// settle brings the indexes up to date with what this client has written.
+func (r *semRun) settle() {
+	r.c.Settle()
+	if r.Tx.HoldsAll() {
+		r.Tx.Preview(r.c.Catalog)
+	}
+}
+
+// look is called with the shard held: pushes about what this command is going to see
+// go before its reply.
+func (r *semRun) look() {
+	if !r.Locked {
+		r.c.S.MergePushes()
+	}
+}
+
+// found writes the reply to a hit while its shard is held, so that no invalidation
+// can overtake it.
+func (r *semRun) found(key []byte, a *semcache.Answer) {
+	if r.track {
+		r.c.Tracking.Read(r.c.S, func(f func(key []byte)) { f(key) })
+	}
+	w := r.c.W
+	w.Map(7)
+	w.BulkString("status")
+	w.BulkString(a.Status.String())
+	w.BulkString("id")
+	w.Bulk(a.ID)
+	w.BulkString("answer")
+	w.Bulk(a.Answer)
+	w.BulkString("sim")
+	w.Double(a.Sim)
+	w.BulkString("confidence")
+	w.Double(a.Confidence)
+	w.BulkString("pttl")
+	w.Int(a.PTTL)
+	w.BulkString("age")
+	w.Int(a.Age)
 }
 
 // semError is the error of package semcache as it goes on the wire.
@@ -78,21 +140,19 @@ func semError(err error) error {
 	return resp.Error("ERR " + err.Error())
 }
 
-func semNamespace(c *command.Ctx, name string) (*semcache.Namespace, *semcache.Call, error) {
-	call := semCall(c)
-	n, err := c.Semantic.Namespace(call, name)
-	return n, call, semError(err)
+func semNamespace(c *command.Ctx, name string) (*semcache.Namespace, error) {
+	n, err := c.Semantic.Namespace(name)
+	return n, semError(err)
 }
 
-// parseScope reads n field value …
-func parseScope(a *args.Parser) []semcache.Pair {
+// parseScope appends what it reads: n field value …
+func parseScope(l []semcache.Pair, a *args.Parser) []semcache.Pair {
 	n := a.Int()
 	if a.Err() == nil && (n < 0 || n > semcache.MaxWords || 2*n > int64(a.Len())) {
 		a.Fail(resp.Error("ERR SCOPE wants a number of pairs and so many fields and values"))
 	}
-	var l []semcache.Pair
 	for ; n > 0 && a.Err() == nil; n-- {
-		l = append(l, semcache.Pair{Field: a.String(), Value: a.String()})
+		l = append(l, semcache.Pair{Field: view(a), Value: view(a)})
 	}
 	return l
 }
@@ -224,7 +284,9 @@ func runSemCreate(c *command.Ctx, s semCreate) error {
 	if c.InExec {
 		c.Tx.Preview(c.Catalog)
 	}
-	if err := c.Semantic.Create(semCall(c), s.name, s.p, command.CopyArgs(c.Args)); err != nil {
+	call := semCall(c)
+	defer call.free()
+	if err := c.Semantic.Create(&call.Call, s.name, s.p, command.CopyArgs(c.Args)); err != nil {
 		return semError(err)
 	}
 	c.W.Status("OK")
@@ -243,12 +305,9 @@ func parseSemName(a *args.Parser) string { return a.String() }
 
 func runSemDrop(c *command.Ctx, name string) error {
 	call := semCall(c)
+	defer call.free()
 	call.Locked = true
-	call.Settle = func() {
-		c.Settle()
-		c.Tx.Preview(c.Catalog)
-	}
-	if err := c.Semantic.Drop(call, name); err != nil {
+	if err := c.Semantic.Drop(&call.Call, name); err != nil {
 		return semError(err)
 	}
 	c.W.Status("OK")
@@ -280,7 +339,7 @@ var semInfoCommand = &command.Spec{
 }
 
 func runSemInfo(c *command.Ctx, name string) error {
-	n, _, err := semNamespace(c, name)
+	n, err := semNamespace(c, name)
 	if err != nil {
 		return err
 	}
@@ -326,7 +385,7 @@ var semStatsCommand = &command.Spec{
 }
 
 func runSemStats(c *command.Ctx, name string) error {
-	n, _, err := semNamespace(c, name)
+	n, err := semNamespace(c, name)
 	if err != nil {
 		return err
 	}
@@ -385,18 +444,27 @@ var semGetCommand = &command.Spec{
 		}},
 		optional(flagArg("track", "TRACK")),
 	},
-	Bind: command.Bind(parseSemGet, runSemGet),
+	Bind:  command.Bind(parseSemGet, runSemGet),
+	Quick: quickSemGet,
 }
 
+var semModes = []string{semcache.Both: "BOTH", semcache.OnlyExact: "EXACT", semcache.OnlySemantic: "SEM"}
+
+// semGet is what SEM.GET and SEM.EXPLAIN ask; its strings point into the arguments.
 type semGet struct {
 	ns string
 	q  semcache.Query
 }
 
-var semModes = []string{semcache.Both: "BOTH", semcache.OnlyExact: "EXACT", semcache.OnlySemantic: "SEM"}
+func parseSemGet(a *args.Parser) (s semGet) {
+	parseSemQuery(a, &s)
+	return s
+}
 
-func parseSemGet(a *args.Parser) semGet {
-	s := semGet{ns: view(a), q: semcache.Query{Prompt: a.Bytes()}}
+// parseSemQuery is parseSemGet into memory that may be used again.
+
+func parseSemQuery(a *args.Parser, s *semGet) {
+	s.ns, s.q.Prompt = view(a), a.Bytes()
 	q := &s.q
 	for a.More() {
 		switch {
@@ -405,7 +473,7 @@ func parseSemGet(a *args.Parser) semGet {
 		case a.Accept("CTX"):
 			q.Context = view(a)
 		case a.Accept("SCOPE"):
-			q.Scope = parseScope(a)
+			q.Scope = parseScope(q.Scope[:0], a)
 		case a.Accept("MODE"):
 			q.Mode = semcache.Mode(parseOneOf(a, semModes))
 		case a.Accept("MINSIM"):
@@ -425,49 +493,44 @@ func parseSemGet(a *args.Parser) semGet {
 			a.Fail(resp.ErrSyntax)
 		}
 	}
-	return s
+}
+
+// quickSemGet is SEM.GET where there is an entry of the very prompt: one look-up, as GET.
+func quickSemGet(c *command.Ctx, a *args.Parser) bool {
+	call := semCall(c)
+	defer call.free()
+	s := semGet{q: semcache.Query{Scope: call.q.Scope}}
+	parseSemQuery(a, &s)
+	a.Done()
+	if a.Err() != nil || s.q.Mode == semcache.OnlySemantic || s.q.Track || c.Keyspace.Lent() != nil {
+		return false
+	}
+	n, err := c.Semantic.Namespace(s.ns)
+	if err != nil {
+		return false
+	}
+	call.q = s.q
+	c.Begin()
+	found := n.GetExact(&call.Call, &call.q, &call.a)
+	c.Close()
+	return found
 }
 
 func runSemGet(c *command.Ctx, s semGet) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	call.Look = func() {
-		if !c.InExec {
-			c.S.MergePushes()
-		}
-	}
-	track := s.q.Track && c.Tracking.Wants(c.S)
-	s.q.Track = track
-	if track {
+	call := semCall(c)
+	defer call.free()
+	call.q = s.q
+	if call.track = s.q.Track && c.Tracking.Wants(c.S); call.track {
 		call.Closer = c.Tracking.Changed
 	}
-	call.Found = func(key []byte, a *semcache.Answer) {
-		if track {
-			c.Tracking.Read(c.S, func(f func(key []byte)) { f(key) })
-		}
-		w := c.W
-		w.Map(7)
-		w.BulkString("status")
-		w.BulkString(a.Status.String())
-		w.BulkString("id")
-		w.BulkString(a.ID)
-		w.BulkString("answer")
-		w.Bulk(a.Answer)
-		w.BulkString("sim")
-		w.Double(a.Sim)
-		w.BulkString("confidence")
-		w.Double(a.Confidence)
-		w.BulkString("pttl")
-		w.Int(a.PTTL)
-		w.BulkString("age")
-		w.Int(a.Age)
-	}
-	var a semcache.Answer
-	if err := n.Get(call, &s.q, &a); err != nil {
+	if err := n.Get(&call.Call, &call.q, &call.a); err != nil {
 		return semError(err)
 	}
+	a := &call.a
 	if a.Status.Hit() {
 		return nil // it was written while the shard was held
 	}
@@ -523,7 +586,7 @@ func parseSemSet(a *args.Parser) semSet {
 		case a.Accept("PX"):
 			e.PX = parseTime(a, "PX")
 		case a.Accept("SCOPE"):
-			e.Scope = parseScope(a)
+			e.Scope = parseScope(nil, a)
 		case a.Accept("TAGS"):
 			e.Tags = parseWords(a, "TAGS")
 		case a.Accept("DEPS"):
@@ -550,11 +613,13 @@ func parseSemSet(a *args.Parser) semSet {
 }
 
 func runSemSet(c *command.Ctx, s semSet) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	id, err := n.Put(call, &s.e)
+	call := semCall(c)
+	defer call.free()
+	id, err := n.Put(&call.Call, &s.e)
 	switch {
 	case err != nil:
 		return semError(err)
@@ -588,11 +653,13 @@ func parseSemDel(a *args.Parser) semDel {
 }
 
 func runSemDel(c *command.Ctx, s semDel) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	c.W.Int(int64(n.Delete(call, s.ids)))
+	call := semCall(c)
+	defer call.free()
+	c.W.Int(int64(n.Delete(&call.Call, s.ids)))
 	return nil
 }
 
@@ -630,11 +697,13 @@ func parseSemFeedback(a *args.Parser) semFeedback {
 }
 
 func runSemFeedback(c *command.Ctx, s semFeedback) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	if err := n.Feedback(call, s.id, s.good, s.prompt); err != nil {
+	call := semCall(c)
+	defer call.free()
+	if err := n.Feedback(&call.Call, s.id, s.good, s.prompt); err != nil {
 		return semError(err)
 	}
 	c.W.Status("OK")
@@ -702,11 +771,13 @@ func parseSemInvalidate(a *args.Parser) semInvalidate {
 }
 
 func runSemInvalidate(c *command.Ctx, s semInvalidate) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	removed, err := n.Invalidate(call, &s.t)
+	call := semCall(c)
+	defer call.free()
+	removed, err := n.Invalidate(&call.Call, &s.t)
 	if err != nil {
 		return semError(err)
 	}
@@ -742,14 +813,16 @@ func parseSemLease(a *args.Parser) semLease {
 }
 
 func runSemLease(c *command.Ctx, s semLease) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
+	call := semCall(c)
+	defer call.free()
 	if s.abort {
-		c.W.Bool(n.Abort(call, s.token))
+		c.W.Bool(n.Abort(&call.Call, s.token))
 	} else {
-		c.W.Bool(n.Renew(call, s.token, min(time.Duration(s.ms)*time.Millisecond, semcache.MaxLease)))
+		c.W.Bool(n.Renew(&call.Call, s.token, min(time.Duration(s.ms)*time.Millisecond, semcache.MaxLease)))
 	}
 	return nil
 }
@@ -763,11 +836,13 @@ var semExplainCommand = &command.Spec{
 }
 
 func runSemExplain(c *command.Ctx, s semGet) error {
-	n, call, err := semNamespace(c, s.ns)
+	n, err := semNamespace(c, s.ns)
 	if err != nil {
 		return err
 	}
-	l, serve, exact, err := n.Explain(call, &s.q)
+	call := semCall(c)
+	defer call.free()
+	l, serve, exact, err := n.Explain(&call.Call, &s.q)
 	if err != nil {
 		return semError(err)
 	}

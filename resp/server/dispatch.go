@@ -46,6 +46,9 @@ func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
 			return paused
 		}
 		if quick && s.mayTakeTime(c, spec) {
+			if c.RunQuick(spec, argv) {
+				break
+			}
 			return long
 		}
 		if spec.Flags&mayLog != 0 {

@@ -190,6 +190,14 @@ func (c *Catalog) Get(name string) (*Index, error) {
 	return nil, ErrMissing
 }
 
+// GetBytes is Get of a name that need not be a string.
+func (c *Catalog) GetBytes(name []byte) (*Index, error) {
+	if ix := (*c.set.Load())[string(name)]; ix != nil {
+		return ix, nil
+	}
+	return nil, ErrMissing
+}
+
 // Names lists the indexes, sorted.
 func (c *Catalog) Names() []string {
 	return slices.Sorted(maps.Keys(*c.set.Load()))

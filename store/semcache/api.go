@@ -56,7 +56,7 @@ func (s Status) Hit() bool { return s == Exact || s == Semantic }
 // Answer is what Get has found.
 type Answer struct {
 	Status     Status
-	ID         string
+	ID         []byte  // of a hit; valid until Call.Found returns, where there is one
 	Answer     []byte  // of a hit
 	Sim        float64 // cosine of the prompt and the entry's, 1 if exact; of a miss that of the nearest
 	Confidence float64 // that the answer is right

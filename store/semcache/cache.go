@@ -177,12 +177,20 @@ func (c *Cache) Create(call *Call, name string, p Params, args [][]byte) error {
 		return ErrExists
 	}
 	call.Tx.Effect(args...)
+	db := call.Tx.DB
+	call.Tx.DB = 0
+	if h, ok := hashOf(call.Tx.Peek([]byte(def.Name))); ok {
+		c.learned(name, h)
+	}
+	call.Tx.DB = db
 	return nil
 }
 
-// Namespace finds a namespace, with all that the call has written in its index.
-func (c *Cache) Namespace(call *Call, name string) (*Namespace, error) {
-	ix, err := c.cat.Get(indexName(name))
+// Namespace finds a namespace.
+func (c *Cache) Namespace(name string) (*Namespace, error) {
+	var room [64]byte
+	b := append(append(append(room[:0], keyPrefix...), name...), '}')
+	ix, err := c.cat.GetBytes(b)
 	if err != nil {
 		return nil, ErrNoNamespace
 	}
@@ -190,7 +198,9 @@ func (c *Cache) Namespace(call *Call, name string) (*Namespace, error) {
 	if !ok { // made by FT.CREATE under our name
 		return nil, ErrNoNamespace
 	}
-	n.index.Store(ix)
+	if n.index.Load() != ix { // a new one of the same keys: database 0 was exchanged
+		n.index.Store(ix)
+	}
 	return n, nil
 }
 
@@ -208,7 +218,7 @@ func (c *Cache) List() (names []string) {
 // Drop removes a namespace and all of its entries. The Tx of the call must hold
 // all shards.
 func (c *Cache) Drop(call *Call, name string) error {
-	n, err := c.Namespace(call, name)
+	n, err := c.Namespace(name)
 	if err != nil {
 		return err
 	}

@@ -79,13 +79,35 @@ func (n *Namespace) Get(call *Call, q *Query, a *Answer) error {
 	if err := n.checkVector(q.Vector); err != nil {
 		return err
 	}
-	g := gettings.Get().(*getting)
+	g := n.getting(call, q, a)
 	defer g.free()
+	return g.run()
+}
+
+// GetExact is Get of the very prompt's entry, if there is one: otherwise nothing has
+// happened.
+func (n *Namespace) GetExact(call *Call, q *Query, a *Answer) bool {
+	if n.checkScope(q.Prompt, q.Scope, q.Context) != nil || n.checkVector(q.Vector) != nil {
+		return false
+	}
+	g := n.getting(call, q, a)
+	defer g.free()
+	if !g.look(g.readExact, g.key) {
+		return false
+	}
+	n.stats.hit(&n.stats.exact, g)
+	return true
+}
+
+// getting begins a Get.
+func (n *Namespace) getting(call *Call, q *Query, a *Answer) *getting {
+	g := gettings.Get().(*getting)
 	g.n, g.call, g.q, g.a = n, call, q, a
 	g.vector, g.bounds = q.Vector, n.bounds(q)
 	n.locate(&g.place, q.Prompt, q.Scope, q.Context)
 	g.id = g.key[len(n.prefix):]
-	return g.run()
+	*a = Answer{}
+	return g
 }
 
 func (n *Namespace) checkVector(v []byte) error {
@@ -219,13 +241,13 @@ func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
 	}
 	tx.Find(g.from) // it is used
 	a.Status, a.Answer, a.Sim, a.Confidence, a.Reason = s, answer, sim, confidence, ""
-	a.ID = string(g.from[len(n.prefix):])
+	a.ID = g.from[len(n.prefix):]
 	g.found = true
 	if g.call.Found != nil {
 		g.call.Found(g.from, a)
-		a.Answer = nil
+		a.Answer, a.ID = nil, nil
 	} else {
-		a.Answer = bytes.Clone(answer)
+		a.Answer, a.ID = bytes.Clone(answer), bytes.Clone(a.ID)
 	}
 }
 
@@ -394,7 +416,7 @@ func (g *getting) take(tx *store.Tx) {
 	}
 	a := ask{
 		key: string(g.key), partition: string(g.partition), since: g.began, owner: g.call.Owner,
-		seq: g.n.c.ks.Seq(), now: tx.Now, time: min(g.q.Lease, MaxLease),
+		now: tx.Now, time: min(g.q.Lease, MaxLease),
 	}
 	if g.q.Mode != OnlyExact {
 		if g.prompt == nil {

@@ -21,7 +21,7 @@ type lease struct {
 	owner     uint64
 	began     int64 // Unix ms
 	ended     time.Time
-	seq       uint64 // of the newest commit when it began: what changed since may be in no answer
+	since     uint64 // by the clock of changes: what changed behind it may be in no answer
 	ends      int64  // Unix ms
 	time      int64  // ms that it was given
 	stored    string // the key under which there is an answer now; "" where there is none
@@ -77,7 +77,6 @@ type ask struct {
 	vector         []float32
 	since          time.Time // when the caller has looked for an answer
 	owner          uint64
-	seq            uint64
 	now            int64
 	time           time.Duration
 	same           func(x *lease) bool // a paraphrase, by prompt and vector
@@ -116,7 +115,7 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 	_, _ = rand.Read(t[:]) // it never fails
 	x = &lease{
 		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector,
-		owner: a.owner, began: a.now, seq: a.seq, ends: a.now + a.time.Milliseconds(), time: a.time.Milliseconds(), done: make(chan struct{}),
+		owner: a.owner, began: a.now, since: c.recent.now(), ends: a.now + a.time.Milliseconds(), time: a.time.Milliseconds(), done: make(chan struct{}),
 	}
 	l.mu.by[x.key] = x
 	c.leases.Add(1)
@@ -206,11 +205,13 @@ const (
 )
 
 // changes are those of the last moments, kept while there is a lease: the answer of
-// its holder may have been made of what they have made stale.
+// its holder may have been made of what they have made stale. They have a clock of
+// their own: who sees a change before it has ticked sees what was changed, too.
 type changes struct {
 	mu struct {
 		sync.Mutex
-		at    map[string]uint64 // number of the last commit, by kind and name
+		clock uint64
+		at    map[string]uint64 // when it was last, by kind and name
 		since uint64            // what happened up to it is forgotten, or concerned everything
 	}
 }
@@ -218,34 +219,42 @@ type changes struct {
 // maxChanges bounds what is remembered; beyond it everything counts as changed.
 const maxChanges = 1 << 16
 
-func (ch *changes) add(kind byte, name string, seq uint64) {
+func (ch *changes) now() uint64 {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.mu.at == nil || len(ch.mu.at) >= maxChanges {
-		if ch.mu.at != nil {
-			ch.mu.since = seq
-		}
+	return ch.mu.clock
+}
+
+func (ch *changes) add(kind byte, name string) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.mu.clock++
+	if len(ch.mu.at) >= maxChanges {
+		ch.mu.since, ch.mu.at = ch.mu.clock, nil
+	}
+	if ch.mu.at == nil {
 		ch.mu.at = map[string]uint64{}
 	}
-	ch.mu.at[string(kind)+name] = seq
+	ch.mu.at[string(kind)+name] = ch.mu.clock
 }
 
 // all notes that everything has changed.
-func (ch *changes) all(seq uint64) {
+func (ch *changes) all() {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	ch.mu.since = seq
+	ch.mu.clock++
+	ch.mu.since = ch.mu.clock
 }
 
-// after reports whether something has changed behind a commit.
-func (ch *changes) after(kind byte, names []string, seq uint64) bool {
+// after reports whether something has changed behind a time.
+func (ch *changes) after(kind byte, names []string, time uint64) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.mu.since > seq {
+	if ch.mu.since > time {
 		return true
 	}
 	for _, name := range names {
-		if ch.mu.at[string(kind)+name] > seq {
+		if ch.mu.at[string(kind)+name] > time {
 			return true
 		}
 	}

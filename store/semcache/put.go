@@ -93,7 +93,7 @@ func (p *putting) write(tx *store.Tx) {
 		n.leases.mu.Lock()
 		x = n.leases.findLocked(e.Lease, tx.Now)
 		n.leases.mu.Unlock()
-		if p.stale = x == nil || n.c.changedSince(e, x.seq); p.stale {
+		if p.stale = x == nil || n.c.changedSince(e, x.since); p.stale {
 			if x != nil {
 				n.leases.end(n.c, x)
 			}
@@ -185,14 +185,14 @@ func nonNil(b []byte) []byte {
 func joined(l []string) []byte { return []byte(strings.Join(l, string(separator))) }
 
 // changedSince reports whether something that the entry depends on has changed
-// behind a commit.
-func (c *Cache) changedSince(e *Entry, seq uint64) bool {
+// behind a time.
+func (c *Cache) changedSince(e *Entry, since uint64) bool {
 	scope := make([]string, len(e.Scope))
 	for i, s := range e.Scope {
 		scope[i] = s.Field + "=" + s.Value
 	}
-	return c.recent.after(changedKey, e.Deps, seq) || c.recent.after(byTag, e.Tags, seq) ||
-		c.recent.after(byModel, []string{e.Model}, seq) || c.recent.after(byScope, scope, seq)
+	return c.recent.after(changedKey, e.Deps, since) || c.recent.after(byTag, e.Tags, since) ||
+		c.recent.after(byModel, []string{e.Model}, since) || c.recent.after(byScope, scope, since)
 }
 
 // Of how many entries the one that goes is chosen, and how many may go at once.

@@ -39,7 +39,7 @@ func (n *Namespace) Invalidate(call *Call, t *Target) (removed int, err error) {
 		return 0, err
 	}
 	// Before the look: what is stored from now on by a holder of a lease is refused.
-	n.c.recent.add(kind, word, n.c.ks.Seq()+1)
+	n.c.recent.add(kind, word)
 	call.Settle()
 	root := &query.Node{Kind: query.Tag, Field: field, Values: []query.Value{{Kind: query.Term, Text: word}}}
 	return n.removeAll(call, root, func(h *hash.Value) bool {

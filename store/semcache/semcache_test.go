@@ -63,7 +63,7 @@ func (w *world) create(name string, p semcache.Params) *semcache.Namespace {
 	if err := w.cache.Make(context.Background(), name, p); err != nil {
 		w.Fatal(err)
 	}
-	n, err := w.cache.Namespace(w.call(), name)
+	n, err := w.cache.Namespace(name)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -371,6 +371,10 @@ func TestStaleAnswers(t *testing.T) {
 	if put(semcache.Entry{Tags: []string{"prices"}, Lease: token}) != "" {
 		t.Error("stored, though its tag was invalidated since the lease began")
 	}
+	token = lease()
+	if put(semcache.Entry{Tags: []string{"prices"}, Lease: token}) == "" {
+		t.Error("not stored, though its tag was invalidated before the lease began")
+	}
 	if got := n.Stats().Stale; got != 2 {
 		t.Errorf("%d refused", got)
 	}
@@ -416,7 +420,7 @@ func TestFeedbackIsLocal(t *testing.T) {
 	w.put(n, semcache.Entry{Prompt: []byte("Do you sell apples?"), Answer: []byte("yes"), Vector: vec(90)})
 	near, far := semcache.Query{Prompt: []byte("is it open on a sunday"), Vector: vec(1)}, semcache.Query{Prompt: []byte("do you sell some apples?"), Vector: vec(89)}
 	before, other := w.get(n, near), w.get(n, far)
-	if before.Status != semcache.Semantic || before.ID != id || other.Status != semcache.Semantic {
+	if before.Status != semcache.Semantic || string(before.ID) != id || other.Status != semcache.Semantic {
 		t.Fatalf("%+v %+v", before, other)
 	}
 	if err := n.Feedback(w.call(), id, false, near.Prompt); err != nil {

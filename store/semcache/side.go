@@ -55,12 +55,12 @@ func (c *Cache) Committed(cm *store.Commit) {
 		if e.Flush {
 			victims = append(victims, c.side.flushed(e)...)
 			if leased {
-				c.recent.all(cm.Seq)
+				c.recent.all()
 			}
 			continue
 		}
 		if leased {
-			c.recent.add(changedKey, e.Key, cm.Seq)
+			c.recent.add(changedKey, e.Key)
 		}
 		if c.side.deps.Load() > 0 {
 			victims = c.side.dependents(victims, e.Key)
