@@ -85,8 +85,8 @@ func (n *Namespace) bounds(q *Query) bounds {
 // not been seen to be right where those before it are wrong.
 const maxJudged = 5
 
-// decide judges candidates, which stand nearest first, and returns the place of the
-// one to serve, -1 for none. With all, it judges each of them.
+// decide judges candidates, which stand nearest first, until one may be served, and
+// returns its place, -1 for none. With all, it judges each of them.
 func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, all bool) int {
 	best := -1
 	for i := range l {
@@ -100,8 +100,10 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 		}
 		x.Margin = margin(l, i)
 		n.judge(p, x, b, now)
-		if x.Reason == "" && (best < 0 || x.Confidence > l[best].Confidence) {
-			best = i
+		if x.Reason == "" && best < 0 {
+			if best = i; !all {
+				break
+			}
 		}
 	}
 	return best

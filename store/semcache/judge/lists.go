@@ -3,6 +3,7 @@ package judge
 import (
 	"embed"
 	"strings"
+	"sync"
 )
 
 //go:embed lists/*.txt
@@ -44,14 +45,22 @@ func groups(name string, of func(string) string) map[string][]int {
 	return m
 }
 
+// What the lists say, once read has run. Parse runs it, so that a process that judges
+// nothing does not read them.
 var (
-	stopWords  = wordSet("stop")
-	fillers    = wordSet("filler")
-	negations  = wordSet("negation")
-	refusals   = wordSet("refusal")
-	unitWords  = wordSet("units")
-	opposites  = groups("opposites", func(w string) string { return w })
-	synonyms   = groups("synonyms", stem)
+	stopWords, fillers, negations, refusals, unitWords map[string]bool
+
+	opposites, synonyms map[string][]int
+
+	contracted, numberWords, dateWords map[string]string
+)
+
+var reading sync.Once
+
+func read() {
+	stopWords, fillers, negations, refusals, unitWords = wordSet("stop"), wordSet("filler"), wordSet("negation"), wordSet("refusal"), wordSet("units")
+	opposites = groups("opposites", func(w string) string { return w })
+	synonyms = groups("synonyms", stem)
 	contracted = map[string]string{
 		"what's": "what is", "where's": "where is", "who's": "who is", "how's": "how is", "when's": "when is",
 		"it's": "it is", "that's": "that is", "there's": "there is", "i'm": "i am", "i've": "i have", "i'd": "i would",
@@ -81,4 +90,4 @@ var (
 		"sundays": "sunday", "today": "today", "tomorrow": "tomorrow", "yesterday": "yesterday", "tonight": "tonight",
 		"weekend": "weekend", "weekends": "weekend", "weekday": "weekday", "weekdays": "weekday",
 	}
-)
+}

@@ -33,6 +33,7 @@ type role struct{ preposition, stem string }
 
 // Parse takes a text apart, in time proportional to its length.
 func Parse(text string) *Prompt {
+	reading.Do(read)
 	text = strings.ReplaceAll(norm.NFKC.String(strings.ToValidUTF8(text, " ")), "’", "'")
 	p := &Prompt{script: scriptOf(text)}
 	start := true // of a sentence
