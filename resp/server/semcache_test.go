@@ -1,0 +1,250 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// angle is a unit vector, by degrees.
+func angle(degrees float64) []float32 {
+	return []float32{float32(math.Cos(degrees * math.Pi / 180)), float32(math.Sin(degrees * math.Pi / 180))}
+}
+
+// semStatus is how a SEM.GET has ended, with the answer of a hit.
+func semStatus(t testing.TB, c *client.Conn, args ...any) string {
+	t.Helper()
+	v := do(t, c, append([]any{"SEM.GET"}, args...)...)
+	st, _ := v.Get("status")
+	if a, ok := v.Get("answer"); ok {
+		return st.Str + " " + a.Str
+	}
+	return st.Str
+}
+
+// TestSemanticCacheOutlivesTheServer fills namespaces and compares what they answer
+// after a restart, and after the log was made anew.
+func TestSemanticCacheOutlivesTheServer(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := start(t, nil, "--dir", dir)
+	c := dial(t, s, client.Options{})
+	do(t, c, "SEM.CREATE", "shop", "DIM", 2, "GUARD", "STRICT", "MAXWRONG", 0.3, "REQUIRE", 1, "tenant", "PX", 1000000)
+	do(t, c, "SEM.CREATE", "gone", "DIM", 2)
+	do(t, c, "SEM.SET", "gone", "p", "a", "VEC", angle(0))
+	do(t, c, "SEM.DROP", "gone")
+	set := func(prompt, answer string, degrees float64, more ...any) string {
+		t.Helper()
+		return do(t, c, append([]any{"SEM.SET", "shop", prompt, answer, "VEC", angle(degrees), "SCOPE", 1, "tenant", "acme"}, more...)...).Str
+	}
+	set("Is it open on Sundays?", "No.", 0)
+	set("Do you sell apples?", "Yes.", 90, "TAGS", 1, "fruit", "DEPS", 1, "stock:apples")
+	set("Do you sell pears?", "Yes.", 180, "DEPS", 1, "stock:pears")
+	bad := set("Who are you?", "Bob.", 270)
+	do(t, c, "SEM.FEEDBACK", "shop", bad, "BAD", "QUERY", "who are you then?")
+	do(t, c, "SET", "stock:pears", 0)
+	look := func(c *client.Conn) string {
+		var l []string
+		for _, q := range []struct {
+			prompt  string
+			degrees float64
+		}{
+			{"is it open on sundays?", 0},
+			{"is it open on a Sunday", 1},
+			{"Do you sell some apples?", 91},
+			{"Do you sell pears?", 180},
+			{"who are you then?", 270},
+		} {
+			l = append(l, semStatus(t, c, "shop", q.prompt, "VEC", angle(q.degrees), "SCOPE", 1, "tenant", "acme"))
+			l = append(l, semStatus(t, c, "shop", q.prompt, "VEC", angle(q.degrees), "SCOPE", 1, "tenant", "other"))
+		}
+		info := do(t, c, "SEM.INFO", "shop")
+		bias, _ := do(t, c, "SEM.STATS", "shop").Get("bias")
+		return fmt.Sprintf("%q %v %v %v", l, info, bias, do(t, c, "SEM.LIST"))
+	}
+	want := look(c)
+	if !strings.HasPrefix(want, `["exact No." "miss" "semantic No." "miss" "semantic Yes." "miss" "miss" "miss" "miss" "miss"]`) {
+		t.Fatal(want)
+	}
+	stop()
+
+	s, _ = start(t, nil, "--dir", dir)
+	c = dial(t, s, client.Options{})
+	if got := look(c); got != want {
+		t.Errorf("after a restart:\n%s\nwas\n%s", got, want)
+	}
+	anew, _ := start(t, nil, "--appendonly", "no", "--dir", t.TempDir())
+	d := dial(t, anew, client.Options{})
+	err := s.eachEffect(func(_ int, args [][]byte) error {
+		l := make([]any, len(args))
+		for i, a := range args {
+			l[i] = a
+		}
+		do(t, d, l...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := look(d); got != want {
+		t.Errorf("from a log made anew:\n%s\nwas\n%s", got, want)
+	}
+	for _, c := range []*client.Conn{c, d} { // what entries depend on is known again
+		do(t, c, "DEL", "stock:pears")
+		do(t, c, "SET", "stock:apples", 0)
+		if got := semStatus(t, c, "shop", "Do you sell apples?", "SCOPE", 1, "tenant", "acme", "MODE", "EXACT"); got != "miss" {
+			t.Error(got)
+		}
+	}
+	do(t, c, "FLUSHALL")
+	if got := do(t, c, "SEM.LIST"); len(got.Elems) != 0 {
+		t.Errorf("after FLUSHALL: %v", got)
+	}
+}
+
+// TestSemanticAnswersAreTracked: a client that keeps an answer hears when it dies, and
+// when one comes that is nearer.
+func TestSemanticAnswersAreTracked(t *testing.T) {
+	now := atomic.Int64{}
+	now.Store(1_700_000_000_000)
+	s, _ := startAt(t, now.Load, nil, "--appendonly", "no", "--dir", t.TempDir())
+	var told []string
+	near := dial(t, s, client.Options{OnPush: func(v client.Value) {
+		for _, k := range v.Elems[1].Elems {
+			told = append(told, k.Str)
+		}
+	}})
+	do(t, near, "CLIENT", "TRACKING", "ON")
+	w := dial(t, s, client.Options{})
+	do(t, w, "SEM.CREATE", "ns", "DIM", 2, "MAXWRONG", 0.5)
+	put := func(prompt string, degrees float64, more ...any) string {
+		t.Helper()
+		return "sem:{ns}:" + do(t, w, append([]any{"SEM.SET", "ns", prompt, "answer to " + prompt, "VEC", angle(degrees)}, more...)...).Str
+	}
+	heard := func(want ...string) {
+		t.Helper()
+		do(t, near, "PING")
+		if got := strings.Join(told, " "); got != strings.Join(want, " ") {
+			t.Errorf("told of %s, want %s", got, want)
+		}
+		told = nil
+	}
+	const prompt = "How do I reset my password"
+	ask := func(track ...any) {
+		t.Helper()
+		if got := semStatus(t, near, append([]any{"ns", "how do i reset the password", "VEC", angle(0)}, track...)...); !strings.HasPrefix(got, "semantic answer to "+prompt) {
+			t.Fatal(got)
+		}
+	}
+	a := put(prompt, 20, "PX", 1000, "DEPS", 1, "doc")
+	ask()
+	put(prompt, 20)
+	heard() // it has not asked to hear
+
+	for _, kill := range []func(){
+		func() { do(t, w, "SEM.DEL", "ns", strings.TrimPrefix(a, "sem:{ns}:")) },
+		func() { do(t, w, "SET", "doc", "new") },
+		func() { do(t, w, "SEM.INVALIDATE", "ns", "NEAR", "password", "MINSIM", 0.9, "VEC", angle(20)) },
+		func() { put(prompt, 20) },
+		func() { do(t, w, "EXPIRE", a, 500) },
+		func() { do(t, w, "SEM.FEEDBACK", "ns", strings.TrimPrefix(a, "sem:{ns}:"), "BAD") },
+		func() { now.Add(2000); do(t, w, "EXISTS", a) },
+	} {
+		put(prompt, 20, "PX", 1000, "DEPS", 1, "doc")
+		ask("TRACK")
+		heard()
+		kill()
+		heard(a)
+	}
+
+	// Others come: farther, of another scope, of another meaning that is not near, and nearer.
+	put(prompt, 20)
+	ask("TRACK")
+	put("How do I change my password", 30)
+	put("How do I reset my passwords", 10, "SCOPE", 1, "tenant", "acme")
+	put("What is the weather?", 90)
+	heard()
+	b := put("How do I reset the passwords", 10)
+	heard(a)
+	if got := semStatus(t, near, "ns", "how do i reset the password", "VEC", angle(0), "TRACK"); got != "semantic answer to How do I reset the passwords" {
+		t.Error(got)
+	}
+	do(t, w, "DEL", a)
+	heard()
+	do(t, w, "UNLINK", b)
+	heard(b)
+	put("something", 200)
+	if got := semStatus(t, near, "ns", "Something", "TRACK"); got != "exact answer to something" {
+		t.Error(got)
+	}
+	c := put("something", 201)
+	heard(c)
+	do(t, w, "SEM.DROP", "ns")
+}
+
+// TestStampedeOverTheWire: of many clients that miss at once one computes, and when it
+// crashes another.
+func TestStampedeOverTheWire(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--dir", t.TempDir())
+	w := dial(t, s, client.Options{})
+	do(t, w, "SEM.CREATE", "ns", "DIM", 2)
+	ask := func(c *client.Conn, i int) (token, answer string) {
+		words := []string{"what is the tallest mountain of the moon", "What is the tallest mountain of the Moon?", "what's the tallest mountain of the moon"}
+		v, err := c.Do("SEM.GET", "ns", words[i%len(words)], "VEC", angle(float64(i%len(words))), "LEASE", 60000, "WAIT", 60000)
+		if err != nil {
+			t.Error(err)
+		}
+		tok, _ := v.Get("token")
+		a, _ := v.Get("answer")
+		return tok.Str, a.Str
+	}
+	holder := dial(t, s, client.Options{})
+	if token, _ := ask(holder, 0); token == "" {
+		t.Fatal("no lease")
+	}
+	const clients = 60
+	var upstream, served atomic.Int64
+	var wg sync.WaitGroup
+	for i := range clients {
+		c := dial(t, s, client.Options{Proto: 2 + i%2})
+		wg.Go(func() {
+			token, answer := ask(c, i)
+			switch {
+			case token != "":
+				upstream.Add(1)
+				if _, err := c.Do("SEM.SET", "ns", fmt.Sprint("what is the tallest mountain of the moon"), "Mons Huygens", "VEC", angle(0), "LEASE", token); err != nil {
+					t.Error(err)
+				}
+			case answer == "Mons Huygens":
+				served.Add(1)
+			default:
+				t.Errorf("client %d: neither lease nor answer", i)
+			}
+		})
+	}
+	_ = holder.Close()
+	wg.Wait()
+	if upstream.Load() != 1 || served.Load() != clients-1 {
+		t.Errorf("%d computed it, %d were served", upstream.Load(), served.Load())
+	}
+	// Whoever waits hears of the end of the server, and of CLIENT KILL.
+	if token, _ := ask(w, 99999); token != "" {
+		t.Error("stored, and leased")
+	}
+	do(t, w, "SEM.GET", "ns", "another", "VEC", angle(90), "LEASE", 60000)
+	c := dial(t, s, client.Options{})
+	id := do(t, c, "CLIENT", "ID").Int
+	ended := make(chan error)
+	go func() {
+		_, err := c.Do("SEM.GET", "ns", "another", "VEC", angle(90), "LEASE", 60000, "WAIT", 60000)
+		ended <- err
+	}()
+	do(t, w, "CLIENT", "KILL", "ID", id)
+	if err := <-ended; err == nil {
+		t.Error("a client that was killed got a reply")
+	}
+}
