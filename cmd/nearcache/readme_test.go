@@ -211,8 +211,8 @@ func readmePython(t *testing.T, needle, version string) (string, *client.Conn) {
 
 // TestReadmePythonBlocksAreTested: there is a test below for each.
 func TestReadmePythonBlocksAreTested(t *testing.T) {
-	if n := len(blocks(t, "python")); n != 2 {
-		t.Errorf("README.md has %d Python blocks, 2 are tested", n)
+	if n := len(blocks(t, "python")); n != 3 {
+		t.Errorf("README.md has %d Python blocks, 3 are tested", n)
 	}
 	cfg, err := server.LoadConfig(nil, nil)
 	if err != nil {
@@ -250,5 +250,17 @@ func TestReadmeSemanticCache(t *testing.T) {
 	}
 	if ttl, err := c.Do("TTL", keys.Elems[0].Str); err != nil || ttl.Int < 3500 || ttl.Int > 3600 {
 		t.Errorf("the entry lives %v seconds, %v", ttl, err)
+	}
+}
+
+func TestReadmeSemanticCommands(t *testing.T) {
+	out, c := readmePython(t, "SEM.CREATE", "8")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "'semantic'") || !strings.Contains(lines[0], "in 5 days") ||
+		!strings.Contains(lines[1], "'miss'") || !strings.Contains(lines[2], "'miss'") {
+		t.Errorf("it prints %s", out)
+	}
+	if keys, err := c.Do("KEYS", "sem:{shop}:*"); err != nil || len(keys.Elems) != 0 {
+		t.Errorf("what depends on shipping:norway is %v, %v", keys, err)
 	}
 }

@@ -216,7 +216,7 @@ func TestStampedeOverTheWire(t *testing.T) {
 			switch {
 			case token != "":
 				upstream.Add(1)
-				if _, err := c.Do("SEM.SET", "ns", fmt.Sprint("what is the tallest mountain of the moon"), "Mons Huygens", "VEC", angle(0), "LEASE", token); err != nil {
+				if _, err := c.Do("SEM.SET", "ns", "what is the tallest mountain of the moon", "Mons Huygens", "VEC", angle(0), "LEASE", token); err != nil {
 					t.Error(err)
 				}
 			case answer == "Mons Huygens":
