@@ -102,6 +102,39 @@ func TestNumericAgainstMap(t *testing.T) {
 	}
 }
 
+func TestSeveralNumbersOfADocument(t *testing.T) {
+	n := NewNumeric()
+	n.Put(1, 5, 7, 5, 9, 7)
+	n.Put(2, 6)
+	f := func(lo, hi float64, want ...uint32) {
+		t.Helper()
+		var b index.Bitmap
+		n.Range(&b, lo, hi)
+		equal(t, "range", ids(&b), append([]uint32{}, want...))
+		for id := range uint32(4) {
+			if n.In(id, lo, hi) != slices.Contains(want, id) {
+				t.Errorf("%d in %v..%v: %v", id, lo, hi, !slices.Contains(want, id))
+			}
+		}
+	}
+	f(5, 5, 1)
+	f(6, 6, 2)
+	f(7, 8, 1)
+	f(8, 8.5)
+	f(5, 9, 1, 2)
+	if x, ok := n.Value(1); !ok || x != 5 || n.Len() != 4 {
+		t.Error(x, ok, n.Len())
+	}
+	n.Put(1, 8)
+	f(5, 7, 2)
+	f(8, 8, 1)
+	n.Remove(1)
+	f(5, 9, 2)
+	if n.Len() != 1 || len(n.more) != 0 {
+		t.Error(n.Len(), n.more)
+	}
+}
+
 func TestOrderedKeepsOrder(t *testing.T) {
 	for _, step := range []int{1, -1, 7919} { // ascending, descending, scattered
 		o := ordered[int]{cmp: func(a, b int) int { return a - b }}
@@ -466,19 +499,24 @@ func BenchmarkTextPut(b *testing.B) {
 
 func TestGeo(t *testing.T) {
 	var g Geo
-	g.Put(0, 13.361389, 38.115556) // Palermo
-	g.Put(1, 15.087269, 37.502669) // Catania
-	g.Put(2, 0, 0)
+	g.Put(0, Place{13.361389, 38.115556}) // Palermo
+	g.Put(1, Place{15.087269, 37.502669}) // Catania
+	g.Put(2, Place{0, 0})
+	g.Put(3, Place{100, 10}, Place{15.1, 37.5}) // of several places one is enough
 	g.Remove(2)
 	if d := distance(g.points[0], g.points[1]); math.Abs(d-166274.1516) > 0.2 { // GEODIST of Redis' documentation, without its rounding
 		t.Error(d)
 	}
-	for radius, want := range map[float64][]uint32{100_000: {1}, 200_000: {0, 1}, 1: {}} {
+	for radius, want := range map[float64][]uint32{100_000: {1, 3}, 200_000: {0, 1, 3}, 1: {}} {
 		var b index.Bitmap
 		g.Within(&b, 15, 37, radius)
 		equal(t, "within", ids(&b), want)
 	}
-	if g.Len() != 2 || g.Near(2, 0, 0, 1) || !g.Near(1, 15, 37, 100_000) {
+	if g.Len() != 4 || g.Near(2, 0, 0, 1) || !g.Near(1, 15, 37, 100_000) || !g.Near(3, 15, 37, 100_000) {
+		t.Error(g)
+	}
+	g.Put(3, Place{0, 0})
+	if g.Len() != 3 || g.Near(3, 15, 37, 100_000) || len(g.more) != 0 {
 		t.Error(g)
 	}
 }

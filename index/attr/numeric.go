@@ -12,10 +12,11 @@ type numEntry struct {
 	id uint32
 }
 
-// Numeric holds one number a document.
+// Numeric holds a number of each document, or several.
 type Numeric struct {
 	sorted ordered[numEntry]
-	values []float64 // by id; NaN for none
+	values []float64            // by id: the first; NaN for none
+	more   map[uint32][]float64 // of documents that have several: those behind the first
 }
 
 // NewNumeric returns an empty index of numbers.
@@ -31,25 +32,67 @@ func NewNumeric() *Numeric {
 	}}}
 }
 
-// Put sets the document's number, which must not be NaN.
-func (n *Numeric) Put(id uint32, x float64) {
+// Put sets the document's numbers, of which none may be NaN.
+func (n *Numeric) Put(id uint32, x float64, more ...float64) {
 	n.Remove(id)
 	for int(id) >= len(n.values) {
 		n.values = append(n.values, math.NaN())
 	}
 	n.values[id] = x
 	n.sorted.insert(numEntry{x, id})
+	if len(more) == 0 {
+		return
+	}
+	var rest []float64
+	for _, x := range more {
+		if n.sorted.insert(numEntry{x, id}) {
+			rest = append(rest, x)
+		}
+	}
+	if rest == nil {
+		return
+	}
+	if n.more == nil {
+		n.more = map[uint32][]float64{}
+	}
+	n.more[id] = rest
 }
 
-// Remove forgets the document's number.
+// Remove forgets the document's numbers.
 func (n *Numeric) Remove(id uint32) {
-	if x, ok := n.Value(id); ok {
-		n.values[id] = math.NaN()
+	x, ok := n.Value(id)
+	if !ok {
+		return
+	}
+	n.values[id] = math.NaN()
+	n.sorted.remove(numEntry{x, id})
+	if len(n.more) == 0 {
+		return
+	}
+	for _, x := range n.more[id] {
 		n.sorted.remove(numEntry{x, id})
 	}
+	delete(n.more, id)
 }
 
-// Value is the document's number.
+// In reports whether one of the document's numbers lies in min..max.
+func (n *Numeric) In(id uint32, min, max float64) bool {
+	x, ok := n.Value(id)
+	if !ok {
+		return false
+	}
+	if x >= min && x <= max {
+		return true
+	}
+	for _, x := range n.more[id] {
+		if x >= min && x <= max {
+			return true
+		}
+	}
+	return false
+}
+
+// Value is the document's number, the first of several.
 func (n *Numeric) Value(id uint32) (float64, bool) {
 	if int(id) >= len(n.values) {
 		return 0, false
@@ -58,7 +101,7 @@ func (n *Numeric) Value(id uint32) (float64, bool) {
 	return x, !math.IsNaN(x)
 }
 
-// Len is the number of documents that have a number.
+// Len is the number of numbers.
 func (n *Numeric) Len() int { return n.sorted.n }
 
 // Range adds the documents with a number in min..max to b. Exclusive bounds
@@ -89,5 +132,5 @@ func (n *Numeric) Estimate(min, max float64) int {
 
 // Bytes is the memory held, about.
 func (n *Numeric) Bytes() int64 {
-	return int64(8*cap(n.values) + len(n.sorted.blocks)*16*(blockSize+1))
+	return int64(8*cap(n.values) + len(n.sorted.blocks)*16*(blockSize+1) + 64*len(n.more))
 }

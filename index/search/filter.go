@@ -198,10 +198,7 @@ func (e *exec) lookUp(b *index.Bitmap, x *plan, n int) bool {
 	var has func(id uint32) bool
 	switch x.kind {
 	case query.Numeric:
-		has = func(id uint32) bool {
-			v, ok := x.a.nums.Value(id)
-			return ok && v >= x.lo && v <= x.hi
-		}
+		has = func(id uint32) bool { return x.a.nums.In(id, x.lo, x.hi) }
 	case query.Tag:
 		var sets []*attr.Set
 		for _, v := range x.n.Values {

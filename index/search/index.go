@@ -258,9 +258,18 @@ func (st *stripe) claimLocked(name string, version uint64) *entry {
 	return e
 }
 
-// Put indexes the document or replaces it; every search that begins after Put
-// returned sees it. field gives the current value by a field's identifier; it is
-// called before any lock is taken, and what it returns is copied before Put returns.
+// Put is PutValues for a document of single values; field gives them by identifier.
+func (ix *Index) Put(name string, version uint64, expireAt int64, field func(identifier string) ([]byte, bool)) error {
+	return ix.PutValues(name, version, expireAt, func(i int) (Value, bool) {
+		v, ok := field(ix.fields[i].Identifier)
+		return Value{Data: v}, ok
+	})
+}
+
+// PutValues indexes the document or replaces it; every search that begins after it
+// returned sees it. value gives what the document holds in a field, by its position
+// in the schema; it is called before any lock is taken, and what it returns is
+// copied before PutValues returns.
 // expireAt is in Unix milliseconds, 0 for never.
 //
 // version must grow with every write of the name: a version that is not newer
@@ -269,7 +278,7 @@ func (st *stripe) claimLocked(name string, version uint64) *entry {
 //
 // An error means that the document cannot be indexed: an older content of it
 // is gone, and the failure is counted in [Info].
-func (ix *Index) Put(name string, version uint64, expireAt int64, field func(identifier string) ([]byte, bool)) error {
+func (ix *Index) PutValues(name string, version uint64, expireAt int64, value func(field int) (Value, bool)) error {
 	ix.life.RLock()
 	defer ix.life.RUnlock()
 	if ix.closed {
@@ -277,7 +286,7 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 	}
 	start := ix.now()
 	defer func() { ix.indexing.Add(int64(ix.now().Sub(start))) }()
-	p := ix.prepare(field)
+	p := ix.prepare(value)
 	defer p.release()
 
 	st := ix.stripe(name)
@@ -381,8 +390,20 @@ func (ix *Index) postLong(label uint32, p *prepared) {
 		part(func() bool { return ix.text.PutSome(label, &p.words, &c, longDoc) })
 	}
 	for i := range ix.fields {
-		if a, v := &ix.fields[i], p.values[i]; v != nil && a.tags != nil && !a.NoIndex {
-			part(func() bool { return a.tags.PutSome(label, &v, longDoc) })
+		a, v := &ix.fields[i], p.values[i]
+		if v == nil || a.tags == nil || a.NoIndex {
+			continue
+		}
+		part(func() bool { return a.tags.PutSome(label, &v, longDoc) })
+		for more := p.others[i].values; len(more) > 0; {
+			part(func() bool {
+				n := min(len(more), longDoc)
+				for _, v := range more[:n] {
+					a.tags.PutSome(label, &v, len(v)+1)
+				}
+				more = more[n:]
+				return true
+			})
 		}
 	}
 }
@@ -605,10 +626,13 @@ func (ix *Index) post(label uint32, p *prepared) {
 		case a.tags != nil && p.long: // postLong did
 		case a.tags != nil && !a.NoIndex:
 			a.tags.Put(label, v)
+			for _, v := range p.others[i].values {
+				a.tags.PutSome(label, &v, len(v)+1)
+			}
 		case a.nums != nil:
-			a.nums.Put(label, p.numbers[i])
+			a.nums.Put(label, p.numbers[i], p.others[i].numbers...)
 		case a.geo != nil && !a.NoIndex:
-			a.geo.Put(label, p.numbers[i], p.lats[i])
+			a.geo.Put(label, p.places[i], p.others[i].places...)
 		}
 		if a.Sortable && (a.Type == TypeText || a.Type == TypeTag) {
 			for int(label) >= len(a.sort) {

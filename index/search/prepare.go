@@ -15,7 +15,8 @@ import (
 type prepared struct {
 	values  [][]byte // by field; nil: the document has none
 	numbers []float64
-	lats    []float64
+	places  []attr.Place
+	others  map[int]others // of fields with several values: those behind the first
 	words   attr.TextDoc
 	hashes  []uint64 // by vector
 	long    bool     // more words and tags than are put at once
@@ -23,11 +24,19 @@ type prepared struct {
 	bad     int // the field that err speaks of
 }
 
+// others are values of a field behind its first.
+type others struct {
+	values  [][]byte
+	numbers []float64
+	places  []attr.Place
+}
+
 var preparedPool = sync.Pool{New: func() any { return new(prepared) }}
 
 // release gives the memory back, except for what is large or the caller's.
 func (p *prepared) release() {
 	clear(p.values)
+	p.others = nil
 	if p.long {
 		p.words = attr.TextDoc{}
 	}
@@ -36,64 +45,100 @@ func (p *prepared) release() {
 
 var present = []byte{}
 
-func (ix *Index) prepare(field func(string) ([]byte, bool)) *prepared {
+func (ix *Index) prepare(value func(field int) (Value, bool)) *prepared {
 	p := preparedPool.Get().(*prepared)
 	n := len(ix.fields)
 	p.values = append(p.values[:0], make([][]byte, n)...)
 	p.numbers = append(p.numbers[:0], make([]float64, n)...)
-	p.lats = append(p.lats[:0], make([]float64, n)...)
+	p.places = append(p.places[:0], make([]attr.Place, n)...)
 	p.hashes = append(p.hashes[:0], make([]uint64, len(ix.vecs))...)
 	p.words.Reset()
 	p.err, p.bad = nil, -1
 	tags := 0
 	for i := range ix.fields {
 		a := &ix.fields[i]
-		v, ok := field(a.Identifier)
+		v, ok := value(i)
 		if !ok {
 			continue
 		}
-		if v == nil {
-			v = present
+		if v.Data == nil {
+			v.Data = present
 		}
-		if err := p.field(ix, a, i, v); err != nil {
+		if err := p.field(ix, a, i, &v); err != nil {
 			p.err, p.bad = err, i
 			break
 		}
-		p.values[i] = v
-		if a.tags != nil && len(v) > longDoc {
-			tags += 1 + bytes.Count(v, []byte{a.Separator})
+		p.values[i] = v.Data
+		if a.tags != nil && len(v.Data) > longDoc {
+			tags += 1 + bytes.Count(v.Data, []byte{a.Separator})
+		}
+		for _, more := range v.More {
+			tags += 1 + bytes.Count(more, []byte{a.Separator})
 		}
 	}
 	p.long = p.words.Len()+tags > longDoc
 	return p
 }
 
-func (p *prepared) field(ix *Index, a *attribute, i int, v []byte) (err error) {
+func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
+	if v.Err != nil {
+		return v.Err
+	}
+	var more others
 	switch a.Type {
 	case TypeText:
-		if !a.NoIndex {
-			p.words.Add(a.text, v, ix.stop)
+		if a.NoIndex {
+			break
 		}
+		p.words.Add(a.text, v.Data, ix.stop)
+		for _, d := range v.More {
+			p.words.Add(a.text, d, ix.stop)
+		}
+	case TypeTag:
+		more.values = v.More
 	case TypeNumeric:
-		p.numbers[i], err = parseNumber(v)
+		if v.Numbers == nil {
+			p.numbers[i], err = parseNumber(v.Data)
+			break
+		}
+		p.numbers[i], more.numbers = v.Numbers[0], v.Numbers[1:]
 	case TypeGeo:
-		lon, lat, ok := bytes.Cut(v, []byte{','})
-		if !ok {
-			lon, lat, ok = bytes.Cut(v, []byte{' '})
+		if p.places[i], err = parsePlace(v.Data); err != nil {
+			return err
 		}
-		x, err1 := parseNumber(bytes.TrimSpace(lon))
-		y, err2 := parseNumber(bytes.TrimSpace(lat))
-		if !ok || err1 != nil || err2 != nil || math.Abs(x) > 180 || math.Abs(y) > 85.05112878 {
-			return errorf("Invalid geo string")
+		for _, d := range v.More {
+			at, err := parsePlace(d)
+			if err != nil {
+				return err
+			}
+			more.places = append(more.places, at)
 		}
-		p.numbers[i], p.lats[i] = x, y
 	case TypeVector:
-		if want := a.Vector.Dim * a.Vector.Element.Size(); len(v) != want {
-			return errorf("Could not add vector with blob size %d (expected size %d)", len(v), want)
+		if want := a.Vector.Dim * a.Vector.Element.Size(); len(v.Data) != want {
+			return errorf("Could not add vector with blob size %d (expected size %d)", len(v.Data), want)
 		}
-		p.hashes[a.vec] = maphash.Bytes(ix.seed, v) | 1
+		p.hashes[a.vec] = maphash.Bytes(ix.seed, v.Data) | 1
+	}
+	if len(more.values)+len(more.numbers)+len(more.places) > 0 {
+		if p.others == nil {
+			p.others = map[int]others{}
+		}
+		p.others[i] = more
 	}
 	return err
+}
+
+func parsePlace(v []byte) (attr.Place, error) {
+	lon, lat, ok := bytes.Cut(v, []byte{','})
+	if !ok {
+		lon, lat, ok = bytes.Cut(v, []byte{' '})
+	}
+	x, err1 := parseNumber(bytes.TrimSpace(lon))
+	y, err2 := parseNumber(bytes.TrimSpace(lat))
+	if !ok || err1 != nil || err2 != nil || math.Abs(x) > 180 || math.Abs(y) > 85.05112878 {
+		return attr.Place{}, errorf("Invalid geo string")
+	}
+	return attr.Place{Lon: x, Lat: y}, nil
 }
 
 func parseNumber(v []byte) (float64, error) {

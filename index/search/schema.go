@@ -48,7 +48,7 @@ func (t FieldType) String() string { return typeNames[t] }
 
 // Field is one field of a schema.
 type Field struct {
-	Identifier string // the hash field
+	Identifier string // the hash field, or the JSONPath
 	Name       string // what queries call it: AS, or the identifier
 	Type       FieldType
 
@@ -57,7 +57,7 @@ type Field struct {
 	NoStem, SuffixTrie       bool    // TEXT; TAG: SuffixTrie
 	Weight                   float64 // TEXT
 	Phonetic                 string  // TEXT: kept, not used
-	Separator                byte    // TAG
+	Separator                byte    // TAG; 0: none
 	CaseSensitive            bool    // TAG
 
 	Algorithm string       // VECTOR: an [index.Kind]'s name
@@ -66,6 +66,7 @@ type Field struct {
 
 // Schema says what is indexed of a document, and how.
 type Schema struct {
+	JSON         bool // of JSON documents: identifiers are paths
 	Fields       []Field
 	StopWords    []string // used if HasStopWords; otherwise the default list
 	HasStopWords bool
@@ -124,12 +125,20 @@ func (s *Schema) check() error {
 }
 
 // ParseSchema reads what stands behind SCHEMA in FT.CREATE. The error's text is RediSearch's.
-func ParseSchema(args [][]byte) (*Schema, error) {
-	p := schemaParser{args: args}
+func ParseSchema(args [][]byte) (*Schema, error) { return parseSchema(args, false) }
+
+// ParseJSONSchema is ParseSchema for an index of JSON documents.
+func ParseJSONSchema(args [][]byte) (*Schema, error) { return parseSchema(args, true) }
+
+func parseSchema(args [][]byte, json bool) (*Schema, error) {
+	p := schemaParser{args: args, separator: ','}
+	if json {
+		p.separator = 0 // a string is one tag, arrays are there for several
+	}
 	if len(args) == 0 {
 		return nil, errorf("Fields arguments are missing")
 	}
-	s := &Schema{}
+	s := &Schema{JSON: json}
 	for p.more() {
 		if len(s.Fields) > MaxFields {
 			break
@@ -147,8 +156,9 @@ func ParseSchema(args [][]byte) (*Schema, error) {
 }
 
 type schemaParser struct {
-	args [][]byte
-	i    int
+	args      [][]byte
+	i         int
+	separator byte // of TAG, where none is given
 }
 
 func (p *schemaParser) more() bool { return p.i < len(p.args) }
@@ -167,7 +177,7 @@ func (p *schemaParser) accept(word string) bool {
 }
 
 func (p *schemaParser) field() (Field, error) {
-	f := Field{Identifier: p.take(), Weight: 1, Separator: ','}
+	f := Field{Identifier: p.take(), Weight: 1, Separator: p.separator}
 	f.Name = f.Identifier
 	if p.accept("AS") {
 		if !p.more() {

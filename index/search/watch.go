@@ -501,8 +501,7 @@ func (e *exec) has(x *plan, label uint32) bool {
 			return s != nil && s.Contains(label)
 		})
 	case query.Numeric:
-		v, ok := x.a.nums.Value(label)
-		return ok && v >= x.lo && v <= x.hi
+		return x.a.nums.In(label, x.lo, x.hi)
 	case query.Missing:
 		return x.a.missing.Contains(index.Label(label))
 	case query.Geo:

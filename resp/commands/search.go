@@ -80,9 +80,7 @@ func parseFTCreate(a *args.Parser) ftCreate {
 	for a.More() && a.Err() == nil {
 		switch {
 		case a.Accept("ON"):
-			if a.Accept("JSON") {
-				a.Fail(resp.Error("ERR indexing of JSON documents is not supported"))
-			} else if !a.Accept("HASH") {
+			if p.def.JSON = a.Accept("JSON"); !p.def.JSON && !a.Accept("HASH") {
 				a.Fail(resp.Error("Invalid rule type: " + a.String()))
 			}
 		case a.Accept("PREFIX"):
@@ -111,7 +109,11 @@ func parseFTCreate(a *args.Parser) ftCreate {
 		case a.Accept("SKIPINITIALSCAN"):
 			p.def.SkipScan = true
 		case a.Accept("SCHEMA"):
-			s, err := search.ParseSchema(a.Rest())
+			parse := search.ParseSchema
+			if p.def.JSON {
+				parse = search.ParseJSONSchema
+			}
+			s, err := parse(a.Rest())
 			if err != nil {
 				a.Fail(resp.Error(err.Error()))
 				return p
@@ -168,6 +170,9 @@ func runFTCreate(c *command.Ctx, p ftCreate) error {
 	if err := c.Catalog.Create(p.def, p.schema, keys); err != nil {
 		if errors.Is(err, catalog.ErrExists) {
 			return errIndexExists
+		}
+		if text := (*search.Error)(nil); errors.As(err, &text) {
+			return resp.Error(text.Msg)
 		}
 		return err
 	}

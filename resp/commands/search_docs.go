@@ -8,7 +8,7 @@ var (
 
 	ftCreateArgs = []command.Arg{
 		ftIndexArg,
-		{Name: "data_type", Type: "oneof", Token: "ON", Optional: true, Args: []command.Arg{flagArg("hash", "HASH")}},
+		{Name: "data_type", Type: "oneof", Token: "ON", Optional: true, Args: []command.Arg{flagArg("hash", "HASH"), flagArg("json", "JSON")}},
 		ftCounted("prefix", "PREFIX"),
 		{Name: "default_lang", Type: "string", Token: "LANGUAGE", Optional: true},
 		{Name: "default_score", Type: "double", Token: "SCORE", Optional: true},

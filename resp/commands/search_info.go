@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"strings"
+
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/resp"
@@ -37,7 +39,11 @@ func runFTInfo(c *command.Ctx, name string) error {
 	w.key("index_definition")
 	w.Map(4)
 	w.BulkString("key_type")
-	w.BulkString("HASH")
+	if ix.JSON {
+		w.BulkString("JSON")
+	} else {
+		w.BulkString("HASH")
+	}
 	w.BulkString("prefixes")
 	w.Array(len(ix.Prefixes))
 	for _, p := range ix.Prefixes {
@@ -152,7 +158,7 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 	case search.TypeText:
 		p = append(p, pair{"WEIGHT", f.Weight})
 	case search.TypeTag:
-		p = append(p, pair{"SEPARATOR", string(f.Separator)})
+		p = append(p, pair{"SEPARATOR", strings.Trim(string(f.Separator), "\x00")})
 	case search.TypeVector:
 		v := f.Vector
 		p = append(p, pair{"algorithm", f.Algorithm}, pair{"data_type", v.Element.String()},

@@ -17,7 +17,6 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
-	"github.com/nearcache/nearcache/store/types/hash"
 )
 
 // ftSearch is a parsed FT.SEARCH and what its run needs. It is used again; its
@@ -40,10 +39,16 @@ type ftSearch struct {
 	ftReply
 }
 
+// returned is the value of a field in a row.
+type returned struct {
+	text     []byte
+	ok, null bool
+}
+
 type returnField struct {
 	field, as string
 	yield     int    // of a distance: which, otherwise -1
-	id        string // the hash field
+	id        string // the hash field, or the path
 }
 
 var searches = sync.Pool{New: func() any {
@@ -62,8 +67,9 @@ func (p *ftSearch) free() {
 	clear(p.params)
 	clear(p.returned)
 	clear(p.values[:cap(p.values)])
+	p.doc.Release()
 	*p = ftSearch{params: p.params[:0], returned: p.returned[:0], ftReply: ftReply{
-		values: p.values[:0], numbers: p.numbers[:0], visit: p.visit, load: p.load,
+		values: p.values[:0], numbers: p.numbers[:0], doc: p.doc, visit: p.visit, load: p.load,
 	}}
 	searches.Put(p)
 }
@@ -289,7 +295,7 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		p.o.Watch = t.watch
 	}
 	defer p.free()
-	p.c = c
+	p.c, p.ix = c, ix
 	if err := p.find(ix); err != nil {
 		t.failed()
 		return err
@@ -339,14 +345,16 @@ type ftReply struct {
 	res *search.Result
 	w   *resp.Writer
 
-	doc   []byte // the key that visit looks at
-	found bool   // visit found a hash there
+	ix    *catalog.Index
+	key   []byte // what visit looks at
+	found bool   // visit found a document of the index there
 	row   int    // visit writes this row …
 	field string // … or, if this is set, loads a field for SORTBY
 	value []byte
 
-	values  [][]byte // of a row's returned fields
-	numbers []byte   // their distances' digits
+	values  []returned // of a row's returned fields
+	numbers []byte     // the digits of those that are numbers
+	doc     catalog.Document
 
 	visit func(*store.Tx)
 	load  func(doc, field string) ([]byte, bool)
@@ -355,31 +363,51 @@ type ftReply struct {
 // open calls visit while the shard of doc is held; false where doc is gone.
 func (p *ftSearch) open(doc string) bool {
 	c := p.c
-	p.doc, p.found = unsafe.Slice(unsafe.StringData(doc), len(doc)), false // only read
+	p.key, p.found = unsafe.Slice(unsafe.StringData(doc), len(doc)), false // only read
 	db := c.Tx.DB
 	c.Tx.DB = 0
-	c.After(c.Tx.With(p.doc, p.visit))
+	c.After(c.Tx.With(p.key, p.visit))
 	c.Tx.DB = db
 	return p.found
 }
 
 func (p *ftSearch) visited(tx *store.Tx) {
-	e := tx.Peek(p.doc)
-	if e == nil {
+	if p.found = p.ix.Open(&p.doc, tx.Peek(p.key)); !p.found {
 		return
 	}
-	h, ok := e.Value().(*hash.Value)
+	if p.field == "" {
+		p.content()
+		return
+	}
+	p.numbers = p.numbers[:0]
+	v := p.fieldOf(p.field, 0)
+	if p.found = v.ok && !v.null; p.found {
+		p.value = append([]byte(nil), v.text[:min(len(v.text), maxSortKey)]...)
+	}
+}
+
+// fieldOf is a field of the open document.
+func (p *ftReply) fieldOf(id string, dialect int) returned {
+	v, ok := p.doc.Field(id, dialect)
 	if !ok {
-		return
+		return returned{}
 	}
-	if p.found = true; p.field == "" {
-		p.content(h)
-		return
+	return p.written(v)
+}
+
+// written is a loaded field as it is written.
+func (p *ftReply) written(v catalog.Loaded) returned {
+	switch {
+	case v.All != nil:
+		return returned{text: v.All, ok: true}
+	case v.Kind == catalog.Null:
+		return returned{ok: true, null: true}
+	case v.Kind == catalog.Number:
+		n := len(p.numbers)
+		p.numbers = appendValue(p.numbers, v.Number)
+		return returned{text: p.numbers[n:], ok: true}
 	}
-	var v []byte
-	if v, p.found = h.GetString(p.field); p.found {
-		p.value = append([]byte(nil), v[:min(len(v), maxSortKey)]...)
-	}
+	return returned{text: v.Text, ok: true}
 }
 
 // maxSortKey is how much of a value counts where the index holds none to sort by.
@@ -499,16 +527,16 @@ func (p *ftSearch) writeRow(i int) bool {
 	return true
 }
 
-// content writes the row of a document; its shard is held.
-func (p *ftSearch) content(h *hash.Value) {
+// content writes the row of the open document; its shard is held.
+func (p *ftSearch) content() {
 	p.head()
 	if p.w.Proto() == 3 {
 		p.w.BulkString("extra_attributes")
 	}
 	if p.hasReturn {
-		p.returnedFields(h)
+		p.returnedFields()
 	} else {
-		p.allFields(h)
+		p.allFields()
 	}
 	p.tail()
 }
@@ -564,38 +592,47 @@ func (p *ftSearch) pairs(n int) {
 }
 
 // returnedFields writes what RETURN names and the document has.
-func (p *ftSearch) returnedFields(h *hash.Value) {
+func (p *ftSearch) returnedFields() {
 	p.values, p.numbers = p.values[:0], p.numbers[:0]
 	n := 0
 	for i := range p.returned {
 		f := &p.returned[i]
-		var v []byte
-		var ok bool
+		var v returned
 		if f.yield >= 0 {
-			v, ok = p.distance(f.yield)
+			v.text, v.ok = p.distance(f.yield)
 		} else {
-			v, ok = h.GetString(f.id)
+			v = p.fieldOf(f.id, p.dialect)
 		}
-		if !ok {
-			v = nil
-		} else if n++; v == nil {
-			v = none
+		if v.ok {
+			n++
 		}
 		p.values = append(p.values, v)
 	}
 	p.pairs(n)
 	for i, v := range p.values {
-		if v != nil {
+		if v.ok {
 			p.w.BulkString(p.returned[i].as)
-			p.w.Bulk(v)
+			p.bulk(v)
 		}
 	}
 }
 
-var none = []byte{}
+func (p *ftSearch) bulk(v returned) {
+	if v.null {
+		p.w.Null()
+	} else {
+		p.w.Bulk(v.text)
+	}
+}
 
-// allFields writes the distances and then the document's fields.
-func (p *ftSearch) allFields(h *hash.Value) {
+// allFields writes the distances and then the document's fields, or the document
+// itself if it is JSON.
+func (p *ftSearch) allFields() {
+	if p.doc.JSON != nil {
+		p.wholeJSON()
+		return
+	}
+	h := p.doc.Hash
 	yields := p.res.Yields
 	p.numbers = p.numbers[:0]
 	n := h.Len()
@@ -623,6 +660,25 @@ func (p *ftSearch) allFields(h *hash.Value) {
 	})
 }
 
+func (p *ftSearch) wholeJSON() {
+	p.numbers = p.numbers[:0]
+	n := 1
+	for i := range p.res.Yields {
+		if _, ok := p.res.Distance(p.row, i); ok {
+			n++
+		}
+	}
+	p.pairs(n)
+	for i, name := range p.res.Yields {
+		if v, ok := p.distance(i); ok {
+			p.w.BulkString(name)
+			p.w.Bulk(v)
+		}
+	}
+	p.w.BulkString("$")
+	p.bulk(p.written(p.doc.Root(p.dialect)))
+}
+
 // distance is the row's distance in digits, which are valid until the next row.
 func (p *ftSearch) distance(yield int) ([]byte, bool) {
 	d, ok := p.res.Distance(p.row, yield)
@@ -632,6 +688,14 @@ func (p *ftSearch) distance(yield int) ([]byte, bool) {
 	n := len(p.numbers)
 	p.numbers = appendNumber(p.numbers, d)
 	return p.numbers[n:], true
+}
+
+// appendValue formats a number as a field's value: an integer with all of its digits.
+func appendValue(b []byte, f float64) []byte {
+	if i := int64(f); float64(i) == f && math.Abs(f) < 1<<63 {
+		return strconv.AppendInt(b, i, 10)
+	}
+	return appendNumber(b, f)
 }
 
 // appendNumber formats as C's "%.12g", which is how RediSearch prints numbers.

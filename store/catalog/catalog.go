@@ -23,6 +23,7 @@ var (
 // Definition is what FT.CREATE says beside the schema.
 type Definition struct {
 	Name      string
+	JSON      bool     // of JSON documents, otherwise of hashes
 	Prefixes  []string // at least one; "" is every key
 	Language  string
 	Score     float64
@@ -141,11 +142,15 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	if old[def.Name] != nil {
 		return ErrExists
 	}
+	wants, err := wantsOf(def.Name, schema)
+	if err != nil {
+		return err
+	}
 	s, err := search.New(schema, c.kinds)
 	if err != nil {
 		return err
 	}
-	ix := &Index{Definition: def, search: s, prefixes: prefixesOf(def.Prefixes), wants: wantsOf(schema), after: c.open.flushes}
+	ix := &Index{Definition: def, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes}
 	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
 	next[def.Name] = ix

@@ -3,10 +3,13 @@
 // index from the keys that exist already.
 //
 //	Commit ─► Catalog.Committed: which indexes does the key belong to?
-//	            │  copy the fields the schema names, under the shard lock
+//	            │  copy the fields the schema names (of JSON: what lies at its paths),
+//	            │  under the shard lock
 //	            ▼
 //	          job (store.Deferred): search.Index.Put / Delete, after the unlock,
 //	          before the client's reply leaves
+//
+// A [Document] is the other way: what a reply or an expression reads of a key.
 //
 // Jobs of one key may run in any order: each carries its commit's number, and
 // the search index ignores what is older than what it has.

@@ -2,35 +2,39 @@ package catalog
 
 import (
 	"bytes"
-	"slices"
+	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/types/hash"
+	"github.com/nearcache/nearcache/store/types/json"
 )
 
-// want is a field of the hash that an index needs, and how much of it.
+// want is what a field of the schema needs of a document.
 type want struct {
-	id  string
-	cut func(dst, value []byte) (rest, copied []byte) // nil: all of it
+	field *search.Field
+	cut   func(dst, value []byte) (rest, copied []byte) // of a hash's field; nil: all of it
+	path  *json.Path                                    // ON JSON
 }
 
-// wantsOf lists what a schema needs of a hash, each identifier once.
-func wantsOf(s *search.Schema) []want {
-	var l []want
-	place := make(map[string]int, len(s.Fields))
+// wantsOf lists what a schema needs of a document, by field.
+func wantsOf(name string, s *search.Schema) ([]want, error) {
+	l := make([]want, len(s.Fields))
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		if k, ok := place[f.Identifier]; ok { // of two uses neither is cut
-			l[k].cut = nil
+		l[i].field = f
+		if !s.JSON {
+			l[i].cut = cutOf(f)
 			continue
 		}
-		place[f.Identifier] = len(l)
-		l = append(l, want{f.Identifier, cutOf(f)})
+		l[i].path = new(json.Path)
+		if l[i].path.Compile([]byte(f.Identifier)) != nil {
+			return nil, &search.Error{Msg: fmt.Sprintf("Invalid JSONPath '%s' in attribute '%s' in index '%s'", f.Identifier, f.Name, name)}
+		}
 	}
-	return l
+	return l, nil
 }
 
 const (
@@ -93,18 +97,24 @@ type job struct {
 	gone    bool
 	expiry  bool // only expireAt has changed
 	expire  int64
-	values  [][]byte // by the index's wants; nil where the hash has no such field
-	next    int      // the want that is probably asked for next
-	buf     []byte   // what the values are copied to
-	get     func(string) ([]byte, bool)
+	values  []search.Value // by field; the zero value where the document has none
+	buf     []byte         // what values are copied to …
+	texts   [][]byte       // … where there are several
+	numbers []float64
+	query   json.Query
+	get     func(int) (search.Value, bool)
 }
 
-// maxJobBuffer is the largest copy of a document whose memory is used again.
-const maxJobBuffer = 16 << 10
+// maxJobBuffer is the largest copy of a document whose memory is used again,
+// maxJobValues the most values of fields that have several.
+const (
+	maxJobBuffer = 16 << 10
+	maxJobValues = 1 << 10
+)
 
 var jobs = sync.Pool{New: func() any {
 	j := new(job)
-	j.get = j.field
+	j.get = j.value
 	return j
 }}
 
@@ -117,15 +127,23 @@ func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bo
 	if e == nil {
 		return j
 	}
+	if ix.JSON {
+		doc, ok := e.Value().(*json.Value)
+		if !ok {
+			return j
+		}
+		j.gone, j.expire = false, e.ExpireAt()
+		j.valuesOf(doc)
+		return j
+	}
 	h, ok := e.Value().(*hash.Value)
 	if !ok {
 		return j
 	}
-	j.gone = false
-	j.expire = e.ExpireAt()
+	j.gone, j.expire = false, e.ExpireAt()
 	for i := range ix.wants {
 		w := &ix.wants[i]
-		v, ok := h.GetString(w.id)
+		v, ok := h.GetString(w.field.Identifier)
 		switch {
 		case !ok:
 			v = nil
@@ -137,22 +155,23 @@ func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bo
 		if ok && v == nil {
 			v = []byte{}
 		}
-		j.values = append(j.values, v)
+		j.values = append(j.values, search.Value{Data: v})
 	}
 	return j
 }
 
-// field is a value by its identifier. The index asks in the schema's order.
-func (j *job) field(id string) ([]byte, bool) {
-	w := j.ix.wants
-	i := j.next
-	if i >= len(w) || w[i].id != id {
-		if i = slices.IndexFunc(w, func(w want) bool { return w.id == id }); i < 0 {
-			return nil, false
-		}
+func (j *job) valuesOf(doc *json.Value) {
+	root := doc.Root()
+	for i := range j.ix.wants {
+		j.values = append(j.values, j.fromJSON(&j.ix.wants[i], root))
 	}
-	j.next = i + 1
-	return j.values[i], j.values[i] != nil
+	j.query.Release()
+}
+
+// value is what the document has in a field.
+func (j *job) value(i int) (search.Value, bool) {
+	v := j.values[i]
+	return v, v.Data != nil || v.Numbers != nil || v.Err != nil
 }
 
 // Do implements store.Deferred.
@@ -163,12 +182,16 @@ func (j *job) Do() {
 		s.Delete(j.key, j.version)
 	case j.expiry && s.Expire(j.key, j.version, j.expire):
 	default:
-		_ = s.Put(j.key, j.version, j.expire, j.get) // counted in Info as an indexing failure
+		_ = s.PutValues(j.key, j.version, j.expire, j.get) // counted in Info as an indexing failure
 	}
 	if cap(j.buf) > maxJobBuffer {
 		j.buf = nil
 	}
+	if cap(j.texts)+cap(j.numbers) > maxJobValues {
+		j.texts, j.numbers = nil, nil
+	}
 	clear(j.values)
-	*j = job{values: j.values[:0], buf: j.buf[:0], get: j.get}
+	clear(j.texts)
+	j.ix, j.key, j.values, j.buf, j.texts, j.numbers = nil, "", j.values[:0], j.buf[:0], j.texts[:0], j.numbers[:0]
 	jobs.Put(j)
 }

@@ -24,7 +24,7 @@ func TestCopiesAreNoLongerThanNeeded(t *testing.T) {
 	const long = 1 << 20
 	f := func(schema, value string, want int) {
 		t.Helper()
-		w := wantsOf(schemaOf(t, schema))[0]
+		w := wantOf(t, schemaOf(t, schema))
 		if w.cut == nil {
 			if want != len(value) {
 				t.Errorf("%s: all of %d bytes are copied", schema, len(value))
@@ -51,12 +51,17 @@ func TestCopiesAreNoLongerThanNeeded(t *testing.T) {
 	f("f TEXT", x, long)
 	f("f TAG SORTABLE", x, long)
 	f("f TAG NOINDEX SORTABLE", x, long)
-	f("f TAG f AS g TEXT", x, long)
 	f("f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2", "12345678", 8)
 	f("f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2", x, 0)
-	if n := len(wantsOf(schemaOf(t, "f TAG f AS g TEXT h TAG"))); n != 2 {
-		t.Errorf("%d wants of two hash fields", n)
+}
+
+func wantOf(t testing.TB, s *search.Schema) want {
+	t.Helper()
+	l, err := wantsOf("idx", s)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return l[0]
 }
 
 // TestCutTagsAreTheSameTags indexes long values whole and cut.
@@ -74,7 +79,7 @@ func TestCutTagsAreTheSameTags(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf(" Tag %d ", i)
 	}
-	w := wantsOf(s)[0]
+	w := wantOf(t, s)
 	for i, v := range []string{
 		strings.Repeat("x", 1<<20),
 		strings.Join(many, ","),
@@ -91,17 +96,6 @@ func TestCutTagsAreTheSameTags(t *testing.T) {
 	b, _ := cut.TagValues("f")
 	if len(a) < 9000 || !slices.Equal(a, b) {
 		t.Errorf("%d tags of whole values, %d of cut ones", len(a), len(b))
-	}
-}
-
-// TestFieldsInAnyOrder asks a job as an index does, and out of order.
-func TestFieldsInAnyOrder(t *testing.T) {
-	j := &job{ix: &Index{wants: []want{{id: "a"}, {id: "b"}, {id: "c"}}}, values: [][]byte{[]byte("1"), nil, []byte("3")}}
-	for _, id := range strings.Fields("a b c a c b x b a a") {
-		v, ok := j.field(id)
-		if got, want := string(v), map[string]string{"a": "1", "c": "3"}[id]; got != want || ok != (want != "") {
-			t.Errorf("%s = %q, %v", id, got, ok)
-		}
 	}
 }
 
