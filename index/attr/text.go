@@ -112,13 +112,20 @@ type TextField struct {
 // NewText returns an empty index of words in the given fields.
 func NewText(fields []TextField, stem Stemmer) *Text {
 	t := &Text{stem: stem, dict: map[string]TermID{}, stems: map[string]TermID{}, sorted: ordered[string]{cmp: strings.Compare}}
-	for i, f := range fields {
-		t.weights = append(t.weights, f.Weight)
-		if !f.NoStem && stem != nil {
-			t.stemmed.Add(i)
-		}
+	for _, f := range fields {
+		t.AddField(f)
 	}
 	return t
+}
+
+// AddField adds a field, and returns its number.
+func (t *Text) AddField(f TextField) int {
+	n := len(t.weights)
+	t.weights = append(t.weights, f.Weight)
+	if !f.NoStem && t.stem != nil {
+		t.stemmed.Add(n)
+	}
+	return n
 }
 
 // TextDoc is the words of one document, cut before any lock is taken. It may be used again after Reset.

@@ -154,7 +154,7 @@ func (e *exec) expand(x *plan) []attr.Match {
 	switch n.Kind {
 	case query.Term:
 		if !n.Verbatim && !e.o.Verbatim {
-			return t.Expand(dst, n.Text)
+			return e.ix.synonyms.Load().expand(t, t.Expand(dst, n.Text), n.Text)
 		}
 		if id, ok := t.Term(n.Text); ok {
 			dst = append(dst, attr.Match{ID: id, Exact: true})

@@ -32,18 +32,25 @@ type attribute struct {
 
 // Index is a searchable set of documents. See the package's comment for its threading.
 type Index struct {
-	schema *Schema
+	schema  atomic.Pointer[Schema]
+	kinds   []index.Kind
+	stemmer attr.Stemmer
+	stop    map[string]struct{}
+	seed    maphash.Seed
+	now     func() time.Time
+	score   float64
+	isStop  func(string) bool
+
+	synonyms atomic.Pointer[Synonyms]
+
+	// Changed by Extend, under life.
 	fields []attribute
 	byName map[string]*attribute
 	text   *attr.Text // nil without text fields
-	stop   map[string]struct{}
 	vecs   []*attribute
-	seed   maphash.Seed
-	now    func() time.Time
-	score  float64
-	isStop func(string) bool
 
-	life    sync.RWMutex // held for reading by every call, for writing by Close
+	gate    gate         // keeps searches from beginning while Extend waits for those under way
+	life    sync.RWMutex // held for reading by every call, for writing by Close and Extend
 	closed  bool
 	seq     atomic.Uint64 // versions of vectors
 	stripes [256]stripe
@@ -127,8 +134,7 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 		return nil, err
 	}
 	ix := &Index{
-		schema: s, byName: make(map[string]*attribute, len(s.Fields)), stop: map[string]struct{}{},
-		seed: maphash.MakeSeed(), now: time.Now, score: s.Score,
+		kinds: kinds, stop: map[string]struct{}{}, seed: maphash.MakeSeed(), now: time.Now, score: s.Score,
 	}
 	if ix.score == 0 {
 		ix.score = 1
@@ -137,8 +143,8 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 	if language == "" {
 		language = "english"
 	}
-	stemmer, ok := attr.NewStemmer(language)
-	if !ok {
+	var ok bool
+	if ix.stemmer, ok = attr.NewStemmer(language); !ok {
 		return nil, errorf("Invalid language: %s", s.Language)
 	}
 	words := attr.DefaultStopWords
@@ -157,45 +163,9 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 			break
 		}
 	}
-	ix.fields = make([]attribute, len(s.Fields))
-	ix.figures.field = make([]FieldError, len(s.Fields))
-	var texts []attr.TextField
-	for i := range s.Fields {
-		f := &s.Fields[i]
-		a := &ix.fields[i]
-		*a = attribute{Field: f, at: i, text: -1, vec: -1}
-		ix.byName[f.Name] = a
-		switch f.Type {
-		case TypeText:
-			a.text = len(texts)
-			texts = append(texts, attr.TextField{Weight: f.Weight, NoStem: f.NoStem})
-		case TypeTag:
-			a.tags = attr.NewTags(f.Separator, f.CaseSensitive, f.IndexEmpty)
-		case TypeNumeric:
-			a.nums = attr.NewNumeric()
-		case TypeGeo:
-			a.geo = &attr.Geo{}
-		case TypeVector:
-			for _, k := range kinds {
-				if k.Name == f.Algorithm && a.vectors == nil {
-					v, err := k.New(f.Vector)
-					if err != nil {
-						_ = ix.Close()
-						return nil, errorf("Could not create vector index: %v", err)
-					}
-					a.vectors = v
-				}
-			}
-			if a.vectors == nil {
-				_ = ix.Close()
-				return nil, errorf("Bad arguments for vector similarity algorithm: %s", errParse)
-			}
-			a.vec = len(ix.vecs)
-			ix.vecs = append(ix.vecs, a)
-		}
-	}
-	if len(texts) > 0 {
-		ix.text = attr.NewText(texts, stemmer)
+	if err := ix.addFields(s); err != nil {
+		_ = ix.Close()
+		return nil, err
 	}
 	for i := range ix.stripes {
 		ix.stripes[i].names = map[string]*entry{}
@@ -203,14 +173,105 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 	return ix, nil
 }
 
-// Schema is the schema that New was given.
-func (ix *Index) Schema() *Schema { return ix.schema }
+// addFields makes what holds the fields of s behind those that there are. Nobody
+// else uses the index meanwhile. After an error all is as it was.
+func (ix *Index) addFields(s *Schema) error {
+	fields := append(make([]attribute, 0, len(s.Fields)), ix.fields...)
+	for i := len(fields); i < len(s.Fields); i++ {
+		f := &s.Fields[i]
+		a := attribute{Field: f, at: i, text: -1, vec: -1}
+		switch f.Type {
+		case TypeTag:
+			a.tags = attr.NewTags(f.Separator, f.CaseSensitive, f.IndexEmpty)
+		case TypeNumeric:
+			a.nums = attr.NewNumeric()
+		case TypeGeo:
+			a.geo = &attr.Geo{}
+		case TypeVector:
+			var err error
+			if a.vectors, err = ix.newVectors(f); err != nil {
+				for _, made := range fields[len(ix.fields):] {
+					if made.vectors != nil {
+						_ = made.vectors.Close()
+					}
+				}
+				return err
+			}
+		}
+		fields = append(fields, a)
+	}
+	from := len(ix.fields)
+	ix.fields, ix.vecs, ix.byName = fields, nil, make(map[string]*attribute, len(fields))
+	for i := range fields {
+		a := &fields[i]
+		ix.byName[a.Name] = a
+		if a.vectors != nil {
+			a.vec = len(ix.vecs)
+			ix.vecs = append(ix.vecs, a)
+		}
+		if a.Type == TypeText && i >= from {
+			if ix.text == nil {
+				ix.text = attr.NewText(nil, ix.stemmer)
+			}
+			a.text = ix.text.AddField(attr.TextField{Weight: a.Weight, NoStem: a.NoStem})
+		}
+	}
+	ix.schema.Store(s)
+	ix.figures.Lock()
+	ix.figures.field = append(ix.figures.field, make([]FieldError, len(fields)-from)...)
+	ix.figures.Unlock()
+	return nil
+}
+
+// gate is held by one, and waited for by many.
+type gate struct{ sync.RWMutex }
+
+func (g *gate) wait() {
+	g.RLock()
+	defer g.RUnlock()
+}
+
+func (ix *Index) newVectors(f *Field) (index.Index, error) {
+	for _, k := range ix.kinds {
+		if k.Name == f.Algorithm {
+			v, err := k.New(f.Vector)
+			if err != nil {
+				return nil, errorf("Could not create vector index: %v", err)
+			}
+			return v, nil
+		}
+	}
+	return nil, errorf("Bad arguments for vector similarity algorithm: %s", errParse)
+}
+
+// Extend gives the index the fields that s has behind its own. Documents have them
+// when they are put anew, with a version that is newer. Searches that begin
+// meanwhile wait where Options.Wait says that they may.
+func (ix *Index) Extend(s *Schema) error {
+	ix.gate.Lock()
+	defer ix.gate.Unlock()
+	// Lock would make those wait who hold shards that a search under way still needs.
+	for !ix.life.TryLock() {
+		time.Sleep(50 * time.Microsecond)
+	}
+	defer ix.life.Unlock()
+	if ix.closed {
+		return ErrClosed
+	}
+	ix.EndWatches() // they know the fields by their place
+	return ix.addFields(s)
+}
+
+// Schema is the schema of the index.
+func (ix *Index) Schema() *Schema { return ix.schema.Load() }
 
 // StopWord reports whether queries and documents leave a word out.
 func (ix *Index) StopWord() func(word string) bool { return ix.isStop }
 
-// Identifier is the hash field of a field's name.
+// Identifier is the hash field, or the path, of a field's name.
 func (ix *Index) Identifier(name string) (string, bool) {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
 	if a := ix.byName[name]; a != nil {
 		return a.Identifier, true
 	}
@@ -323,7 +384,7 @@ const longDoc = 4096
 // put makes the prepared content visible. The stripe is locked.
 func (ix *Index) put(name string, e *entry, p *prepared) error {
 	old := e.label
-	if old != noLabel && !p.long && slices.Equal(e.hashes, p.hashes) {
+	if old != noLabel && !p.long && sameVectors(e.hashes, p.hashes) {
 		ix.mu.Lock()
 		if !ix.longLocked(old) {
 			defer ix.mu.Unlock()
@@ -374,6 +435,13 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 		ix.bury(old)
 	}
 	return nil
+}
+
+// sameVectors reports whether the hashes of a document's vectors are what they were,
+// when the schema may have had fewer of them.
+func sameVectors(was, is []uint64) bool {
+	n := min(len(was), len(is))
+	return slices.Equal(was[:n], is[:n]) && !slices.ContainsFunc(is[n:], func(h uint64) bool { return h != 0 })
 }
 
 // postLong puts the words and tags of a long document, part by part.

@@ -35,6 +35,7 @@ type Options struct {
 	// Load returns a field of a document, by identifier. It is only used to sort
 	// by a field of which the index holds no value, and without any lock.
 	Load  func(doc, identifier string) ([]byte, bool)
+	Wait  bool        // let Extend go first; not for those who hold shards
 	Now   int64       // Unix milliseconds; what expires at or before it does not exist
 	Watch *Watch      // told what was found; see [Index.OpenWatch]
 	Stop  func() bool // asked now and then; true ends the search early
@@ -194,6 +195,9 @@ func (e *exec) column(name string) int {
 // equal SortBy are in the order of their last writes, reversed if Desc; rows
 // without a value stand last.
 func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
+	if o.Wait {
+		ix.gate.wait()
+	}
 	ix.life.RLock()
 	defer ix.life.RUnlock()
 	if ix.closed {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -56,6 +55,8 @@ var searchCommands = []*command.Spec{
 		Complexity: "O(N)",
 		Bind:       command.Bind(parseFTTagVals, runFTTagVals),
 	},
+	ftAlterCommand, ftAliasAddCommand, ftAliasUpdateCommand, ftAliasDelCommand,
+	ftDictAddCommand, ftDictDelCommand, ftDictDumpCommand, ftSpellCheckCommand, ftSynUpdateCommand, ftSynDumpCommand,
 }
 
 const (
@@ -163,18 +164,13 @@ func runFTCreate(c *command.Ctx, p ftCreate) error {
 		c.Tx.Preview(c.Catalog)
 	}
 	p.def.CreatedAt = time.UnixMilli(c.Tx.Now)
-	for _, a := range c.Args {
-		p.def.Args = append(p.def.Args, bytes.Clone(a))
-	}
+	p.def.Args = cloneArgs(c.Args)
 	keys, _ := c.Tx.Len(0)
 	if err := c.Catalog.Create(p.def, p.schema, keys); err != nil {
 		if errors.Is(err, catalog.ErrExists) {
 			return errIndexExists
 		}
-		if text := (*search.Error)(nil); errors.As(err, &text) {
-			return resp.Error(text.Msg)
-		}
-		return err
+		return searchError(err)
 	}
 	c.Tx.Effect(c.Args...)
 	c.W.Status("OK")
@@ -209,11 +205,11 @@ func runFTDropIndex(c *command.Ctx, p ftDropIndex) error {
 	if p.docs {
 		names = ix.Search().Names()
 	}
-	if err := c.Catalog.Drop(p.name); err != nil {
+	if err := c.Catalog.Drop(ix.Name); err != nil {
 		return errUnknownIndex
 	}
 	// Named one by one: a replay may still be filling the index.
-	c.Tx.Effect([]byte("FT.DROPINDEX"), []byte(p.name))
+	c.Tx.Effect([]byte("FT.DROPINDEX"), []byte(ix.Name))
 	db := c.Tx.DB
 	c.Tx.DB = 0
 	for _, n := range names {

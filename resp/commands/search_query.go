@@ -317,7 +317,7 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 	if err != nil {
 		return resp.Error(err.Error())
 	}
-	p.o.Now, p.o.Load = p.c.Tx.Now, p.load
+	p.o.Now, p.o.Load, p.o.Wait = p.c.Tx.Now, p.load, !p.c.InExec
 	if p.timeout > 0 {
 		end := time.Now().Add(time.Duration(clamp(p.timeout, 0, math.MaxInt32)) * time.Millisecond)
 		p.o.Stop = func() bool { return time.Now().After(end) }

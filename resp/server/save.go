@@ -12,7 +12,6 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
-	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/vfs"
@@ -248,8 +247,8 @@ func (s *Server) definitions(at *store.Snapshot) (l []persist.Record) {
 	for _, lib := range s.env.Scripts.Libraries() {
 		add([][]byte{[]byte("FUNCTION"), []byte("LOAD"), []byte(lib.Code)})
 	}
-	_ = s.env.Catalog.Each(func(ix *catalog.Index) error {
-		add(ix.Args)
+	_ = s.env.Catalog.Rebuild(func(args ...[]byte) error {
+		add(args)
 		return nil
 	})
 	return l

@@ -27,8 +27,9 @@ type Definition struct {
 	Prefixes  []string // at least one; "" is every key
 	Language  string
 	Score     float64
-	Args      [][]byte // the FT.CREATE that made it
-	SkipScan  bool     // SKIPINITIALSCAN
+	Args      [][]byte   // the FT.CREATE that made it
+	Later     [][][]byte // the FT.ALTER since
+	SkipScan  bool       // SKIPINITIALSCAN
 	CreatedAt time.Time
 	Owner     any // whose the index is, nil if FT.CREATE has made it
 }
@@ -40,15 +41,19 @@ type Index struct {
 
 	search   *search.Index
 	prefixes prefixes
-	wants    []want
-	after    int // flushes before it in the commit that made it
-	scan     struct {
-		done  atomic.Int64 // keys looked at
-		total atomic.Int64 // keys there were when the scan began
-		ended atomic.Bool
-	}
-	stop  atomic.Bool
-	swept atomic.Int64
+	wants    []want // changed with all shards held
+	altering atomic.Pointer[alteration]
+	after    int                  // flushes before it in the commit that made it
+	scan     atomic.Pointer[scan] // the last that began; nil: there was none
+	stop     atomic.Bool
+	swept    atomic.Int64
+}
+
+// scan is a look at all keys that exist.
+type scan struct {
+	done  atomic.Int64 // keys looked at
+	total atomic.Int64 // keys there were when it began
+	ended atomic.Bool
 }
 
 // Expire reports whether nobody has asked it at this moment yet: a search need
@@ -62,14 +67,15 @@ func (ix *Index) Search() *search.Index { return ix.search }
 // Progress is the share of existing keys that were looked at, 0 to 1, and
 // whether the scan still runs.
 func (ix *Index) Progress() (share float64, indexing bool) {
-	if ix.scan.ended.Load() {
+	sc := ix.scan.Load()
+	if sc == nil || sc.ended.Load() {
 		return 1, false
 	}
-	total := ix.scan.total.Load()
+	total := sc.total.Load()
 	if total == 0 {
 		return 0, true
 	}
-	return min(1, float64(ix.scan.done.Load())/float64(total)), true
+	return min(1, float64(sc.done.Load())/float64(total)), true
 }
 
 func (ix *Index) matches(key string) bool { return ix.prefixes.match(key) }
@@ -95,12 +101,14 @@ func (p prefixes) match(key string) bool {
 
 // Catalog is the set of indexes. It is an observer of the keyspace.
 type Catalog struct {
-	ks    *store.Keyspace
-	kinds []index.Kind
-	mu    sync.Mutex
-	set   atomic.Pointer[map[string]*Index]
-	bytes atomic.Int64
-	wg    sync.WaitGroup
+	ks      *store.Keyspace
+	kinds   []index.Kind
+	mu      sync.Mutex
+	set     atomic.Pointer[map[string]*Index]
+	aliases atomic.Pointer[map[string]string] // to names of indexes
+	Dicts   Dicts
+	bytes   atomic.Int64
+	wg      sync.WaitGroup
 
 	// An EXEC may flush, and then create. Written with all shards held.
 	open struct {
@@ -113,6 +121,7 @@ type Catalog struct {
 func New(ks *store.Keyspace, kinds []index.Kind) *Catalog {
 	c := &Catalog{ks: ks, kinds: kinds}
 	c.set.Store(&map[string]*Index{})
+	c.aliases.Store(&map[string]string{})
 	ks.Observe(c)
 	ks.CountMemory(c.Bytes)
 	return c
@@ -156,10 +165,9 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	next[def.Name] = ix
 	c.set.Store(&next)
 	if def.SkipScan || keys == 0 {
-		ix.scan.ended.Store(true)
 		return nil
 	}
-	c.wg.Go(func() { c.backfill(ix) })
+	c.backfill(ix)
 	return nil
 }
 
@@ -170,26 +178,35 @@ func (c *Catalog) refill() {
 	defer c.mu.Unlock()
 	next := map[string]*Index{}
 	for name, old := range *c.set.Load() {
-		s, err := search.New(old.search.Schema(), c.kinds)
+		schema := old.search.Schema()
+		if a := old.altering.Load(); a != nil {
+			schema = a.to
+		}
+		s, err := search.New(schema, c.kinds)
 		if err != nil { // it was made of the same schema once
 			next[name] = old
 			continue
 		}
 		ix := &Index{Definition: old.Definition, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
 		ix.Uses.Store(old.Uses.Load())
+		s.SetSynonyms(old.search.Synonyms())
 		next[name] = ix
 		if i := slices.Index(c.open.fresh, old); i >= 0 {
 			c.open.fresh[i] = ix
 		}
 		c.retire(old)
-		c.wg.Go(func() { c.backfill(ix) })
+		c.backfill(ix)
 	}
 	c.set.Store(&next)
 }
 
-// Get returns the index of that name.
+// Get returns the index of that name, or of that alias.
 func (c *Catalog) Get(name string) (*Index, error) {
-	if ix := (*c.set.Load())[name]; ix != nil {
+	set := *c.set.Load()
+	if ix := set[name]; ix != nil {
+		return ix, nil
+	}
+	if ix := set[(*c.aliases.Load())[name]]; ix != nil {
 		return ix, nil
 	}
 	return nil, ErrMissing
@@ -219,7 +236,7 @@ func (c *Catalog) Each(f func(*Index) error) error {
 	return nil
 }
 
-// Drop removes an index and frees its memory once no search uses it.
+// Drop removes an index and its aliases, and frees its memory once no search uses it.
 func (c *Catalog) Drop(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,6 +248,7 @@ func (c *Catalog) Drop(name string) error {
 	next := maps.Clone(old)
 	delete(next, name)
 	c.set.Store(&next)
+	c.cutAliasesLocked()
 	c.retire(ix)
 	return nil
 }
@@ -264,11 +282,12 @@ func (c *Catalog) dropBefore(n int) {
 		}
 	}
 	c.set.Store(&next)
+	c.cutAliasesLocked()
 }
 
 // Committed implements store.Observer.
 func (c *Catalog) Committed(cm *store.Commit) {
-	if len(*c.set.Load()) == 0 {
+	if len(*c.set.Load()) == 0 && c.Dicts.none() {
 		return
 	}
 	events := cm.Events
@@ -284,6 +303,9 @@ func (c *Catalog) Committed(cm *store.Commit) {
 			flushes++
 		}
 		events = cm.Events[i+1:]
+	}
+	if flushes > c.open.flushes {
+		c.Dicts.clear()
 	}
 	if flushes > 0 { // as RediSearch does: a flush takes the indexes too
 		c.open.flushes = flushes
@@ -362,18 +384,25 @@ func fatesOf(events []store.Event) map[string]fate {
 // backfillBatch is how many keys a step of the scan looks at.
 const backfillBatch = 256
 
-// backfill indexes the keys that were there before the index. Keys that change
-// meanwhile come through Committed as well; the commit's number decides.
+// backfill begins to index the keys that were there before the index, or before it
+// got its last fields. Keys that change meanwhile come through Committed as well; the
+// commit's number decides. A scan that is still under way ends.
 func (c *Catalog) backfill(ix *Index) {
+	sc := new(scan)
+	ix.scan.Store(sc)
+	c.wg.Go(func() { c.look(ix, sc) })
+}
+
+func (c *Catalog) look(ix *Index, sc *scan) {
 	var tx store.Tx
 	tx.Begin(c.ks, 0, 0)
 	total, _ := tx.Len(0)
-	ix.scan.total.Store(int64(total))
+	sc.total.Store(int64(total))
 	var jobs []store.Deferred
-	for cursor := uint64(0); !ix.stop.Load(); {
+	for cursor := uint64(0); !ix.stop.Load() && ix.scan.Load() == sc; {
 		tx.Begin(c.ks, 0, 0)
 		cursor = tx.Scan(cursor, backfillBatch, func(e *store.Entry) {
-			ix.scan.done.Add(1)
+			sc.done.Add(1)
 			if ix.matches(e.Key()) {
 				jobs = append(jobs, jobFor(ix, e.Key(), e, c.ks.Seq(), false))
 			}
@@ -384,5 +413,5 @@ func (c *Catalog) backfill(ix *Index) {
 			break
 		}
 	}
-	ix.scan.ended.Store(true)
+	sc.ended.Store(true)
 }

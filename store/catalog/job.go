@@ -170,6 +170,9 @@ func (j *job) valuesOf(doc *json.Value) {
 
 // value is what the document has in a field.
 func (j *job) value(i int) (search.Value, bool) {
+	if i >= len(j.values) {
+		return search.Value{}, false // the schema has got the field since
+	}
 	v := j.values[i]
 	return v, v.Data != nil || v.Numbers != nil || v.Err != nil
 }
@@ -177,6 +180,9 @@ func (j *job) value(i int) (search.Value, bool) {
 // Do implements store.Deferred.
 func (j *job) Do() {
 	s := j.ix.search
+	if a := j.ix.altering.Load(); a != nil {
+		<-a.done
+	}
 	switch {
 	case j.gone:
 		s.Delete(j.key, j.version)

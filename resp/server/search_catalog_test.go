@@ -1,0 +1,127 @@
+package server
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// TestWhatSearchKnowsSurvives restarts a server, and rewrites its log: indexes with the
+// fields that they got later, on hashes and on JSON, aliases, synonyms, dictionaries.
+func TestWhatSearchKnowsSurvives(t *testing.T) {
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendonly", "yes", "--appendfsync", "always"}
+	s, stop := start(t, nil, flags...)
+	c := dial(t, s, client.Options{})
+	for _, line := range strings.Split(strings.TrimSpace(`
+		HSET d:1 t "a brown fox" g x
+		JSON.SET j:1 $ "{\"t\":\"a red fox\",\"n\":[1,7]}"
+		FT.CREATE idx PREFIX 1 d: SCHEMA t TEXT
+		FT.ALTER idx SCHEMA ADD g TAG
+		FT.CREATE json ON JSON PREFIX 1 j: SCHEMA $.t AS t TEXT
+		FT.ALIASADD docs json
+		FT.ALTER docs SCHEMA ADD $.n AS n NUMERIC
+		FT.ALIASADD hashes idx
+		FT.ALIASADD gone idx
+		FT.ALIASDEL gone
+		FT.SYNUPDATE idx 1 dog fox
+		FT.DICTADD words one two three
+		FT.DICTDEL words two
+		FT.DICTADD none a
+		FT.DICTDEL none a`), "\n") {
+		do(t, c, split(strings.TrimSpace(line))...)
+	}
+	check := func(what string, s *Server) {
+		t.Helper()
+		c := dial(t, s, client.Options{})
+		for _, x := range [][3]string{
+			{"idx", "@t:fox @g:{x}", "d:1"},
+			{"hashes", "dog", "d:1"},
+			{"json", "fox @n:[7 7]", "j:1"},
+			{"docs", "@n:[1 1]", "j:1"},
+		} {
+			eventually(t, what+": "+x[1]+" finds nothing", func() bool { return foundIn(t, c, x[0], x[1]) == x[2] })
+		}
+		if v := do(t, c, "FT.DICTDUMP", "words"); len(v.Elems) != 2 || v.Elems[0].Str != "one" || v.Elems[1].Str != "three" {
+			t.Errorf("%s: the dictionary holds %v", what, v)
+		}
+		if v, err := c.Do("FT.SEARCH", "gone", "*"); err == nil && v.Err() == nil {
+			t.Errorf("%s: an alias is back: %v", what, v)
+		}
+	}
+	check("at first", s)
+	stop()
+	s, _ = start(t, nil, flags...)
+	check("after a restart", s)
+
+	other, _ := start(t, nil, "--appendonly", "no")
+	o := dial(t, other, client.Options{})
+	err := s.eachEffect(func(_ int, args [][]byte) error {
+		l := make([]any, len(args))
+		for i, a := range args {
+			l[i] = a
+		}
+		do(t, o, l...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("rewritten", other)
+}
+
+// TestAlterWhileSearchesAndWritesGoOn gives an index fields while others search it, in
+// and outside of an EXEC, and write to it.
+func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{})
+	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA g TAG")...)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	work := func(f func(c *client.Conn, i int)) {
+		c := dial(t, s, client.Options{})
+		wg.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				f(c, i)
+			}
+		})
+	}
+	key := func(i int) string { return "d:" + string(rune('a'+i%20)) }
+	work(func(c *client.Conn, i int) {
+		do(t, c, "HSET", key(i), "g", "x", "n", i, "t", "word", "v", f32(float32(i), 0))
+	})
+	work(func(c *client.Conn, i int) { do(t, c, "DEL", key(i)) })
+	work(func(c *client.Conn, _ int) { do(t, c, "FT.SEARCH", "idx", "@g:{x}", "SORTBY", "g") }) // loads g of each
+	work(func(c *client.Conn, _ int) {
+		p := c.Pipeline()
+		p.Add("MULTI")
+		p.Add("HSET", "d:exec", "g", "y", "n", 1)
+		p.Add("FT.SEARCH", "idx", "@g:{y}")
+		p.Add("EXEC")
+		if _, err := p.Run(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, field := range []string{"n NUMERIC", "t TEXT", "v VECTOR HNSW 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2", "more TAG"} {
+		do(t, c, split("FT.ALTER idx SCHEMA ADD "+field)...)
+		do(t, c, "HSET", "d:mine", "g", "x", "n", -5, "t", "own", "more", "m")
+		if strings.HasPrefix(field, "n ") {
+			if got := foundIn(t, c, "idx", "@n:[-5 -5]"); got != "d:mine" {
+				t.Errorf("found [%s]", got)
+			}
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	do(t, c, "HSET", "d:a", "g", "last", "n", 3, "t", "word", "v", f32(1, 1))
+	waitIndexed(t, c)
+	if got := foundIn(t, c, "idx", "@g:{last} @n:[3 3] @t:word"); got != "d:a" {
+		t.Errorf("found [%s]", got)
+	}
+	if got := foundIn(t, c, "idx", "@t:own @more:{m}"); got != "d:mine" {
+		t.Errorf("found [%s]", got)
+	}
+}
