@@ -131,6 +131,7 @@ const (
 	GroupConnection   Group = "connection"
 	GroupServer       Group = "server"
 	GroupSearch       Group = "search"
+	GroupSuggestion   Group = "suggestion"
 	GroupScripting    Group = "scripting"
 	GroupModule       Group = "module"
 )

@@ -22,6 +22,7 @@ func All() [][]*command.Spec {
 		scriptCommands,
 		searchCommands,
 		semanticCommands,
+		suggestCommands,
 		connectionCommands,
 		clientCommands,
 		trackingCommands,

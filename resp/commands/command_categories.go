@@ -18,7 +18,7 @@ func categories(s *command.Spec) []string {
 		"fast":     s.Flags&command.Fast != 0,
 		"slow":     s.Flags&command.Fast == 0,
 		"blocking": s.Flags&command.Blocking != 0,
-		"search":   s.Group == command.GroupSearch,
+		"search":   moduleOf(s) == "search",
 		"json":     s.Group == command.GroupModule,
 	}
 	is["admin"] = s.Flags&command.Admin != 0

@@ -25,7 +25,7 @@ func described(s *command.Spec) *Reference {
 // moduleOf names the module that has the command in Redis.
 func moduleOf(s *command.Spec) string {
 	switch s.Group {
-	case command.GroupSearch:
+	case command.GroupSearch, command.GroupSuggestion:
 		return "search"
 	case command.GroupModule:
 		if s.Name[0] == 'v' {

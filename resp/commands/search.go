@@ -55,7 +55,7 @@ var searchCommands = []*command.Spec{
 		Complexity: "O(N)",
 		Bind:       command.Bind(parseFTTagVals, runFTTagVals),
 	},
-	ftAlterCommand, ftAliasAddCommand, ftAliasUpdateCommand, ftAliasDelCommand,
+	ftConfigCommand, ftAlterCommand, ftAliasAddCommand, ftAliasUpdateCommand, ftAliasDelCommand,
 	ftDictAddCommand, ftDictDelCommand, ftDictDumpCommand, ftSpellCheckCommand, ftSynUpdateCommand, ftSynDumpCommand,
 }
 

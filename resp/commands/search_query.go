@@ -81,6 +81,8 @@ func view(a *args.Parser) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
+const errSearchTimeout resp.Error = "Timeout limit was reached"
+
 // firstOption is where the options of FT.SEARCH begin, less the one that
 // RediSearch numbers them from.
 const firstOption = 2
@@ -90,7 +92,7 @@ const maxResults = 1000000
 
 func parseFTSearch(a *args.Parser) *ftSearch {
 	p := searches.Get().(*ftSearch)
-	p.index, p.query, p.dialect = view(a), a.Bytes(), 2
+	p.index, p.query = view(a), a.Bytes()
 	p.o.Num = 10
 	for a.More() && a.Err() == nil {
 		switch {
@@ -285,13 +287,18 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		defer p.free()
 		return noSuchIndex(p.index)
 	}
+	if p.dialect == 0 {
+		p.dialect = int(c.Catalog.Config.Int(catalog.DefaultDialect))
+	}
 	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
 		c.Keyspace.ExpireDue(dueBefore)
 	}
 	t := trackSearch(c, ix)
 	if t != nil { // the query outlives the command
+		dialect := p.dialect
 		p.free()
 		p = parseFTSearch(keptArgs(c.Args))
+		p.dialect = dialect
 		p.o.Watch = t.watch
 	}
 	defer p.free()
@@ -318,6 +325,11 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 		return resp.Error(err.Error())
 	}
 	p.o.Now, p.o.Load, p.o.Wait = p.c.Tx.Now, p.load, !p.c.InExec
+	if p.timeout == 0 {
+		if t := p.c.Catalog.Config.Int(catalog.Timeout); t != catalog.DefaultTimeout { // which holds anyway
+			p.timeout = t
+		}
+	}
 	if p.timeout > 0 {
 		end := time.Now().Add(time.Duration(clamp(p.timeout, 0, math.MaxInt32)) * time.Millisecond)
 		p.o.Stop = func() bool { return time.Now().After(end) }
@@ -328,6 +340,10 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 	}
 	if err != nil {
 		return resp.Error(err.Error())
+	}
+	if p.res.TimedOut && p.c.Catalog.Config.Int(catalog.OnTimeout) == 1 {
+		p.res.Release()
+		return errSearchTimeout
 	}
 	for i := range p.returned {
 		f := &p.returned[i]

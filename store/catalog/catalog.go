@@ -107,6 +107,7 @@ type Catalog struct {
 	set     atomic.Pointer[map[string]*Index]
 	aliases atomic.Pointer[map[string]string] // to names of indexes
 	Dicts   Dicts
+	Config  Config
 	bytes   atomic.Int64
 	wg      sync.WaitGroup
 

@@ -15,6 +15,7 @@ const (
 	Stream
 	JSON
 	VectorSet
+	Suggestions
 	IDs // how many there are
 )
 

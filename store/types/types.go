@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/sug"
 	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
@@ -23,4 +24,5 @@ var All = []*object.Type{
 	stream.Type,
 	json.Type,
 	vset.Type,
+	sug.Type,
 }
