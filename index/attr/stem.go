@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/blevesearch/snowballstem"
@@ -12,6 +13,7 @@ import (
 	"github.com/blevesearch/snowballstem/french"
 	"github.com/blevesearch/snowballstem/german"
 	"github.com/blevesearch/snowballstem/hungarian"
+	"github.com/blevesearch/snowballstem/irish"
 	"github.com/blevesearch/snowballstem/italian"
 	"github.com/blevesearch/snowballstem/norwegian"
 	"github.com/blevesearch/snowballstem/portuguese"
@@ -19,6 +21,7 @@ import (
 	"github.com/blevesearch/snowballstem/russian"
 	"github.com/blevesearch/snowballstem/spanish"
 	"github.com/blevesearch/snowballstem/swedish"
+	"github.com/blevesearch/snowballstem/tamil"
 	"github.com/blevesearch/snowballstem/turkish"
 )
 
@@ -29,16 +32,23 @@ type Stemmer func(word string) string
 var stemmers = map[string]func(*snowballstem.Env) bool{
 	"arabic": arabic.Stem, "danish": danish.Stem, "dutch": dutch.Stem, "english": english.Stem,
 	"finnish": finnish.Stem, "french": french.Stem, "german": german.Stem, "hungarian": hungarian.Stem,
-	"italian": italian.Stem, "norwegian": norwegian.Stem, "portuguese": portuguese.Stem,
+	"irish": irish.Stem, "italian": italian.Stem, "norwegian": norwegian.Stem, "portuguese": portuguese.Stem,
 	"romanian": romanian.Stem, "russian": russian.Stem, "spanish": spanish.Stem, "swedish": swedish.Stem,
-	"turkish": turkish.Stem,
+	"tamil": tamil.Stem, "turkish": turkish.Stem,
 }
 
-// NewStemmer returns the Snowball stemmer of a language ("english"), false if there is none.
+// unstemmed are the languages that RediSearch knows and the library has no stemmer of.
+// Their words are found as they stand.
+var unstemmed = []string{
+	"armenian", "basque", "catalan", "chinese", "greek", "hindi", "indonesian", "lithuanian", "nepali", "serbian", "yiddish",
+}
+
+// NewStemmer returns the Snowball stemmer of a language ("english"), nil for one that has
+// none, and false if nobody knows the language.
 func NewStemmer(language string) (Stemmer, bool) {
 	stem, ok := stemmers[strings.ToLower(language)]
 	if !ok {
-		return nil, false
+		return nil, slices.Contains(unstemmed, strings.ToLower(language))
 	}
 	return func(word string) string {
 		if len(word) > 64 { // no word of a language

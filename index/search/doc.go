@@ -45,4 +45,10 @@
 //     otherwise 0 with BM25 and 1 with TFIDF.
 //   - PHONETIC, WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
 //     change nothing.
+//   - SVS-VAMANA is our HNSW. Its compressions choose how many bits a component has
+//     while the graph is walked; the vectors are kept as well and compared at the end.
+//   - Synonyms are looked for by queries. Documents from before FT.SYNUPDATE are found
+//     with them at once, whatever SKIPINITIALSCAN says.
+//   - A JSON path that matches several vectors cannot be indexed.
+//   - FT.ALTER puts documents anew, in the order in which they were put first.
 package search

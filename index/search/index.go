@@ -233,7 +233,7 @@ func (g *gate) wait() {
 
 func (ix *Index) newVectors(f *Field) (index.Index, error) {
 	for _, k := range ix.kinds {
-		if k.Name == f.Algorithm {
+		if k.Name == f.kind() {
 			v, err := k.New(f.Vector)
 			if err != nil {
 				return nil, errorf("Could not create vector index: %v", err)

@@ -60,8 +60,71 @@ type Field struct {
 	Separator                byte    // TAG; 0: none
 	CaseSensitive            bool    // TAG
 
-	Algorithm string       // VECTOR: an [index.Kind]'s name
+	Algorithm string       // VECTOR: as FT.CREATE names it
 	Vector    index.Params // VECTOR
+	SVS       SVS          // VECTOR SVS-VAMANA: what is only told by FT.INFO
+}
+
+// SVS are parameters of SVS-VAMANA that say nothing to the index that it is here.
+type SVS struct {
+	Compression       string // "" is none
+	TrainingThreshold int
+	Reduce            int
+}
+
+// kind is the name of the [index.Kind] that the field's vectors are in.
+func (f *Field) kind() string {
+	if f.Algorithm == svsVamana {
+		return "HNSW"
+	}
+	return f.Algorithm
+}
+
+const svsVamana = "SVS-VAMANA"
+
+// compressions are those of SVS-VAMANA and what comes next to them here: how many bits
+// a component has while the graph is walked. The vectors themselves are kept as well,
+// so the second level, and the fewer dimensions of LeanVec, are not needed.
+var compressions = []struct {
+	name  string
+	quant index.Quant
+}{
+	{"LVQ8", index.QuantSQ8},
+	{"LVQ4", index.QuantSQ4},
+	{"LVQ4x4", index.QuantSQ4},
+	{"LVQ4x8", index.QuantSQ4},
+	{"LeanVec4x8", index.QuantSQ4},
+	{"LeanVec8x8", index.QuantSQ8},
+}
+
+// Defaults and limits of SVS-VAMANA, RediSearch's.
+const (
+	svsDegree       = 32
+	svsConstruction = 200
+	svsSearch       = 10
+	svsTraining     = 10 * 1024
+	svsMinTraining  = 1024
+	svsMaxTraining  = 100 * 1024
+)
+
+// svs checks and completes the parameters of SVS-VAMANA.
+func (f *Field) svs(seen map[string]bool) error {
+	if e := f.Vector.Element; e != index.Float32 && e != index.Float16 {
+		return errorf("Not supported data type is given. Expected: FLOAT16, FLOAT32")
+	}
+	lean := strings.HasPrefix(f.SVS.Compression, "LeanVec")
+	switch {
+	case seen["TRAINING_THRESHOLD"] && f.SVS.Compression == "":
+		return errorf("TRAINING_THRESHOLD is irrelevant when compression was not requested")
+	case seen["REDUCE"] && !lean:
+		return errorf("REDUCE is irrelevant when compression is not of type LeanVec")
+	case f.SVS.Reduce > f.Vector.Dim:
+		return errorf("REDUCE (%d) must be at most DIM (%d)", f.SVS.Reduce, f.Vector.Dim)
+	}
+	if lean && f.SVS.Reduce == 0 {
+		f.SVS.Reduce = max(1, f.Vector.Dim/2)
+	}
+	return nil
 }
 
 // Schema says what is indexed of a document, and how.
@@ -71,7 +134,8 @@ type Schema struct {
 	StopWords    []string // used if HasStopWords; otherwise the default list
 	HasStopWords bool
 	Language     string  // of the stemmer; "" is english
-	Score        float64 // of every document; 0 is 1
+	Score        float64 // of documents that say nothing else; 0 is 1
+	Payloads     bool    // documents may have a payload
 
 	// Kept for FT.INFO. Leaving things out of the postings is not imitated.
 	NoOffsets, NoHL, NoFields, NoFreqs, MaxTextFields bool
@@ -325,6 +389,9 @@ func (p *schemaParser) vector(f *Field) error {
 	switch f.Algorithm {
 	case "HNSW":
 		v.M, v.EFConstruction, v.EFRuntime, v.Epsilon = 16, 200, 10, 0.01
+	case svsVamana:
+		v.M, v.EFConstruction, v.EFRuntime, v.Epsilon = svsDegree/2, svsConstruction, svsSearch, 0.01
+		f.SVS.TrainingThreshold = svsTraining
 	case "FLAT":
 	default:
 		return errorf("Bad arguments for vector similarity algorithm: %s", errUnknown)
@@ -359,6 +426,11 @@ func (p *schemaParser) vector(f *Field) error {
 			return errorf("Missing mandatory parameter: cannot create %s index without specifying %s argument", f.Algorithm, must)
 		}
 	}
+	if f.Algorithm == svsVamana {
+		if err := f.svs(seen); err != nil {
+			return err
+		}
+	}
 	if v.Quant > index.QuantNone && (v.Element == index.Int8 || v.Element == index.Uint8) {
 		return errorf("COMPRESSION %s is not supported for %s", v.Quant, v.Element)
 	}
@@ -371,7 +443,7 @@ func (p *schemaParser) vector(f *Field) error {
 // parameter reads the value of one parameter of an algorithm.
 func (p *schemaParser) parameter(f *Field, param string) (known bool, err error) {
 	v := &f.Vector
-	hnsw := f.Algorithm == "HNSW"
+	hnsw, svs, flat := f.Algorithm == "HNSW", f.Algorithm == svsVamana, f.Algorithm == "FLAT"
 	switch {
 	case param == "TYPE":
 		v.Element, err = choice(p, index.Float32, index.Float64, index.Float16, index.BFloat16, index.Int8, index.Uint8)
@@ -387,7 +459,7 @@ func (p *schemaParser) parameter(f *Field, param string) (known bool, err error)
 		v.EFConstruction, err = p.limited(1, query.MaxEF)
 	case hnsw && param == "EF_RUNTIME":
 		v.EFRuntime, err = p.limited(1, query.MaxEF)
-	case hnsw && param == "EPSILON":
+	case (hnsw || svs) && param == "EPSILON":
 		v.Epsilon, err = p.float()
 		if err == nil && !(v.Epsilon >= 0 && v.Epsilon < math.Inf(1)) {
 			err = errorf("%s (0 or more)", errBounds)
@@ -397,7 +469,30 @@ func (p *schemaParser) parameter(f *Field, param string) (known bool, err error)
 		if err != nil {
 			err = errorf("%s: it is NONE, SQ4, SQ8, SQ8ONLY or BINARY", err)
 		}
-	case !hnsw && param == "BLOCK_SIZE":
+	case svs && param == "GRAPH_MAX_DEGREE": // level 0 has twice as many links as M says
+		v.M, err = p.limited(1, 2*index.MaxM)
+		v.M = max(2, (v.M+1)/2)
+	case svs && param == "CONSTRUCTION_WINDOW_SIZE":
+		v.EFConstruction, err = p.limited(1, query.MaxEF)
+	case svs && param == "SEARCH_WINDOW_SIZE":
+		v.EFRuntime, err = p.limited(1, query.MaxEF)
+	case svs && param == "TRAINING_THRESHOLD":
+		f.SVS.TrainingThreshold, err = p.limited(svsMinTraining, svsMaxTraining)
+	case svs && param == "REDUCE":
+		f.SVS.Reduce, err = p.limited(1, index.MaxDim)
+	case svs && param == "COMPRESSION":
+		if !p.more() {
+			return true, errorf(errNoArg)
+		}
+		word := p.take()
+		for _, c := range compressions {
+			if strings.EqualFold(c.name, word) {
+				f.SVS.Compression, v.Quant = c.name, c.quant
+				return true, nil
+			}
+		}
+		return true, errorf(errUnknown)
+	case flat && param == "BLOCK_SIZE":
 		v.BlockSize, err = p.limited(1, math.MaxInt32)
 	default:
 		return false, nil

@@ -59,7 +59,7 @@ func TestParseSchemaErrors(t *testing.T) {
 	f("a TAG SEPARATOR ab", "Tag separator must be a single character. Got `ab`")
 	f("a TEXT WEIGHT x", "Bad arguments for weight: Could not convert argument to expected type")
 	f("a VECTOR", "Bad arguments for vector similarity algorithm: Expected an argument, but none provided")
-	f("a VECTOR SVS-VAMANA 6 "+v, "Bad arguments for vector similarity algorithm: Unknown argument")
+	f("a VECTOR TREE 6 "+v, "Bad arguments for vector similarity algorithm: Unknown argument")
 	f("a VECTOR HNSW 98 "+v, "Expected 98 parameters but got 6")
 	f("a VECTOR HNSW 8 TYPE FLOAT32 DIM", "Bad arguments for vector similarity HNSW index `DIM`: Expected an argument, but none provided")
 	f("a VECTOR HNSW 3 TYPE FLOAT32 DIM", "Bad number of arguments for vector similarity index: got 3 but expected even number (as algorithm parameters should be submitted as named arguments)")

@@ -63,6 +63,7 @@ const (
 	errIndexExists  resp.Error = "Index already exists"
 	errUnknownIndex resp.Error = "Unknown Index name"
 	errNoSchema     resp.Error = "No schema found"
+	errIndexAll     resp.Error = "Invalid argument for INDEXALL, use ENABLE/DISABLE"
 )
 
 // noSuchIndex is the error of FT.SEARCH for an index that does not exist.
@@ -109,6 +110,12 @@ func parseFTCreate(a *args.Parser) ftCreate {
 			noFreqs = true
 		case a.Accept("SKIPINITIALSCAN"):
 			p.def.SkipScan = true
+		case a.Accept("TEMPORARY"):
+			p.def.Temporary = parseTemporary(a)
+		case a.Accept("INDEXALL"):
+			if p.def.All = a.Accept("ENABLE"); !p.def.All && !a.Accept("DISABLE") {
+				a.Fail(errIndexAll)
+			}
 		case a.Accept("SCHEMA"):
 			parse := search.ParseSchema
 			if p.def.JSON {
@@ -126,7 +133,7 @@ func parseFTCreate(a *args.Parser) ftCreate {
 		default:
 			word := a.String()
 			switch strings.ToUpper(word) {
-			case "FILTER", "TEMPORARY", "LANGUAGE_FIELD", "SCORE_FIELD", "PAYLOAD_FIELD", "INDEXALL":
+			case "FILTER", "LANGUAGE_FIELD", "SCORE_FIELD", "PAYLOAD_FIELD":
 				a.Fail(resp.Error("ERR FT.CREATE does not support " + strings.ToUpper(word)))
 			default:
 				a.Fail(resp.Error("Unknown argument `" + word + "`"))
@@ -140,6 +147,24 @@ func parseFTCreate(a *args.Parser) ftCreate {
 		p.def.Prefixes = []string{""}
 	}
 	return p
+}
+
+// maxTemporary is in seconds: a hundred years.
+const maxTemporary = 100 * 366 * 24 * 3600
+
+func parseTemporary(a *args.Parser) time.Duration {
+	if !a.More() {
+		a.Fail(resp.Error("Bad arguments for TEMPORARY: Expected an argument, but none provided"))
+		return 0
+	}
+	n, ok := resp.ParseInt(a.Bytes())
+	switch {
+	case !ok:
+		a.Fail(resp.Error("Bad arguments for TEMPORARY: Could not convert argument to expected type"))
+	case n < 1 || n > maxTemporary:
+		a.Fail(resp.Error("Bad arguments for TEMPORARY: Value is outside acceptable bounds"))
+	}
+	return time.Duration(n) * time.Second
 }
 
 // countedStrings reads a count and that many words.
@@ -201,23 +226,14 @@ func runFTDropIndex(c *command.Ctx, p ftDropIndex) error {
 	if c.InExec {
 		c.Tx.Preview(c.Catalog)
 	}
-	var names []string
-	if p.docs {
-		names = ix.Search().Names()
+	if p.docs || ix.Temporary > 0 {
+		err = c.Catalog.DropDocs(&c.Tx, ix)
+	} else if err = c.Catalog.Drop(ix.Name); err == nil {
+		c.Tx.Effect([]byte("FT.DROPINDEX"), []byte(ix.Name))
 	}
-	if err := c.Catalog.Drop(ix.Name); err != nil {
+	if err != nil {
 		return errUnknownIndex
 	}
-	// Named one by one: a replay may still be filling the index.
-	c.Tx.Effect([]byte("FT.DROPINDEX"), []byte(ix.Name))
-	db := c.Tx.DB
-	c.Tx.DB = 0
-	for _, n := range names {
-		if c.Tx.Delete([]byte(n), "del") {
-			c.Tx.Effect([]byte("DEL"), []byte(n))
-		}
-	}
-	c.Tx.DB = db
 	c.W.Status("OK")
 	return nil
 }
@@ -267,6 +283,7 @@ func openIndex(c *command.Ctx, name string) (*catalog.Index, error) {
 		c.Tx.Preview(c.Catalog)
 	}
 	ix.Uses.Add(1)
+	ix.Touch(c.Tx.Now)
 	return ix, nil
 }
 

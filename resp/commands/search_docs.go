@@ -13,6 +13,7 @@ var (
 		{Name: "default_lang", Type: "string", Token: "LANGUAGE", Optional: true},
 		{Name: "default_score", Type: "double", Token: "SCORE", Optional: true},
 		optional(flagArg("maxtextfields", "MAXTEXTFIELDS")),
+		{Name: "seconds", Type: "double", Token: "TEMPORARY", Optional: true},
 		optional(flagArg("nooffsets", "NOOFFSETS")),
 		optional(flagArg("nohl", "NOHL")),
 		optional(flagArg("nofields", "NOFIELDS")),

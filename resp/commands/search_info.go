@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -8,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store/catalog"
 )
 
 func parseFTInfo(a *args.Parser) string { return a.String() }
@@ -37,22 +39,7 @@ func runFTInfo(c *command.Ctx, name string) error {
 		w.BulkString(o)
 	}
 	w.key("index_definition")
-	w.Map(4)
-	w.BulkString("key_type")
-	if ix.JSON {
-		w.BulkString("JSON")
-	} else {
-		w.BulkString("HASH")
-	}
-	w.BulkString("prefixes")
-	w.Array(len(ix.Prefixes))
-	for _, p := range ix.Prefixes {
-		w.BulkString(p)
-	}
-	w.BulkString("default_score")
-	w.Double(ix.Score)
-	w.BulkString("indexes_all")
-	w.BulkString("false")
+	writeDefinition(body, ix)
 	w.key("attributes")
 	w.Array(len(schema.Fields))
 	for i := range schema.Fields {
@@ -110,6 +97,50 @@ func runFTInfo(c *command.Ctx, name string) error {
 	return nil
 }
 
+func writeDefinition(w *resp.Writer, ix *catalog.Index) {
+	language := ix.Language
+	if language == "english" {
+		language = "" // it is the default of all
+	}
+	optional := []struct{ name, value string }{
+		{"filter", ix.Filter},
+		{"default_language", language},
+		{"language_field", ix.LanguageField},
+		{"score_field", ix.ScoreField},
+		{"payload_field", ix.PayloadField},
+	}
+	n := 4
+	for _, o := range optional {
+		n += int(boolInt(o.value != ""))
+	}
+	write := func(from, to int) {
+		for _, o := range optional[from:to] {
+			if o.value != "" {
+				w.BulkString(o.name)
+				w.BulkString(o.value)
+			}
+		}
+	}
+	w.Map(n)
+	w.BulkString("key_type")
+	if ix.JSON {
+		w.BulkString("JSON")
+	} else {
+		w.BulkString("HASH")
+	}
+	w.BulkString("prefixes")
+	w.Array(len(ix.Prefixes))
+	for _, p := range ix.Prefixes {
+		w.BulkString(p)
+	}
+	write(0, 3)
+	w.BulkString("default_score")
+	w.Double(ix.Score)
+	write(3, len(optional))
+	w.BulkString("indexes_all")
+	w.BulkString(strconv.FormatBool(ix.All))
+}
+
 func boolInt(b bool) int64 {
 	if b {
 		return 1
@@ -163,10 +194,21 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 		v := f.Vector
 		p = append(p, pair{"algorithm", f.Algorithm}, pair{"data_type", v.Element.String()},
 			pair{"dim", v.Dim}, pair{"distance_metric", v.Metric.String()})
-		if f.Algorithm == "HNSW" {
+		switch f.Algorithm {
+		case "HNSW":
 			p = append(p, pair{"M", v.M}, pair{"ef_construction", v.EFConstruction})
 			if v.Quant != index.QuantAuto {
 				p = append(p, pair{"compression", v.Quant.String()})
+			}
+		case "SVS-VAMANA":
+			p = append(p, pair{"graph_max_degree", 2 * v.M}, pair{"construction_window_size", v.EFConstruction})
+			if f.SVS.Compression == "" {
+				p = append(p, pair{"compression", "NO_COMPRESSION"})
+				break
+			}
+			p = append(p, pair{"compression", f.SVS.Compression}, pair{"training_threshold", f.SVS.TrainingThreshold})
+			if f.SVS.Reduce > 0 {
+				p = append(p, pair{"reduced_dim", f.SVS.Reduce})
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -123,5 +124,53 @@ func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
 	}
 	if got := foundIn(t, c, "idx", "@t:own @more:{m}"); got != "d:mine" {
 		t.Errorf("found [%s]", got)
+	}
+}
+
+// TestTemporaryIndexGoesWithItsDocuments lets the time pass after which nobody has used
+// it, and restarts.
+func TestTemporaryIndexGoesWithItsDocuments(t *testing.T) {
+	var now atomic.Int64
+	now.Store(1_700_000_000_000)
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendonly", "yes", "--appendfsync", "always"}
+	s, stop := startWith(t, now.Load, io.Discard, nil, flags...)
+	c := dial(t, s, client.Options{})
+	do(t, c, split("FT.CREATE idx TEMPORARY 100 PREFIX 1 d: SCHEMA g TAG")...)
+	do(t, c, split("FT.CREATE other PREFIX 1 d: SCHEMA g TAG")...)
+	do(t, c, "HSET", "d:1", "g", "x")
+	do(t, c, "HSET", "e:1", "g", "x")
+	now.Add(99_000)
+	do(t, c, "HSET", "d:2", "g", "x") // it is used
+	now.Add(99_000)
+	if got := foundIn(t, c, "idx", "@g:{x}"); got != "d:1 d:2" { // again
+		t.Errorf("found [%s]", got)
+	}
+	now.Add(99_000)
+	if v := do(t, c, "FT._LIST"); len(v.Elems) != 2 {
+		t.Errorf("indexes %v", v)
+	}
+	now.Add(2_000)
+	eventually(t, "the index stays", func() bool { return len(do(t, c, "FT._LIST").Elems) == 1 })
+	check := func() {
+		t.Helper()
+		if n := do(t, c, "DBSIZE").Int; n != 1 {
+			t.Errorf("%d keys are left", n)
+		}
+		eventually(t, "the other index finds them", func() bool { return foundIn(t, c, "other", "@g:{x}") == "" })
+	}
+	check()
+	stop()
+	s, _ = startWith(t, now.Load, io.Discard, nil, flags...)
+	c = dial(t, s, client.Options{})
+	check()
+	if v := do(t, c, "FT._LIST"); len(v.Elems) != 1 || v.Elems[0].Str != "other" {
+		t.Errorf("after a restart %v", v)
+	}
+	do(t, c, split("FT.CREATE idx TEMPORARY 100 PREFIX 1 e: SCHEMA g TAG")...)
+	waitIndexed(t, c)
+	do(t, c, "FT.DROPINDEX", "idx") // takes the documents along, too
+	if n := do(t, c, "DBSIZE").Int; n != 0 {
+		t.Errorf("%d keys are left", n)
 	}
 }

@@ -95,6 +95,7 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		case <-t.C:
 		}
 		s.env.Catalog.Measure()
+		s.env.Catalog.DropIdle()
 		s.env.Tracking.Sweep()
 		s.env.HotKeys.Tick(s.ks.Now())
 		s.measureClients()

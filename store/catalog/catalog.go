@@ -30,8 +30,15 @@ type Definition struct {
 	Args      [][]byte   // the FT.CREATE that made it
 	Later     [][][]byte // the FT.ALTER since
 	SkipScan  bool       // SKIPINITIALSCAN
+	All       bool       // INDEXALL: nothing is done otherwise for it
 	CreatedAt time.Time
 	Owner     any // whose the index is, nil if FT.CREATE has made it
+
+	Filter        string // FILTER
+	LanguageField string
+	ScoreField    string
+	PayloadField  string
+	Temporary     time.Duration // it goes, and its documents, when nobody used it for so long; 0: never
 }
 
 // Index is an index attached to the keyspace.
@@ -47,6 +54,7 @@ type Index struct {
 	scan     atomic.Pointer[scan] // the last that began; nil: there was none
 	stop     atomic.Bool
 	swept    atomic.Int64
+	used     atomic.Int64 // when it was, of a temporary one
 }
 
 // scan is a look at all keys that exist.
@@ -161,6 +169,7 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 		return err
 	}
 	ix := &Index{Definition: def, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes}
+	ix.Touch(c.ks.Now())
 	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
 	next[def.Name] = ix
@@ -190,6 +199,7 @@ func (c *Catalog) refill() {
 		}
 		ix := &Index{Definition: old.Definition, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
 		ix.Uses.Store(old.Uses.Load())
+		ix.used.Store(old.used.Load())
 		s.SetSynonyms(old.search.Synonyms())
 		next[name] = ix
 		if i := slices.Index(c.open.fresh, old); i >= 0 {
@@ -334,6 +344,7 @@ func (c *Catalog) Committed(cm *store.Commit) {
 		}
 		for _, ix := range set {
 			if ix.matches(e.Key) {
+				ix.Touch(cm.At)
 				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry))
 			}
 		}
