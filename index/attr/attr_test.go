@@ -333,7 +333,7 @@ func TestTextAgainstScan(t *testing.T) {
 		x.Put(id, &d)
 		docs[id] = doc
 	}
-	freqs := x.Freqs(BM25STD, len(docs))
+	freqs := x.Freqs(true, false)
 	for _, word := range vocab {
 		for mask := uint64(1); mask < 4; mask++ {
 			var b index.Bitmap
@@ -370,8 +370,11 @@ func TestTextAgainstScan(t *testing.T) {
 				if any {
 					docsWith++
 				}
-				if got := freqs.Count(slot, AllFields, true); got != want {
+				if got := freqs.Freq(slot, AllFields, true); got != want {
 					t.Fatal(word, got, want)
+				}
+				if length := len(doc[0]) + 2*len(doc[1]); freqs.Len != length || float64(freqs.Top) < want {
+					t.Fatal(word, doc, freqs.Len, freqs.Top)
 				}
 			}
 			if x.Docs(id) != docsWith {
@@ -422,20 +425,59 @@ func TestNear(t *testing.T) {
 	f(0, false, false, []int32{1}, nil)
 }
 
-func TestBM25STD(t *testing.T) {
-	x := NewText([]TextField{{Weight: 1}}, nil)
-	x.Put(0, words("hello world hello"))
-	x.Put(1, words("hello"))
-	x.Put(2, words("other words stand here in this one"))
-	f := x.Freqs(BM25STD, 3)
-	id, _ := x.Term("hello")
-	slot := f.Slot(id)
+// The figures are those of RediSearch's tests (tests/pytests/test_scorers.py:
+// testOptionalAndWildcardScoring, _test_expose_score, testTFIDFScorerExplanation).
+func TestFormulas(t *testing.T) {
+	f := func(s Scorer, c Corpus, n int, freq, length, want float64) {
+		t.Helper()
+		idf := 1.0
+		if n > 0 {
+			idf = s.IDF(&c, n)
+		}
+		if got := s.Leaf(&c, idf, freq, length); math.Abs(got-want) > 1e-12 {
+			t.Error(got, want)
+		}
+	}
+	two := Corpus{Docs: 2, AvgLen: 4}
+	f(BM25STD, two, 2, 1, 3, 0.203092367479523)
+	f(BM25STD, two, 0, 1, 3, 1.1139240529250303)
+	f(BM25STD, two, 0, 1, 5, 0.9072164933249958)
+	f(BM25STD, two, 1, 1, 5, 0.6288345545057012)
+	f(BM25STD, Corpus{Docs: 1, AvgLen: 1}, 1, 1, 1, 0.2876820724517809)
+	f(BM25STD, Corpus{Docs: 1}, 1, 1, 0, 0)
+	f(TFIDF, Corpus{Docs: 3, AvgLen: 30}, 3, 10, 20, 10)
+	f(BM25, Corpus{Docs: 4, AvgLen: 2.5}, 2, 1, 7, 0.3225806364779916)
+	f(DISMAX, two, 2, 10, 3, 10)
+}
+
+func TestLengthsAndFrequencies(t *testing.T) {
+	stem, _ := NewStemmer("english")
+	x := NewText([]TextField{{Weight: 10}, {Weight: 0.5}}, stem)
+	var d TextDoc
+	d.Add(0, []byte("running runs"), nil)
+	d.Add(1, []byte("running home"), nil)
+	x.Put(0, &d)
+	f := x.Freqs(true, true)
+	slot := func(m Match) int { return f.Slot(m.ID) }
+	m := x.Expand(nil, "running") // the word, its stem
+	word, stemmed := slot(m[0]), slot(m[1])
 	f.Load(0)
-	got := f.Score(slot, f.Count(slot, AllFields, true))
-	// idf = ln(1 + (3-2+0.5)/(2+0.5)); tf 2, length 3 of an average 11/3
-	want := math.Log(1.6) * 2 * 2.2 / (2 + 1.2*(0.25+0.75*3/(11.0/3)))
-	if math.Abs(got-want) > 1e-12 {
-		t.Error(got, want)
+	// A word counts its field's weight, at least 1; its stem a fifth of that.
+	if w, s := f.Freq(word, AllFields, true), f.Freq(stemmed, AllFields, false); w != 11 || s != 5 {
+		t.Error(w, s)
+	}
+	if f.Len != 22 || f.Top != 11 || x.AvgLen(2) != 11 {
+		t.Error(f.Len, f.Top, x.AvgLen(2))
+	}
+	if x.Name(m[0].ID) != "running" || x.Name(m[1].ID) != "+run" {
+		t.Error(x.Name(m[0].ID), x.Name(m[1].ID))
+	}
+	if !slices.Equal(f.Positions(word), []int32{1, 3}) || !slices.Equal(f.Positions(stemmed), []int32{1, 2, 3}) {
+		t.Error(f.Positions(word), f.Positions(stemmed))
+	}
+	x.Remove(0)
+	if x.AvgLen(1) != 0 {
+		t.Error(x.AvgLen(1))
 	}
 }
 

@@ -5,60 +5,122 @@ import (
 	"strings"
 )
 
-// Scorer is a way to weigh how well a document's words match.
+// Scorer is a way to weigh how well a document matches. The figures are
+// RediSearch's (src/ext/default.c), its single precision included.
 type Scorer uint8
 
 // The scorers, by RediSearch's names.
 const (
-	BM25STD Scorer = iota // Okapi BM25, the default
-	BM25                  // RediSearch's older one, with the term's share in the document
-	TFIDF
-	TFIDFDocNorm
-	DISMAX   // plain frequencies; the best alternative counts
-	DOCSCORE // the document's own score
+	BM25STD      Scorer = iota // Okapi BM25, the default
+	BM25STDNorm                // divided by the best score of all matches
+	BM25STDTanh                // squeezed into 0..1
+	BM25                       // RediSearch's older one, which takes the average for the document's length
+	TFIDF                      // frequencies over that of the document's most frequent term
+	TFIDFDocNorm               // frequencies over the document's length
+	DISMAX                     // plain frequencies; the best alternative counts
+	DOCSCORE                   // the document's own score
+	HAMMING                    // how many bits of the payload are the query's
 )
 
-var scorers = map[string]Scorer{
-	"BM25STD": BM25STD, "BM25": BM25, "TFIDF": TFIDF, "TFIDF.DOCNORM": TFIDFDocNorm, "DISMAX": DISMAX, "DOCSCORE": DOCSCORE,
-}
+var scorers = [...]string{"BM25STD", "BM25STD.NORM", "BM25STD.TANH", "BM25", "TFIDF", "TFIDF.DOCNORM", "DISMAX", "DOCSCORE", "HAMMING"}
 
 // ParseScorer finds a scorer by its name, in whatever case.
 func ParseScorer(name string) (Scorer, bool) {
-	s, ok := scorers[strings.ToUpper(name)]
-	return s, ok
+	for i, s := range scorers {
+		if strings.EqualFold(name, s) {
+			return Scorer(i), true
+		}
+	}
+	return 0, false
 }
+
+// Standard reports whether the scorer is BM25STD or made of it.
+func (s Scorer) Standard() bool { return s <= BM25STDTanh }
+
+// Divides reports whether the scorer divides by the distance between the query's words.
+func (s Scorer) Divides() bool { return s == BM25 || s == TFIDF || s == TFIDFDocNorm }
+
+// Words reports whether the scorer looks at what matched.
+func (s Scorer) Words() bool { return s < DOCSCORE }
 
 const (
-	bm25K1 = 1.2
-	bm25B  = 0.75
+	stemFactor float32 = 0.2 // a stem counts less than the word itself
+
+	k1Single float32 = 1.2 // RediSearch's constant is a float: it shows in the eighth digit
+	bStd     float64 = 0.75
+	bOld     float64 = 0.5
 )
 
-// Freqs counts how often the terms of a query stand in a document, and weighs
-// it. Make one a query with [Text.Freqs]; it is not safe for concurrent use,
-// and of no use once the Text has changed.
-type Freqs struct {
-	t      *Text
-	scorer Scorer
-	docs   float64
-	avg    float64 // words a document
-	slots  map[TermID]int
-	ids    []TermID
-	idf    []float64
-	stems  bool      // one of ids is a stem
-	tf     []float64 // by slot and field
-	set    []int     // what to clear in tf
-	max    float64   // the most frequent of all the document's terms, TFIDF's divisor
-	length float64   // words of the document
-	seen   map[TermID]int
+// Corpus is what a scorer knows of the whole index.
+type Corpus struct {
+	Docs   float64 // documents
+	AvgLen float64 // their average length
+	Tanh   float64 // BM25STD.TANH divides by it
 }
 
-// Freqs returns an empty counter. docs is the number of all documents.
-func (t *Text) Freqs(s Scorer, docs int) *Freqs {
-	f := &Freqs{t: t, scorer: s, docs: float64(docs), avg: 1, slots: map[TermID]int{}}
-	if t.docs > 0 {
-		f.avg = float64(t.total) / float64(t.docs)
+// IDF is the weight of a term that n documents hold.
+func (s Scorer) IDF(c *Corpus, n int) float64 {
+	if s.Standard() {
+		docs := max(c.Docs, float64(n))
+		return math.Log(1 + (docs-float64(n)+0.5)/(float64(n)+0.5))
 	}
-	return f
+	return float64(math.Ilogb(1 + (c.Docs+1)/float64(max(1, n))))
+}
+
+// Leaf is the weight of what stands freq times in a document of that length,
+// the norm of the document left to Norm. idf is 1 for what is no term.
+func (s Scorer) Leaf(c *Corpus, idf, freq, length float64) float64 {
+	k1 := float64(k1Single)
+	switch {
+	case s.Standard():
+		if c.AvgLen == 0 { // RediSearch: NaN
+			return 0
+		}
+		return idf * (freq * (k1 + 1)) / (freq + k1*(1-bStd+bStd*length/c.AvgLen))
+	case s == BM25:
+		return idf * freq / (freq + k1*(1-bOld+bOld*c.AvgLen))
+	case s == DISMAX:
+		return freq
+	}
+	return idf * freq
+}
+
+// Freqs counts how often the terms of a query stand in a document. Make one a
+// query with [Text.Freqs]; it is not safe for concurrent use, and of no use once
+// the Text has changed.
+type Freqs struct {
+	t         *Text
+	top       bool // Top is wanted
+	positions bool // Positions are wanted
+	slots     map[TermID]int
+	ids       []TermID
+	stems     bool // one of ids is a stem
+	hits      []hit
+	set       []int // the hits to clear
+	seen      map[TermID]uint32
+
+	Len int // the document's length: its words, weighted
+	Top int // how often its most frequent term stands in it, weighted
+}
+
+type hit struct {
+	freq uint32
+	in   Mask
+	pos  []int32
+}
+
+// Freqs returns an empty counter. top asks for [Freqs].Top, positions for
+// [Freqs.Positions]; both cost time.
+func (t *Text) Freqs(top, positions bool) *Freqs {
+	return &Freqs{t: t, top: top, positions: positions, slots: map[TermID]int{}}
+}
+
+// AvgLen is the average length of docs documents.
+func (t *Text) AvgLen(docs int) float64 {
+	if docs == 0 {
+		return 0
+	}
+	return float64(t.weighted) / float64(docs)
 }
 
 // Slot registers a term and returns its number.
@@ -68,54 +130,54 @@ func (f *Freqs) Slot(id TermID) int {
 		s = len(f.ids)
 		f.slots[id] = s
 		f.ids = append(f.ids, id)
-		f.tf = append(f.tf, make([]float64, len(f.t.weights))...)
+		f.hits = append(f.hits, hit{})
 		f.stems = f.stems || f.t.terms[id].refs > 0
-		n, idf := float64(f.t.Docs(id)), 0.0
-		if f.scorer == BM25STD {
-			idf = math.Log(1 + (f.docs-n+0.5)/(n+0.5))
-		} else {
-			idf = math.Log2(1 + (f.docs+1)/max(1, n))
-		}
-		f.idf = append(f.idf, max(0, idf))
 	}
 	return s
 }
 
 // Load counts in the document.
 func (f *Freqs) Load(id uint32) {
-	t, needMax := f.t, f.scorer == TFIDF
+	t := f.t
 	for _, i := range f.set {
-		f.tf[i] = 0
+		h := &f.hits[i]
+		h.freq, h.in, h.pos = 0, Mask{}, h.pos[:0]
 	}
-	f.set, f.max, f.length = f.set[:0], 1, float64(t.DocLen(id))
-	if int(id) >= len(t.forward) || t.forward[id] == nil {
+	f.set, f.Len, f.Top = f.set[:0], t.Length(id), 1
+	if len(f.ids) == 0 && !f.top || int(id) >= len(t.forward) || t.forward[id] == nil {
 		return
 	}
-	if needMax {
+	if f.top {
 		if f.seen == nil {
-			f.seen = map[TermID]int{}
+			f.seen = map[TermID]uint32{}
 		}
 		clear(f.seen)
 	}
+	pos := int32(0)
 	for w := (fields{rest: t.forward[id]}); w.next(); {
-		stemmed := f.stems && t.stemmed.Has(int(w.field))
+		field := int(w.field)
+		freq, stemFreq := t.counts[field][0], t.counts[field][1]
+		stemmed := (f.stems || f.top) && t.stemmed.Has(field)
 		for range w.n {
 			tid := w.term()
-			f.hit(tid, int(w.field))
+			pos++
+			f.hit(tid, field, freq, pos)
 			if stemmed {
 				if s := t.stemOf[tid]; s != noTerm {
-					f.hit(s, int(w.field))
+					f.hit(s, field, stemFreq, pos)
 				}
-			}
-			if needMax {
-				f.seen[tid]++
-				f.max = max(f.max, float64(f.seen[tid]))
 			}
 		}
 	}
+	for _, n := range f.seen {
+		f.Top = max(f.Top, int(n))
+	}
 }
 
-func (f *Freqs) hit(id TermID, field int) {
+func (f *Freqs) hit(id TermID, field int, n uint32, pos int32) {
+	if f.top {
+		f.seen[id] += n
+	}
 	slot := -1
 	if len(f.ids) <= 8 {
 		for i, x := range f.ids {
@@ -127,46 +189,33 @@ func (f *Freqs) hit(id TermID, field int) {
 	} else if s, ok := f.slots[id]; ok {
 		slot = s
 	}
-	if slot >= 0 {
-		i := slot*len(f.t.weights) + field
-		if f.tf[i] == 0 {
-			f.set = append(f.set, i)
-		}
-		f.tf[i] += f.t.weights[field]
+	if slot < 0 {
+		return
+	}
+	h := &f.hits[slot]
+	if h.freq == 0 {
+		f.set = append(f.set, slot)
+	}
+	h.freq += n
+	h.in.Add(field)
+	if f.positions {
+		h.pos = append(h.pos, pos)
 	}
 }
 
-// Count is the term's frequency in the fields, weighted by the fields' weights.
-// exact is as in [Match].
-func (f *Freqs) Count(slot int, m Mask, exact bool) float64 {
+// Freq is how often the term stands in the document, in whatever field, each
+// time as the weight of the field: RediSearch counts so. It is 0 where it stands
+// in none of the fields m. exact is as in [Match].
+func (f *Freqs) Freq(slot int, m Mask, exact bool) float64 {
 	if !exact {
 		m = m.And(f.t.stemmed)
 	}
-	n, row := 0.0, f.tf[slot*len(f.t.weights):][:len(f.t.weights)]
-	for i, x := range row {
-		if x != 0 && m.Has(i) {
-			n += x
-		}
-	}
-	return n
-}
-
-// Score is the weight of a term that stands tf times in the loaded document.
-func (f *Freqs) Score(slot int, tf float64) float64 {
-	if tf == 0 {
+	h := &f.hits[slot]
+	if h.in.And(m).Empty() {
 		return 0
 	}
-	switch idf := f.idf[slot]; f.scorer {
-	case BM25STD:
-		return idf * tf * (bm25K1 + 1) / (tf + bm25K1*(1-bm25B+bm25B*f.length/f.avg))
-	case BM25:
-		return idf * tf / (tf + bm25K1*(1-bm25B+bm25B*f.avg))
-	case TFIDF:
-		return tf * idf / f.max
-	case TFIDFDocNorm:
-		return tf * idf / max(1, f.length)
-	case DISMAX:
-		return tf
-	}
-	return 0
+	return float64(h.freq)
 }
+
+// Positions are those of the term in the document, ascending, counted through all fields.
+func (f *Freqs) Positions(slot int) []int32 { return f.hits[slot].pos }

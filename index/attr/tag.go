@@ -171,10 +171,10 @@ func (t *Tags) Find(tag string) *Set {
 	return nil
 }
 
-// Prefix calls f with the documents of each tag that begins so, in the order of tags, until f returns false.
-func (t *Tags) Prefix(prefix string, f func(*Set) bool) {
+// Prefix calls f with each tag that begins so and its documents, in the order of tags, until f returns false.
+func (t *Tags) Prefix(prefix string, f func(tag string, s *Set) bool) {
 	t.sorted.from(prefix, func(name string) bool {
-		return strings.HasPrefix(name, prefix) && f(&t.sets[t.dict[name]])
+		return strings.HasPrefix(name, prefix) && f(name, &t.sets[t.dict[name]])
 	})
 }
 
@@ -213,5 +213,5 @@ func (t *Tags) Bytes() int64 {
 
 // OrPrefix adds the documents of all tags with the prefix to b.
 func (t *Tags) OrPrefix(b *index.Bitmap, prefix string) {
-	t.Prefix(prefix, func(s *Set) bool { s.OrInto(b); return true })
+	t.Prefix(prefix, func(_ string, s *Set) bool { s.OrInto(b); return true })
 }

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -85,8 +86,8 @@ func (t *term) remove(id uint32, field uint8) bool {
 
 // Text holds the words of documents.
 type Text struct {
-	weights   []float64 // by field
-	stemmed   Mask      // fields that are stemmed
+	counts    [][2]uint32 // by field: what a word counts, and what its stem does
+	stemmed   Mask        // fields that are stemmed
 	stem      Stemmer
 	dict      map[string]TermID // words
 	stems     map[string]TermID // stems that differ from their word
@@ -96,8 +97,11 @@ type Text struct {
 	free      []TermID
 	forward   [][]byte // by document: {field, count, count x TermID}...
 	lengths   []uint32 // by document: words
+	heavy     []uint32 // by document: words, weighted; nil while every word counts once
 	total     uint64   // words of all documents
+	weighted  uint64   // the same, weighted
 	docs      int      // documents that hold a word
+	uneven    bool     // a field's words count more than once
 	records   int64    // pairs of document and term
 	fwdBytes  int64
 	dictBytes int64
@@ -120,8 +124,14 @@ func NewText(fields []TextField, stem Stemmer) *Text {
 
 // AddField adds a field, and returns its number.
 func (t *Text) AddField(f TextField) int {
-	n := len(t.weights)
-	t.weights = append(t.weights, f.Weight)
+	n := len(t.counts)
+	t.counts = append(t.counts, [2]uint32{
+		uint32(max(1, min(f.Weight, math.MaxInt32))),
+		uint32(max(1, min(float32(f.Weight)*stemFactor, math.MaxInt32))),
+	})
+	if t.counts[n][0] > 1 && !t.uneven {
+		t.uneven, t.heavy = true, slices.Clone(t.lengths)
+	}
 	if !f.NoStem && t.stem != nil {
 		t.stemmed.Add(n)
 	}
@@ -206,6 +216,7 @@ func (d *TextDoc) Len() int { return len(d.ends) }
 // TextCursor is how far a long document has been put or removed. The zero value is its beginning.
 type TextCursor struct {
 	word, field, left int
+	length            uint64
 	start             uint32
 	forward           []byte
 	rest              fields
@@ -241,6 +252,7 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 		tid := t.intern(d.words[c.start:end])
 		c.forward = binary.AppendUvarint(c.forward, uint64(tid))
 		c.word, c.left, c.start = c.word+1, c.left-1, end
+		c.length += uint64(t.counts[field][0])
 		t.count(tid, id, field)
 		if s := t.stemOf[tid]; s != noTerm && t.stemmed.Has(int(field)) {
 			t.count(s, id, field)
@@ -257,6 +269,14 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 	t.fwdBytes += int64(cap(c.forward)) + 24
 	t.lengths[id] = uint32(c.word)
 	t.total += uint64(c.word)
+	c.length = min(c.length, math.MaxUint32)
+	t.weighted += c.length
+	if t.uneven {
+		for int(id) >= len(t.heavy) {
+			t.heavy = append(t.heavy, 0)
+		}
+		t.heavy[id] = uint32(c.length)
+	}
 	t.docs++
 	return true
 }
@@ -305,8 +325,12 @@ func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 		return false
 	}
 	t.total -= uint64(t.lengths[id])
+	t.weighted -= uint64(t.Length(id))
 	t.fwdBytes -= int64(cap(t.forward[id])) + 24
 	t.lengths[id], t.forward[id] = 0, nil
+	if int(id) < len(t.heavy) {
+		t.heavy[id] = 0
+	}
 	t.docs--
 	return true
 }
@@ -413,6 +437,26 @@ func (t *Text) DocLen(id uint32) int {
 		return 0
 	}
 	return int(t.lengths[id])
+}
+
+// Length is a document's length as scorers see it: its words, each as often as
+// the weight of its field says.
+func (t *Text) Length(id uint32) int {
+	if !t.uneven {
+		return t.DocLen(id)
+	}
+	if int(id) >= len(t.heavy) {
+		return 0
+	}
+	return int(t.heavy[id])
+}
+
+// Name is the spelling of a term; a stem has a + before it, as in RediSearch.
+func (t *Text) Name(id TermID) string {
+	if t.terms[id].refs > 0 {
+		return "+" + t.terms[id].name
+	}
+	return t.terms[id].name
 }
 
 // Terms is the number of different words.

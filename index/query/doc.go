@@ -6,19 +6,25 @@
 //	and     ← unary { unary }
 //	unary   ← ("-" | "~") unary | primary { "=>" "{" attributes "}" }
 //	primary ← "(" or ")" | word | word* | *word | *word* | %fuzzy% | "a phrase" | w'wild*card'
-//	        | @field[|field]:unary | @field:{tags} | @field:[range] | @field==number | ismissing(@field) | *
+//	        | @field[|field]:unary | @field:{tags} | @field:[range] | @field==number | @field:[WITHIN $shape]
+//	        | ismissing(@field) | *
 //
-// The language is that of RediSearch's dialect 2; 1, 3 and 4 are accepted and
-// read the same way. Differences, each of them lenient where RediSearch refuses:
+// The language is that of RediSearch's dialect 2, as which 3 and 4 are read. In
+// dialect 1 the alternatives bind tighter than what stands side by side, words
+// side by side count as one, and a minus or tilde reaches over what follows:
 //
-//   - Dialect 1's other precedences (a field modifier or a minus that reaches
-//     over several words) are not imitated.
+//	and     ← or { or }
+//	or      ← unary { "|" unary }
+//	unary   ← "-" and | "~" and | words | primary
+//
+// Differences, each of them lenient where RediSearch refuses:
+//
+//   - Dialect 1 knows all that dialect 2 does.
 //   - Tags need no escaping but for | } and a leading or trailing *; "quoted" tags are literal.
 //   - Punctuation inside a quoted phrase separates words, as it does in documents.
 //   - The minus before a digit negates, it is never a sign outside [ranges].
 //   - * may stand anywhere, not only alone.
 //   - A prefix may be one letter long.
-//   - There is no GEOSHAPE.
 //
 // As in RediSearch, AND is a word like any other (and a stop word, so that it
 // usually does nothing), and a filter of several parts must stand in

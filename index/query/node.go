@@ -24,6 +24,7 @@ const (
 	Geo                  // Field within Radius Unit of Lon, Lat
 	Missing              // the document has no Field
 	Range                // Field's vector within Radius of Blob
+	Shape                // Field's shape stands to the one of Blob as Predicate says
 )
 
 // Node is a part of the filter. Which members mean something depends on Kind.
@@ -34,8 +35,8 @@ type Node struct {
 	Children []*Node  // And, Or, Not, Optional
 	Text     string   // Term, Prefix, Suffix, Infix, Wildcard, Fuzzy: lower case, unescaped
 	Words    []string // Phrase
-	Fields   []string // leaves of text: the fields asked, nil for all
-	Field    string   // Tag, Numeric, Geo, Missing, Range
+	Fields   []string // the text fields asked, of what stands in a field modifier; nil for all
+	Field    string   // Tag, Numeric, Geo, Missing, Range, Shape
 	Offset   int      // byte offset of the field or word in the query, for messages
 	Values   []Value  // Tag
 
@@ -44,8 +45,9 @@ type Node struct {
 	Lon, Lat         float64 // Geo
 	Radius           float64 // Geo, Range
 	Unit             string  // Geo: m km mi ft
-	Blob             []byte  // Range: aliases the parameter
-	BlobParam        string  // Range: the parameter's name
+	Blob             []byte  // Range, Shape: aliases the parameter
+	BlobParam        string  // Range, Shape: the parameter's name
+	Predicate        string  // Shape: WITHIN, CONTAINS, DISJOINT or INTERSECTS
 
 	Attrs *Attrs // nil when there are none
 }
@@ -62,10 +64,21 @@ type Attrs struct {
 	Slop            int
 	HasSlop         bool
 	InOrder         bool
+	Phonetic        Phonetic
 	YieldDistanceAs string
 	Epsilon         float64 // 0: the index's own
 	EF              int     // 0: the index's own
 }
+
+// Phonetic says whether words that sound alike match too.
+type Phonetic uint8
+
+// What $phonetic asks for.
+const (
+	PhoneticDefault Phonetic = iota // in fields that are indexed so
+	PhoneticOn
+	PhoneticOff
+)
 
 // Weight is the node's weight in the score.
 func (n *Node) Weight() float64 {

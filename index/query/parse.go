@@ -22,7 +22,7 @@ type Params [][]byte
 
 // Options refine parsing. The zero value is dialect 2 without parameters and stop words.
 type Options struct {
-	Dialect  int // 1 to 4, or 0 for 2; all read the same, see the package's comment
+	Dialect  int // 1 to 4, or 0 for 2; 3 and 4 read as 2 does
 	Params   Params
 	StopWord func(word string) bool // words that a query ignores; nil for none
 }
@@ -162,6 +162,9 @@ func (p *parser) query() *Query {
 }
 
 func (p *parser) or() *Node {
+	if p.o.Dialect == 1 {
+		return p.all(nil)
+	}
 	first := p.and()
 	if p.tok.kind != tOr {
 		return first
@@ -179,7 +182,48 @@ func (p *parser) or() *Node {
 		p.next()
 		p.syntax()
 	}
-	return group(Or, kids)
+	return p.group(Or, kids)
+}
+
+// all reads what dialect 1 takes for an intersection, up to a token of stop that is not the first.
+func (p *parser) all(stop []tokenKind) *Node {
+	var kids []*Node
+	for n := 0; p.err == nil; n++ {
+		switch p.tok.kind {
+		case tEOF, tRP, tOr:
+			if n == 0 || p.tok.kind == tOr {
+				p.syntax()
+			}
+			return p.group(And, kids)
+		case tArrow:
+			if n != 1 || p.depth > 0 {
+				p.next()
+				p.syntax()
+			}
+			return p.group(And, kids)
+		}
+		if n > 0 && slices.Contains(stop, p.tok.kind) {
+			break
+		}
+		if k := p.either(); k != nil {
+			kids = append(kids, k)
+		}
+	}
+	return p.group(And, kids)
+}
+
+// either reads what dialect 1 takes for a union, which binds tighter than an intersection.
+func (p *parser) either() *Node {
+	var kids []*Node
+	for {
+		if k := p.unary(); k != nil {
+			kids = append(kids, k)
+		}
+		if p.tok.kind != tOr || p.fields != nil && scan(p.s, p.tok.end).kind == tModifier {
+			return p.group(Or, kids)
+		}
+		p.next()
+	}
 }
 
 func (p *parser) and() *Node {
@@ -191,14 +235,14 @@ func (p *parser) and() *Node {
 			if n == 0 {
 				p.syntax()
 			}
-			return group(And, kids)
+			return p.group(And, kids)
 		case tArrow:
 			// unary left it: =>[KNN of the whole query.
 			if n != 1 || p.depth > 0 {
 				p.next()
 				p.syntax()
 			}
-			return group(And, kids)
+			return p.group(And, kids)
 		}
 		if k := p.unary(); k != nil {
 			kids = append(kids, k)
@@ -210,14 +254,24 @@ func (p *parser) and() *Node {
 }
 
 // group joins the children, folding what needs no node of its own.
-func group(kind Kind, kids []*Node) *Node {
+func (p *parser) group(kind Kind, kids []*Node) *Node {
 	switch len(kids) {
 	case 0:
 		return nil
 	case 1:
 		return kids[0]
 	}
-	return &Node{Kind: kind, Children: slices.Clone(kids)}
+	flat := make([]*Node, 0, len(kids))
+	for i, k := range kids {
+		// An intersection takes in those below it, a union only one that it begins
+		// with: so RediSearch's parser does.
+		if k.Kind == kind && k.Attrs == nil && slices.Equal(k.Fields, p.fields) && (kind == And || i == 0) {
+			flat = append(flat, k.Children...)
+		} else {
+			flat = append(flat, k)
+		}
+	}
+	return &Node{Kind: kind, Fields: p.fields, Children: flat}
 }
 
 func (p *parser) unary() *Node {
@@ -244,12 +298,20 @@ func (p *parser) unary() *Node {
 		return nil
 	}
 	p.next()
-	n := p.unary()
+	var n *Node
+	switch {
+	case p.o.Dialect != 1:
+		n = p.unary()
+	case kind == Not: // dialect 1's reach over what follows
+		n = p.all([]tokenKind{tMinus, tTilde, tQuote})
+	default:
+		n = p.all([]tokenKind{tTilde})
+	}
 	p.depth--
 	if n == nil {
 		return nil
 	}
-	return &Node{Kind: kind, Children: []*Node{n}}
+	return &Node{Kind: kind, Fields: p.fields, Children: []*Node{n}}
 }
 
 func (p *parser) text(kind Kind, pos int, text string) *Node {
@@ -282,14 +344,16 @@ func (p *parser) primary() *Node {
 		if p.tok.kind == tLP && p.tok.pos == t.end && strings.EqualFold(t.text, "ismissing") {
 			return p.missing()
 		}
+		if p.o.Dialect == 1 {
+			return p.words(t)
+		}
 		return p.word(t)
 	case tAttr:
 		p.next()
-		v := string(p.param(t.text))
-		if p.err != nil || v == "" {
-			return nil
+		if p.o.Dialect == 1 {
+			return p.words(t)
 		}
-		return p.text(Term, t.pos, v)
+		return p.word(t)
 	case tPrefix, tSuffix, tInfix, tWildcard:
 		p.next()
 		kind, text := Prefix+Kind(t.kind-tPrefix), t.text
@@ -314,7 +378,30 @@ func (p *parser) primary() *Node {
 	return nil
 }
 
+// words reads the words behind t: in dialect 1 what stands before them is for all.
+func (p *parser) words(t token) *Node {
+	var kids []*Node
+	for p.err == nil {
+		if n := p.word(t); n != nil {
+			kids = append(kids, n)
+		}
+		t = p.tok
+		if t.kind != tTerm && t.kind != tNumber && t.kind != tAttr || scan(p.s, t.end).kind == tLP && strings.EqualFold(t.text, "ismissing") {
+			break
+		}
+		p.next()
+	}
+	return p.group(And, kids)
+}
+
 func (p *parser) word(t token) *Node {
+	if t.kind == tAttr {
+		v := string(p.param(t.text))
+		if p.err != nil || v == "" {
+			return nil
+		}
+		return p.text(Term, t.pos, v)
+	}
 	if p.o.StopWord != nil && p.o.StopWord(strings.ToLower(t.text)) {
 		return nil
 	}
@@ -446,7 +533,12 @@ func (p *parser) field() *Node {
 		names = []string{mod.text}
 	}
 	p.fields = names
-	n := p.unary2()
+	var n *Node
+	if p.o.Dialect == 1 {
+		n = p.either()
+	} else {
+		n = p.unary2()
+	}
 	p.fields = nil
 	return n
 }
@@ -521,6 +613,9 @@ func (p *parser) brackets(mod token) *Node {
 	}
 	p.next()
 	if p.tok.kind == tTerm {
+		if t := scan(p.s, p.tok.end); t.kind == tAttr && scan(p.s, t.end).kind == tRSQB {
+			return p.shape(mod)
+		}
 		return p.vectorRange(mod)
 	}
 	var x [3]float64
@@ -571,6 +666,24 @@ func (p *parser) brackets(mod token) *Node {
 	}
 	p.expect(tRSQB)
 	return n
+}
+
+// predicates are how a shape may stand to another.
+var predicates = []string{"WITHIN", "CONTAINS", "DISJOINT", "INTERSECTS"}
+
+// shape reads what follows @field:[ in @field:[WITHIN $shape].
+func (p *parser) shape(mod token) *Node {
+	predicate := strings.ToUpper(p.tok.text)
+	p.next()
+	name := p.tok
+	if !slices.Contains(predicates, predicate) {
+		p.fail("Syntax error: Expecting a geoshape predicate at offset %d near %s", name.pos, near(name.text))
+		return nil
+	}
+	blob := p.param(name.text)
+	p.next()
+	p.expect(tRSQB)
+	return &Node{Kind: Shape, Field: mod.text, Offset: mod.pos, Predicate: predicate, Blob: blob, BlobParam: name.text}
 }
 
 func (p *parser) vectorRange(mod token) *Node {
@@ -786,8 +899,12 @@ func (p *parser) apply(n *Node, attrs []attribute) {
 			}
 			a.InOrder = b
 		case "phonetic":
-			if _, ok := parseBool(at.value); !ok {
+			b, ok := parseBool(at.value)
+			if !ok {
 				bad()
+			}
+			if a.Phonetic = PhoneticOff; b {
+				a.Phonetic = PhoneticOn
 			}
 		case "yield_distance_as":
 			if !vector {

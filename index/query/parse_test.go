@@ -104,6 +104,12 @@ func TestParse(t *testing.T) {
 	f("@n==5 @n>=2 @n<$k @n!=1", "and(@n:[5 5] @n:[2 inf] @n:[-inf (7] not(@n:[1 1]))")
 	f("@loc:[-110 37.5 5 km]", "@loc:[-110 37.5 5 km]")
 	f("(@age:[1 3] (-@user:{u9}))", "and(@age:[1 3] not(@user:{u9}))")
+	f("hello (world (foo | bar))", "and(hello world or(foo bar))")
+	f("(a|b)|c", "or(a b c)")
+	f("a|(b|c)", "or(a or(b c))")
+	f("@f:((a b) c) d", "and(and(@f:a @f:b @f:c) d)")
+	f("(a b)=>{$phonetic: false}", "and(a b)=>{$weight:1;$phonetic:false}")
+	f("@g:[within $word] @g:[DISJOINT $r]", "and(@g:[WITHIN $word] @g:[DISJOINT $r])")
 	f("ismissing(@f) | -ismissing(@g)", "or(ismissing(@f) not(ismissing(@g)))")
 	f("ismissing (a)", "and(ismissing a)")
 	f("@v:[VECTOR_RANGE $r $v]=>{$YIELD_DISTANCE_AS: d; $EPSILON: 0.01}", "@v:[VECTOR_RANGE 0.25 $v]=>{$weight:1;$yield_distance_as:d;$epsilon:0.01}")
@@ -118,6 +124,36 @@ func TestParse(t *testing.T) {
 	f("@prefix:u*=>[KNN 2 @emb $v AS d]", `@prefix:u* KNN 2 emb "\x00\x01" as d ef 0`)
 	f(`@_index_name:("lcvs")=>[KNN 2 @emb $v AS d]`, `@_index_name:"lcvs" KNN 2 emb "\x00\x01" as d ef 0`)
 	f("\xff\xfe\x00*", "and(\uFFFD\uFFFD *)")
+}
+
+// The examples of the documentation of dialects, and what follows from the
+// precedences of RediSearch's first grammar.
+func TestParseDialect1(t *testing.T) {
+	f := func(in, one, two string) {
+		t.Helper()
+		for d, want := range []string{one, two} {
+			q, err := Parse([]byte(in), Options{Dialect: d + 1, Params: Params{[]byte("p"), []byte("X")}, StopWord: stop})
+			got := fmt.Sprint(err)
+			if err == nil {
+				got = dump(q.Root)
+			}
+			if got != want {
+				t.Errorf("%s in dialect %d\n got %s\nwant %s", in, d+1, got, want)
+			}
+		}
+	}
+	f("@name:James Brown", "and(@name:james @name:brown)", "and(@name:james brown)")
+	f("-hello world", "not(and(hello world))", "and(not(hello) world)")
+	f(`hello world | "goodbye" moon`, `and(or(and(hello world) "goodbye") moon)`, `or(and(hello world) and("goodbye" moon))`)
+	f("hello -world", "and(hello not(world))", "and(hello not(world))")
+	f("-a -b", "and(not(a) not(b))", "and(not(a) not(b))")
+	f("~a b", "opt(and(a b))", "and(opt(a) b)")
+	f("@a:x | @b:y", "or(@a:x @b:y)", "or(@a:x @b:y)")
+	f("@a:x|y z", "or(@a:x and(@a:y @a:z))", "or(@a:x and(y z))")
+	f("the $p the", "x", "x")
+	f("(a|b) c", "and(or(a b) c)", "and(or(a b) c)")
+	f("a|", "Syntax error at offset 1 near |", "Syntax error at offset 1 near |")
+	f("@n:[1 2] foo @t:{x}", "and(@n:[1 2] foo @t:{x})", "and(@n:[1 2] foo @t:{x})")
 }
 
 func TestParseErrors(t *testing.T) {
@@ -198,6 +234,7 @@ func TestParseIsBounded(t *testing.T) {
 	} {
 		start := time.Now()
 		_, _ = Parse([]byte(in), Options{Params: many})
+		_, _ = Parse([]byte(in), Options{Params: many, Dialect: 1})
 		// Far less on a quiet machine; what is not linear takes minutes.
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("%.30s...: %v", in, d)
@@ -210,12 +247,13 @@ func FuzzParse(f *testing.F) {
 		"*", "hello world | foo -bar", `@f|g:("a b" | c*) ~x=>{$weight:2}`, `@t:{a b|\*x|"q|"|$k*|w'a?'}`, "@n:[(1 -inf] @n>=3", "@l:[1 2 3 km]",
 		"(@v:[VECTOR_RANGE $r $v]=>{$YIELD_DISTANCE_AS: d; $EPSILON: 0.01} @user:{u1})",
 		"(@a:{x}|*)=>[KNN $k @v $v EF_RUNTIME 5 HYBRID_POLICY BATCHES BATCH_SIZE 3 AS s]=>{$yield_distance_as:d}",
-		"%a% %%$k%%", "ismissing(@f) ismissing (x)", "\xff\xfe\x00*", "@t:{a", "((((", `"\"`, "w'\\'", "@n:[nan inf]", "*=>[KNN 2 @v $v]]]",
+		"@f:(a (b | c) -d) ~(e f)", "@g:[WITHIN $v]", "%a% %%$k%%", "ismissing(@f) ismissing (x)", "\xff\xfe\x00*", "@t:{a", "((((", `"\"`, "w'\\'", "@n:[nan inf]", "*=>[KNN 2 @v $v]]]",
 	} {
 		f.Add(s)
 	}
 	params := Params{[]byte("v"), []byte("\x00\x01 '"), []byte("k"), []byte("7"), []byte("r"), []byte("0.25")}
 	f.Fuzz(func(t *testing.T, in string) {
+		_, _ = Parse([]byte(in), Options{Params: params, StopWord: stop, Dialect: 1})
 		q, err := Parse([]byte(in), Options{Params: params, StopWord: stop})
 		if err != nil {
 			return

@@ -14,10 +14,10 @@ func (q *Query) String() string {
 	case q.Root == nil:
 	case q.KNN != nil && (q.Root.Kind == And || q.Root.Kind == Or || q.Root.Kind == Not || q.Root.Kind == Optional):
 		b.WriteByte('(')
-		q.Root.print(&b)
+		q.Root.print(&b, nil)
 		b.WriteByte(')')
 	default:
-		q.Root.print(&b)
+		q.Root.print(&b, nil)
 	}
 	if k := q.KNN; k != nil {
 		b.WriteString("=>[KNN " + strconv.Itoa(k.K) + " @")
@@ -43,7 +43,7 @@ func (q *Query) String() string {
 // String writes the node in the query language.
 func (n *Node) String() string {
 	var b strings.Builder
-	n.print(&b)
+	n.print(&b, nil)
 	return b.String()
 }
 
@@ -74,8 +74,11 @@ func bound(b *strings.Builder, x float64, excl bool) {
 	number(b, x)
 }
 
-// fields opens the field modifier of a text leaf.
-func (n *Node) fields(b *strings.Builder) {
+// fields opens the field modifier of a text leaf, unless it stands in one.
+func (n *Node) fields(b *strings.Builder, in []string) {
+	if in != nil {
+		return
+	}
 	for i, f := range n.Fields {
 		if i == 0 {
 			b.WriteByte('@')
@@ -89,35 +92,30 @@ func (n *Node) fields(b *strings.Builder) {
 	}
 }
 
-func (n *Node) print(b *strings.Builder) {
+// print writes the node; in are the fields of the modifier around it.
+func (n *Node) print(b *strings.Builder, in []string) {
 	switch n.Kind {
 	case All:
 		b.WriteByte('*')
-	case And, Or:
-		sep := " "
-		if n.Kind == Or {
-			sep = " | "
-		}
-		open := n.Attrs != nil
+	case And, Or, Not, Optional:
+		n.fields(b, in)
+		open := n.Attrs != nil || in == nil && n.Fields != nil
 		if open {
 			b.WriteByte('(')
+		}
+		if n.Kind == Not || n.Kind == Optional {
+			b.WriteByte("-~"[n.Kind-Not])
 		}
 		for i, c := range n.Children {
-			if i > 0 {
-				b.WriteString(sep)
+			switch {
+			case i == 0:
+			case n.Kind == Or:
+				b.WriteString(" | ")
+			default:
+				b.WriteByte(' ')
 			}
-			c.printChild(b)
+			c.printChild(b, n.Fields)
 		}
-		if open {
-			b.WriteByte(')')
-		}
-	case Not, Optional:
-		open := n.Attrs != nil
-		if open {
-			b.WriteByte('(')
-		}
-		b.WriteByte("-~"[n.Kind-Not])
-		n.Children[0].printChild(b)
 		if open {
 			b.WriteByte(')')
 		}
@@ -161,15 +159,21 @@ func (n *Node) print(b *strings.Builder) {
 		b.WriteString(" $")
 		escape(b, n.BlobParam)
 		b.WriteByte(']')
+	case Shape:
+		b.WriteByte('@')
+		escape(b, n.Field)
+		b.WriteString(":[" + n.Predicate + " $")
+		escape(b, n.BlobParam)
+		b.WriteByte(']')
 	case Phrase:
-		n.fields(b)
+		n.fields(b, in)
 		for i, w := range n.Words {
 			b.WriteByte("\" "[min(i, 1)])
 			escape(b, w)
 		}
 		b.WriteByte('"')
 	default:
-		n.fields(b)
+		n.fields(b, in)
 		switch {
 		case n.Kind == Term && n.Verbatim:
 			b.WriteByte('"')
@@ -186,14 +190,14 @@ func (n *Node) print(b *strings.Builder) {
 	n.Attrs.print(b)
 }
 
-func (n *Node) printChild(b *strings.Builder) {
-	if (n.Kind == And || n.Kind == Or) && n.Attrs == nil {
+func (n *Node) printChild(b *strings.Builder, in []string) {
+	if (n.Kind == And || n.Kind == Or) && n.Attrs == nil && (in != nil || n.Fields == nil) {
 		b.WriteByte('(')
-		n.print(b)
+		n.print(b, in)
 		b.WriteByte(')')
 		return
 	}
-	n.print(b)
+	n.print(b, in)
 }
 
 func (v Value) print(b *strings.Builder) {
@@ -231,6 +235,9 @@ func (a *Attrs) print(b *strings.Builder) {
 	}
 	if a.InOrder {
 		b.WriteString(";$inorder:true")
+	}
+	if a.Phonetic != PhoneticDefault {
+		b.WriteString(";$phonetic:" + strconv.FormatBool(a.Phonetic == PhoneticOn))
 	}
 	if a.YieldDistanceAs != "" {
 		b.WriteString(";$yield_distance_as:")

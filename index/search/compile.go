@@ -13,7 +13,7 @@ import (
 const maxPattern = 256
 
 // keys is the kind of the node that INKEYS adds.
-const keys = query.Range + 1
+const keys = query.Shape + 1
 
 // plan is a node of the query bound to the schema.
 type plan struct {
@@ -29,8 +29,9 @@ type plan struct {
 
 	bits   *index.Bitmap // the documents, where they are known: keys, or what filter found
 	terms  []attr.Match
-	slots  []int
-	leaves *index.Bitmap // what scoring found for a leaf that is not text
+	leaves []leaf        // of text and tags: what scoring looks for
+	order  []*plan       // And: the kids in the order of scoring
+	found  *index.Bitmap // what scoring found for a part that has no leaves
 }
 
 func unknown(offset int, name string) error {
@@ -62,6 +63,11 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 		if !x.a.IndexMissing {
 			return nil, errorf("'ismissing' requires field '%s' to be defined with 'INDEXMISSING'", n.Field)
 		}
+	case query.Shape:
+		if ix.byName[n.Field] == nil {
+			return nil, unknown(n.Offset, n.Field)
+		}
+		return nil, errorf("Field `%s` at offset %d is not a GEOSHAPE field", n.Field, n.Offset)
 	case query.Tag, query.Numeric, query.Geo, query.Range:
 		a := ix.byName[n.Field]
 		if a == nil {
@@ -136,6 +142,18 @@ func (a *attribute) checkBlob(blob []byte) error {
 	return nil
 }
 
+// KnownExpander reports whether RediSearch has an expander of that name: SBSTEM
+// looks for what has the same stem, SYNONYM for synonyms, PHONETIC for what sounds
+// alike, DEFAULT, and "", for all of these.
+func KnownExpander(name string) bool {
+	return name == "" || name == "DEFAULT" || name == "SBSTEM" || name == "SYNONYM" || name == "PHONETIC"
+}
+
+// expands reports whether the search's expander does what this one does.
+func (e *exec) expands(expander string) bool {
+	return e.o.Expander == "" || e.o.Expander == "DEFAULT" || e.o.Expander == expander
+}
+
 // expand finds the terms that a text leaf stands for. mu is locked.
 func (e *exec) expand(x *plan) []attr.Match {
 	t, n := e.ix.text, x.n
@@ -153,8 +171,16 @@ func (e *exec) expand(x *plan) []attr.Match {
 	}
 	switch n.Kind {
 	case query.Term:
-		if !n.Verbatim && !e.o.Verbatim {
-			return e.ix.synonyms.Load().expand(t, t.Expand(dst, n.Text), n.Text)
+		if !n.Verbatim && !e.o.Verbatim && (e.expands("SBSTEM") || e.expands("SYNONYM")) {
+			if e.expands("SBSTEM") {
+				dst = t.Expand(dst, n.Text)
+			} else if id, ok := t.Term(n.Text); ok {
+				dst = append(dst, attr.Match{ID: id, Exact: true})
+			}
+			if e.expands("SYNONYM") {
+				dst = e.ix.synonyms.Load().expand(t, dst, n.Text)
+			}
+			return dst
 		}
 		if id, ok := t.Term(n.Text); ok {
 			dst = append(dst, attr.Match{ID: id, Exact: true})

@@ -41,8 +41,11 @@
 //
 //   - A replaced document whose vectors are the same keeps its place; in
 //     results of equal rank the order is that of the last write either way.
-//   - Scores of what is not text are constant: 1 if the query holds no text,
-//     otherwise 0 with BM25 and 1 with TFIDF.
+//   - BM25STD of an index without text fields is 0, where RediSearch divides 0 by 0.
+//   - A weight of a pattern counts even if the pattern stands for one word only.
+//   - Patterns find all words that fit, not the first 200; a score counts the
+//     first of those 200 that a document holds, as in RediSearch.
+//   - A phrase stands in one field, not across the end of one and the beginning of the next.
 //   - PHONETIC, WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
 //     change nothing.
 //   - SVS-VAMANA is our HNSW. Its compressions choose how many bits a component has

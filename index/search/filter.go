@@ -39,7 +39,7 @@ func (e *exec) filter(x *plan) *index.Bitmap {
 		return e.and(x)
 	case query.Tag:
 		for _, v := range x.n.Values {
-			e.tag(x.a.tags, v, func(s *attr.Set) { s.OrInto(b) })
+			e.tag(x.a.tags, v, func(_ string, s *attr.Set) { s.OrInto(b) })
 		}
 	case query.Numeric:
 		x.a.nums.Range(b, x.lo, x.hi)
@@ -63,13 +63,13 @@ func metres(n *query.Node) float64 {
 	return n.Radius * map[string]float64{"m": 1, "km": 1000, "ft": 0.3048, "mi": 1609.34}[n.Unit]
 }
 
-// tag calls f with the documents of each tag that a value stands for.
-func (e *exec) tag(t *attr.Tags, v query.Value, f func(*attr.Set)) {
+// tag calls f with each tag that a value stands for and its documents.
+func (e *exec) tag(t *attr.Tags, v query.Value, f func(tag string, s *attr.Set)) {
 	text := t.Fold(v.Text)
 	each := func(ok func(tag string) bool) {
 		t.Each(func(tag string, s *attr.Set) bool {
 			if ok(tag) {
-				f(s)
+				f(tag, s)
 			}
 			return !e.stopped()
 		})
@@ -77,10 +77,10 @@ func (e *exec) tag(t *attr.Tags, v query.Value, f func(*attr.Set)) {
 	switch v.Kind {
 	case query.Term:
 		if s := t.Find(text); s != nil {
-			f(s)
+			f(text, s)
 		}
 	case query.Prefix:
-		t.Prefix(text, func(s *attr.Set) bool { f(s); return !e.stopped() })
+		t.Prefix(text, func(tag string, s *attr.Set) bool { f(tag, s); return !e.stopped() })
 	case query.Suffix:
 		each(func(tag string) bool { return strings.HasSuffix(tag, text) })
 	case query.Infix:
@@ -170,7 +170,16 @@ func (e *exec) and(x *plan) *index.Bitmap {
 		b.AndNot(c)
 		e.release(c)
 	}
-	slop, ordered := -1, false
+	if slop, ordered := e.closeness(x); slop >= 0 || ordered {
+		e.close(b, x, slop, ordered)
+	}
+	return b
+}
+
+// closeness is how close the words of an And must stand (-1: anywhere), and
+// whether in their order.
+func (e *exec) closeness(x *plan) (slop int, ordered bool) {
+	slop = -1
 	if a := x.n.Attrs; a != nil {
 		if a.HasSlop {
 			slop = a.Slop
@@ -183,10 +192,7 @@ func (e *exec) and(x *plan) *index.Bitmap {
 		}
 		ordered = ordered || e.o.InOrder
 	}
-	if slop >= 0 || ordered {
-		e.close(b, x, slop, ordered)
-	}
-	return b
+	return slop, ordered
 }
 
 // lookUp keeps of b what the plan matches, document by document; false if
@@ -205,7 +211,7 @@ func (e *exec) lookUp(b *index.Bitmap, x *plan, n int) bool {
 			if v.Kind != query.Term {
 				return false
 			}
-			e.tag(x.a.tags, v, func(s *attr.Set) { sets = append(sets, s) })
+			e.tag(x.a.tags, v, func(_ string, s *attr.Set) { sets = append(sets, s) })
 		}
 		if len(sets) > 16 {
 			return false
@@ -240,9 +246,7 @@ func (e *exec) phrase(x *plan) *index.Bitmap {
 	if len(x.terms) < len(x.n.Words) {
 		return b
 	}
-	groups := make([][]attr.Match, len(x.terms))
 	for i := range x.terms {
-		groups[i] = x.terms[i : i+1]
 		if i == 0 {
 			e.ix.text.Or(b, x.terms[0], x.mask)
 			continue
@@ -252,14 +256,22 @@ func (e *exec) phrase(x *plan) *index.Bitmap {
 		b.And(c)
 		e.release(c)
 	}
+	e.keep(b, func(id uint32) bool { return !e.stopped() && e.phrased(x, id) })
+	return b
+}
+
+// phrased reports whether a document that holds all words of a Phrase holds it.
+func (e *exec) phrased(x *plan, id uint32) bool {
 	slop, ordered := 0, true
 	if a := x.n.Attrs; a != nil && a.HasSlop {
 		slop, ordered = a.Slop, a.InOrder
 	}
-	e.keep(b, func(id uint32) bool {
-		return !e.stopped() && e.ix.text.Near(id, groups, x.mask, slop, ordered, &e.near)
-	})
-	return b
+	var room [8][]attr.Match
+	groups := room[:0]
+	for i := range x.terms {
+		groups = append(groups, x.terms[i:i+1])
+	}
+	return e.ix.text.Near(id, groups, x.mask, slop, ordered, &e.near)
 }
 
 // close keeps of b the documents in which the words of an And stand close

@@ -19,12 +19,16 @@ type Options struct {
 	Offset, Num int    // LIMIT; Num 0 counts only, Num < 0 returns all
 	SortBy      string // a distance's name, a field's, or ""; see [Index.Search]
 	Desc        bool
-	Scorer      string // "" is BM25STD
-	WithScores  bool   // fill Row.Score even where the order does not need it
+	Scorer      string  // "" is BM25STD
+	WithScores  bool    // fill Row.Score even where the order does not need it
+	Explain     bool    // fill Row.Explain; with WithScores
+	Tanh        float64 // of BM25STD.TANH; 0 is RediSearch's 4
+	Payload     []byte  // of HAMMING
 
-	Verbatim bool // words without their stems
-	InOrder  bool // the words of the query in its order
-	HasSlop  bool // at most Slop other words between them
+	Verbatim bool   // words without their stems
+	Expander string // how words are expanded; see [KnownExpander]
+	InOrder  bool   // the words of the query in its order
+	HasSlop  bool   // at most Slop other words between them
 	Slop     int
 
 	HasInKeys bool
@@ -50,8 +54,9 @@ type NumericFilter struct {
 
 // Row is a document found.
 type Row struct {
-	Name  string
-	Score float64
+	Name    string
+	Score   float64
+	Explain *Explain // nil unless it was asked for
 
 	// The value it was sorted by, if SortBy was given and the document has one.
 	HasKey bool
@@ -107,6 +112,7 @@ type exec struct {
 	used     []*index.Bitmap
 	cols     []column
 	main     int // the column whose distances stand in the candidates, -1 for none
+	knn      bool
 	cands    []index.Neighbor
 	items    []item
 	near     attr.NearScratch
@@ -240,7 +246,7 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 		if err := knn.checkBlob(k.Blob); err != nil {
 			return nil, err
 		}
-		e.main = e.column(k.As)
+		e.main, e.knn = e.column(k.As), true
 	}
 	var err error
 	e.order, err = e.orderOf(q.KNN != nil)
@@ -570,7 +576,7 @@ func (e *exec) orderOf(knn bool) (order, error) {
 		switch {
 		case knn:
 			o.by, o.col = byDistance, e.main
-		case e.root != nil && e.root.hasText():
+		case e.root != nil && e.ranks(e.root):
 			o.by = byScore
 		}
 		return o, nil
@@ -600,6 +606,22 @@ func (e *exec) orderOf(knn bool) (order, error) {
 	}
 	o.a = a
 	return o, nil
+}
+
+// ranks reports whether matches of x differ in their scores, so that the order
+// is theirs.
+func (e *exec) ranks(x *plan) bool {
+	switch {
+	case e.scoring == attr.DOCSCORE || e.scoring == attr.HAMMING:
+		return true
+	case e.scoring.Standard() && e.ix.text == nil:
+		return false // without words documents have no length
+	case x.isText() || x.kind == query.Tag || x.kind == query.All || x.kind == query.Optional:
+		return true
+	case x.kind == query.Not || len(x.kids) == 0:
+		return !e.scoring.Standard()
+	}
+	return slices.ContainsFunc(x.kids, e.ranks)
 }
 
 // item is a match while it is sorted.
@@ -686,8 +708,8 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		return nil
 	}
 	var sc *scorer
-	if o.by == byScore || e.o.WithScores {
-		sc = e.scorer(e.root)
+	if o.by == byScore || e.o.WithScores && o.by != byLoad {
+		sc = e.scorerOf(bits)
 	}
 	top := topN{want: to, o: o, items: e.items[:0]}
 	if o.by == byLoad {
@@ -697,7 +719,8 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		it := item{label: label, dist: dist, version: ix.mu.docs[label].version, has: true}
 		switch o.by {
 		case byScore:
-			it.key = sc.score(label)
+			it.key = sc.score(label, nil)
+			sc.best = max(sc.best, it.key)
 		case byDistance:
 			it.key, it.has = e.distance(o.col, label, dist)
 		case byNumber:
@@ -742,8 +765,8 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		}
 		ix.mu.RLock()
 		locked, e.locked = true, time.Now()
-		if sc != nil {
-			sc = e.scorer(e.root)
+		if e.o.WithScores {
+			sc = e.scorerOf(bits)
 		}
 	}
 	items := top.sorted()
@@ -756,6 +779,28 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	return nil
 }
 
+// scorerOf is a scorer that knows the best score of the candidates, if it needs
+// that and they are not all weighed anyway. mu is locked.
+func (e *exec) scorerOf(bits *index.Bitmap) *scorer {
+	sc := e.scorer(e.root)
+	if sc.kind != attr.BM25STDNorm || e.order.by == byScore {
+		return sc
+	}
+	look := func(l index.Label) bool {
+		sc.best = max(sc.best, sc.score(uint32(l), nil))
+		return !e.stopped()
+	}
+	if bits != nil {
+		bits.Each(look)
+	}
+	for _, c := range e.cands {
+		if bits != nil || !look(c.Label) {
+			break
+		}
+	}
+	return sc
+}
+
 func sortedByDistance(near []index.Neighbor) bool {
 	return slices.IsSortedFunc(near, func(a, b index.Neighbor) int { return cmp.Compare(a.Distance, b.Distance) })
 }
@@ -764,7 +809,7 @@ func sortedByDistance(near []index.Neighbor) bool {
 func (e *exec) fill(res *Result, page []item, sc *scorer) {
 	o := &e.order
 	if sc == nil && e.o.WithScores {
-		sc = e.scorer(e.root)
+		sc = e.scorerOf(nil)
 	}
 	for i := range page {
 		it := &page[i]
@@ -774,10 +819,14 @@ func (e *exec) fill(res *Result, page []item, sc *scorer) {
 			row.Number = o.by == byNumber || o.by == byDistance || o.by == byScore
 		}
 		if sc != nil {
-			if o.by == byScore {
-				row.Score = it.key
-			} else {
-				row.Score = sc.score(it.label)
+			switch {
+			case e.o.Explain:
+				row.Explain = &Explain{}
+				row.Score = sc.norm(sc.score(it.label, row.Explain))
+			case o.by == byScore:
+				row.Score = sc.norm(it.key)
+			default:
+				row.Score = sc.norm(sc.score(it.label, nil))
 			}
 		}
 		res.Rows = append(res.Rows, row)

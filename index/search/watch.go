@@ -28,7 +28,8 @@ import (
 //     since replies hold the total; where the rows are a first page, also one that
 //     goes on matching and moves into it.
 //
-// The others are coarse: any write of the index ends them. So are those beyond
+// The others, and those whose scores or order of relevance depend on what all
+// documents hold, are coarse: any write of the index ends them. So are those beyond
 // [MaxWatches]; they share one.
 //
 // # Cost of a write
@@ -429,6 +430,9 @@ func (w *Watch) plan(e *exec, q *query.Query, knn *attribute) {
 	if root.hasText() || e.o.HasInKeys || len(e.o.Filters) > 0 {
 		return
 	}
+	if e.o.WithScores && e.ranks(root) || e.order.by == byScore && !e.steady(root) {
+		return // every write changes what words are worth
+	}
 	w.rest = root
 	switch leaf := (&exec{root: root}).single(); {
 	case knn != nil:
@@ -456,6 +460,20 @@ func (w *Watch) plan(e *exec, q *query.Query, knn *attribute) {
 	}
 	b.order = e.order
 	w.e, w.coarse = b, false
+}
+
+// steady reports whether the order of relevance of two documents is a matter of
+// these two alone: what matches weighs the same in both but for their lengths.
+func (e *exec) steady(x *plan) bool {
+	switch x.kind {
+	case query.Or, query.Optional:
+		return false
+	case query.Tag:
+		if len(x.n.Values) > 1 {
+			return false
+		}
+	}
+	return e.scoring.Standard() && !slices.ContainsFunc(x.kids, func(k *plan) bool { return !e.steady(k) })
 }
 
 // known reports whether has can tell of a plan.

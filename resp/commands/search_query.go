@@ -104,6 +104,8 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 			p.noStop = true
 		case a.Accept("WITHSCORES"):
 			p.withScore, p.o.WithScores = true, true
+		case a.Accept("EXPLAINSCORE"):
+			p.o.Explain = true
 		case a.Accept("WITHSORTKEYS"):
 			p.withKeys = true
 		case a.Accept("WITHPAYLOADS"): // without PAYLOAD_FIELD no document has one
@@ -121,6 +123,18 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 			}
 		case a.Accept("SCORER"):
 			p.o.Scorer = strings.ToUpper(view(a))
+		case a.Accept("BM25STD_TANH_FACTOR"):
+			n := a.Int()
+			if a.Err() != nil || n < 1 || n > maxTanh {
+				a.Fail(resp.Error("BM25STD_TANH_FACTOR must be between 1 and " + strconv.Itoa(maxTanh) + " inclusive"))
+			}
+			p.o.Tanh = float64(n)
+		case a.Accept("EXPANDER"):
+			if p.o.Expander = strings.ToUpper(a.String()); !search.KnownExpander(p.o.Expander) {
+				a.Fail(resp.Error("No such expander " + p.o.Expander))
+			}
+		case a.Accept("PAYLOAD"):
+			p.o.Payload = a.Bytes()
 		case a.Accept("INKEYS"):
 			p.o.InKeys, p.o.HasInKeys = countedStrings(a, "INKEYS"), true
 		case a.Accept("INFIELDS"):
@@ -159,15 +173,23 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 		default:
 			word := a.String()
 			switch strings.ToUpper(word) {
-			case "SUMMARIZE", "HIGHLIGHT", "GEOFILTER", "EXPANDER", "EXPLAINSCORE", "PAYLOAD":
+			case "ADDSCORES":
+				a.Fail(resp.Error("ADDSCORES is not supported on FT.SEARCH"))
+			case "SUMMARIZE", "HIGHLIGHT", "GEOFILTER":
 				a.Fail(resp.Error("ERR FT.SEARCH does not support " + strings.ToUpper(word)))
 			default:
 				a.Fail(resp.Error("Unknown argument `" + word + "` at position " + strconv.Itoa(a.Position()-firstOption-1) + " for <main>"))
 			}
 		}
 	}
+	if p.o.Explain && !p.withScore && a.Err() == nil {
+		a.Fail(resp.Error("EXPLAINSCORE must be accompanied with WITHSCORES"))
+	}
 	return p
 }
+
+// maxTanh is RediSearch's.
+const maxTanh = 10000
 
 func clamp(n, lo, hi int64) int64 { return min(max(n, lo), hi) }
 
@@ -569,13 +591,34 @@ func (p *ftSearch) head() {
 		if resp3 {
 			w.BulkString("score")
 		}
+		if row.Explain != nil {
+			w.Array(2)
+		}
 		w.Double(row.Score)
+		explain(w, row.Explain)
 	}
 	if p.withKeys {
 		if resp3 {
 			w.BulkString("sortkey")
 		}
 		p.sortKey(row)
+	}
+}
+
+// explain writes how a score came about: a line, or a line and those below it.
+func explain(w *resp.Writer, ex *search.Explain) {
+	if ex == nil {
+		return
+	}
+	if len(ex.Of) == 0 {
+		w.BulkString(ex.Text)
+		return
+	}
+	w.Array(2)
+	w.BulkString(ex.Text)
+	w.Array(len(ex.Of))
+	for _, of := range ex.Of {
+		explain(w, of)
 	}
 }
 

@@ -263,8 +263,8 @@ var searchShapes = []struct{ query, want string }{
 	{`FT.SEARCH ix1 "@user:{u1} ~@job:(dentist)" NOCONTENT`, `2 | doc:3 | doc:1`},
 	{`FT.SEARCH ix1 "-@user:{u1}" NOCONTENT LIMIT 0 0`, `4`},
 	{`FT.SEARCH ix1 engineer NOCONTENT SORTBY age`, `2 | doc:1 | doc:2`},
-	{`FT.SEARCH ix1 "@job:(engineer | things)" SCORER BM25STD WITHSCORES RETURN 1 age DIALECT 2 LIMIT 0 10`, `2 | doc:1 3.04 age=1 | doc:2 2.55 age=2`},
-	{`FT.SEARCH mh "@content:(first) AND @session_tag:{01M84}" SCORER BM25STD WITHSCORES RETURN 1 id`, `1 | mh:s1:1 1.20 id=mh1`},
+	{`FT.SEARCH ix1 "@job:(engineer | things)" SCORER BM25STD WITHSCORES RETURN 1 age DIALECT 2 LIMIT 0 10`, `2 | doc:1 2.86 age=1 | doc:2 2.26 age=2`},
+	{`FT.SEARCH mh "@content:(first) AND @session_tag:{01M84}" SCORER BM25STD WITHSCORES RETURN 1 id`, `1 | mh:s1:1 1.56 id=mh1`},
 
 	// SORTBY on fields that are not SORTABLE.
 	{`FT.SEARCH mh @session_tag:{01M84} RETURN 3 role content id SORTBY timestamp DESC DIALECT 2 LIMIT 0 3`, `3 | mh:s1:3 role=user content=third words id=mh3 | mh:s1:2 role=llm content=Second words id=mh2 | mh:s1:1 role=user content=first words id=mh1`},
@@ -280,7 +280,7 @@ var searchShapes = []struct{ query, want string }{
 	{`FT.SEARCH mh "@id:{mh1}" RETURN 6 id AS x role AS y`, `1 | mh:s1:1 x=mh1 y=user`},
 	{`FT.SEARCH mh "@id:{mh1}" RETURN 3 id nofield id`, `1 | mh:s1:1 id=mh1`},
 	{`FT.SEARCH mh "@id:{mh1}" RETURN 0`, `1 | mh:s1:1`},
-	{`FT.SEARCH mh "@id:{mh1}" WITHSCORES NOCONTENT`, `1 | mh:s1:1 1.00`},
+	{`FT.SEARCH mh "@id:{mh1}" WITHSCORES NOCONTENT`, `1 | mh:s1:1 1.20`},
 	{`FT.SEARCH mh * NOCONTENT LIMIT 3 10`, `4 | mh:s2:1`},
 	{`FT.SEARCH mh * NOCONTENT LIMIT 9 10`, `4`},
 	{`FT.SEARCH mh * LIMIT 0 0`, `4`},
