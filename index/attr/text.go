@@ -3,6 +3,7 @@ package attr
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -381,6 +382,14 @@ func (f *fields) term() TermID {
 	x, w := binary.Uvarint(f.rest)
 	f.rest = f.rest[w:]
 	return TermID(x)
+}
+
+// Stem is the stem of a word, which is the word itself where words have none.
+func (t *Text) Stem(word string) string {
+	if t.stem == nil {
+		return word
+	}
+	return t.stem(word)
 }
 
 // Term is the id of a word; false if no document holds it.

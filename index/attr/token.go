@@ -16,6 +16,9 @@ var DefaultStopWords = []string{
 // left out, as a query for them could only come from a program gone wrong.
 const maxToken = 4096
 
+// Separates reports whether a byte stands between words.
+func Separates(c byte) bool { return separates(c) }
+
 func separates(c byte) bool {
 	return c <= ' ' || c == 0x7f ||
 		c >= '!' && c <= '/' || c >= ':' && c <= '@' || c >= '[' && c <= '`' && c != '_' || c >= '{' && c <= '~'
@@ -27,7 +30,13 @@ func separates(c byte) bool {
 // word. The word is valid until f returns. buf is scratch memory, which is
 // returned for the next call.
 func Tokens(text, buf []byte, f func(word []byte)) []byte {
+	return TokensAt(text, buf, func(word []byte, _, _ int) { f(word) })
+}
+
+// TokensAt is Tokens that tells f where in the text each word begins and ends.
+func TokensAt(text, buf []byte, f func(word []byte, start, end int)) []byte {
 	for i := 0; i < len(text); {
+		start := i
 		buf = buf[:0]
 		ascii, upper := true, false
 		for i < len(text) {
@@ -50,7 +59,7 @@ func Tokens(text, buf []byte, f func(word []byte)) []byte {
 			switch {
 			case !ascii:
 				// strings.ToLower is what the query parser uses: the two must agree on every byte.
-				f([]byte(strings.ToLower(string(buf))))
+				f([]byte(strings.ToLower(string(buf))), start, i)
 			default:
 				if upper {
 					for j, c := range buf {
@@ -59,7 +68,7 @@ func Tokens(text, buf []byte, f func(word []byte)) []byte {
 						}
 					}
 				}
-				f(buf)
+				f(buf, start, i)
 			}
 		}
 		i++

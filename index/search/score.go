@@ -64,8 +64,8 @@ type leaf struct {
 	of     int       // of a tag: the value of the query that it matches
 }
 
-func (e *exec) scorer(root *plan) *scorer {
-	s := &scorer{e: e, kind: e.scoring, root: root, knn: e.knn}
+func (e *exec) scorer(root *plan, kind attr.Scorer) *scorer {
+	s := &scorer{e: e, kind: kind, root: root, knn: e.knn}
 	s.corpus = attr.Corpus{Docs: float64(e.ix.mu.live.Len()), Tanh: e.o.Tanh}
 	if s.corpus.Tanh == 0 {
 		s.corpus.Tanh = defaultTanh

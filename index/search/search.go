@@ -22,6 +22,7 @@ type Options struct {
 	Scorer      string  // "" is BM25STD
 	WithScores  bool    // fill Row.Score even where the order does not need it
 	Explain     bool    // fill Row.Explain; with WithScores
+	Terms       bool    // fill Result.Terms
 	Tanh        float64 // of BM25STD.TANH; 0 is RediSearch's 4
 	Payload     []byte  // of HAMMING
 
@@ -35,6 +36,7 @@ type Options struct {
 	InKeys    []string // only these documents
 	InFields  []string // TEXT fields of words without a field of their own
 	Filters   []NumericFilter
+	Around    []GeoFilter
 
 	// Load returns a field of a document, by identifier. It is only used to sort
 	// by a field of which the index holds no value, and without any lock.
@@ -50,6 +52,13 @@ type NumericFilter struct {
 	Field            string
 	Min, Max         float64
 	MinExcl, MaxExcl bool
+}
+
+// GeoFilter is the GEOFILTER option.
+type GeoFilter struct {
+	Field            string
+	Lon, Lat, Radius float64
+	Unit             string // m, km, mi or ft
 }
 
 // Row is a document found.
@@ -70,6 +79,7 @@ type Result struct {
 	Total    int // all matches, of which Rows is a page
 	Rows     []Row
 	Yields   []string // names of the distances, see Distance
+	Terms    *Terms   // nil unless they were asked for, or there are no rows
 	TimedOut bool     // Stop ended the search: Total and Rows may be incomplete
 
 	dist []float64 // by row and yield; NaN for none
@@ -211,45 +221,8 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	}
 	e := execPool.Get().(*exec)
 	defer e.free()
-	e.ix, e.o, e.main = ix, o, -1
-	if o.Offset < 0 {
-		return nil, errorf("Bad arguments for LIMIT: %s", errBounds)
-	}
-	var ok bool
-	if e.scoring, ok = attr.ParseScorer(o.Scorer); !ok && o.Scorer != "" {
-		return nil, errorf("No such scorer %s", o.Scorer)
-	}
-	e.inFields = attr.AllFields
-	if len(o.InFields) > 0 {
-		e.inFields = attr.Mask{}
-		for _, name := range o.InFields {
-			if a := ix.byName[name]; a != nil && a.text >= 0 {
-				e.inFields.Add(a.text)
-			}
-		}
-	}
-	if q.Root != nil {
-		var err error
-		if e.root, err = e.compile(q.Root); err != nil {
-			return nil, err
-		}
-		e.root.top = true
-	}
-	var knn *attribute
-	if k := q.KNN; k != nil {
-		if knn = ix.byName[k.Field]; knn == nil {
-			return nil, unknown(k.Offset, k.Field)
-		}
-		if knn.vectors == nil {
-			return nil, errorf("Field `%s` at offset %d is not a VECTOR field", k.Field, k.Offset)
-		}
-		if err := knn.checkBlob(k.Blob); err != nil {
-			return nil, err
-		}
-		e.main, e.knn = e.column(k.As), true
-	}
-	var err error
-	e.order, err = e.orderOf(q.KNN != nil)
+	e.ix, e.o = ix, o
+	knn, err := e.begin(q)
 	if err != nil {
 		return nil, err
 	}
@@ -280,11 +253,60 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	return res, nil
 }
 
-// narrow adds INKEYS and FILTER to the root.
+// begin binds the query to the schema, and finds out what to sort by.
+func (e *exec) begin(q *query.Query) (knn *attribute, err error) {
+	ix, o := e.ix, &e.o
+	e.main = -1
+	if o.Offset < 0 {
+		return nil, errorf("Bad arguments for LIMIT: %s", errBounds)
+	}
+	var ok bool
+	if e.scoring, ok = attr.ParseScorer(o.Scorer); !ok && o.Scorer != "" {
+		return nil, errorf("No such scorer %s", o.Scorer)
+	}
+	e.inFields = attr.AllFields
+	if len(o.InFields) > 0 {
+		e.inFields = attr.Mask{}
+		for _, name := range o.InFields {
+			if a := ix.byName[name]; a != nil && a.text >= 0 {
+				e.inFields.Add(a.text)
+			}
+		}
+	}
+	if q.Root != nil {
+		if e.root, err = e.compile(q.Root); err != nil {
+			return nil, err
+		}
+		e.root.top = true
+	}
+	if k := q.KNN; k != nil {
+		if knn = ix.byName[k.Field]; knn == nil {
+			return nil, unknown(k.Offset, k.Field)
+		}
+		if knn.vectors == nil {
+			return nil, errorf("Field `%s` at offset %d is not a VECTOR field", k.Field, k.Offset)
+		}
+		if err := knn.checkBlob(k.Blob); err != nil {
+			return nil, err
+		}
+		e.main, e.knn = e.column(k.As), true
+	}
+	e.order, err = e.orderOf(q.KNN != nil)
+	return knn, err
+}
+
+// narrow adds INKEYS, FILTER and GEOFILTER to the root.
 func (e *exec) narrow() error {
 	var more []*plan
 	for _, f := range e.o.Filters {
 		x, err := e.compile(&query.Node{Kind: query.Numeric, Field: f.Field, Min: f.Min, Max: f.Max, MinExcl: f.MinExcl, MaxExcl: f.MaxExcl})
+		if err != nil {
+			return err
+		}
+		more = append(more, x)
+	}
+	for _, f := range e.o.Around {
+		x, err := e.compile(&query.Node{Kind: query.Geo, Field: f.Field, Lon: f.Lon, Lat: f.Lat, Radius: f.Radius, Unit: f.Unit})
 		if err != nil {
 			return err
 		}
@@ -782,7 +804,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 // scorerOf is a scorer that knows the best score of the candidates, if it needs
 // that and they are not all weighed anyway. mu is locked.
 func (e *exec) scorerOf(bits *index.Bitmap) *scorer {
-	sc := e.scorer(e.root)
+	sc := e.scorer(e.root, e.scoring)
 	if sc.kind != attr.BM25STDNorm || e.order.by == byScore {
 		return sc
 	}
@@ -837,6 +859,9 @@ func (e *exec) fill(res *Result, page []item, sc *scorer) {
 			}
 			res.dist = append(res.dist, d)
 		}
+	}
+	if e.o.Terms { // what is rare counts as in TFIDF
+		res.Terms = e.terms(e.scorer(e.root, attr.TFIDF).root)
 	}
 }
 

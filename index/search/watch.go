@@ -427,7 +427,7 @@ func (w *Watch) plan(e *exec, q *query.Query, knn *attribute) {
 			return
 		}
 	}
-	if root.hasText() || e.o.HasInKeys || len(e.o.Filters) > 0 {
+	if root.hasText() || e.o.HasInKeys || len(e.o.Filters)+len(e.o.Around) > 0 {
 		return
 	}
 	if e.o.WithScores && e.ranks(root) || e.order.by == byScore && !e.steady(root) {

@@ -23,6 +23,7 @@ func All() [][]*command.Spec {
 		searchCommands,
 		semanticCommands,
 		suggestCommands,
+		explainCommands,
 		connectionCommands,
 		clientCommands,
 		trackingCommands,

@@ -33,6 +33,7 @@ type ftSearch struct {
 	withKeys  bool // WITHSORTKEYS
 	timeout   int64
 	noStop    bool
+	shown     shown
 	tracking  string // the pseudo-key that the reply names
 	o         search.Options
 
@@ -144,6 +145,15 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 				a.Fail(resp.Error("Too many filters"))
 			}
 			p.o.Filters = append(p.o.Filters, parseNumericFilter(a))
+		case a.Accept("GEOFILTER"):
+			if len(p.o.Around) == maxFilters {
+				a.Fail(resp.Error("Too many filters"))
+			}
+			p.o.Around = append(p.o.Around, parseGeoFilter(a))
+		case a.Accept("SUMMARIZE"):
+			p.shown.parseSummarize(a)
+		case a.Accept("HIGHLIGHT"):
+			p.shown.parseHighlight(a)
 		case a.Accept("RETURN"):
 			p.hasReturn = true
 			p.returned = parseReturn(p.returned[:0], a)
@@ -175,8 +185,6 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 			switch strings.ToUpper(word) {
 			case "ADDSCORES":
 				a.Fail(resp.Error("ADDSCORES is not supported on FT.SEARCH"))
-			case "SUMMARIZE", "HIGHLIGHT", "GEOFILTER":
-				a.Fail(resp.Error("ERR FT.SEARCH does not support " + strings.ToUpper(word)))
 			default:
 				a.Fail(resp.Error("Unknown argument `" + word + "` at position " + strconv.Itoa(a.Position()-firstOption-1) + " for <main>"))
 			}
@@ -185,6 +193,7 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 	if p.o.Explain && !p.withScore && a.Err() == nil {
 		a.Fail(resp.Error("EXPLAINSCORE must be accompanied with WITHSCORES"))
 	}
+	p.limit()
 	return p
 }
 
@@ -286,6 +295,35 @@ func parseNumericFilter(a *args.Parser) search.NumericFilter {
 	return f
 }
 
+func parseGeoFilter(a *args.Parser) search.GeoFilter {
+	if a.Len() < 5 {
+		a.Fail(resp.Error("GEOFILTER requires 5 arguments"))
+		return search.GeoFilter{}
+	}
+	f := search.GeoFilter{Field: a.String()}
+	for _, x := range []struct {
+		name string
+		to   *float64
+	}{{"lon", &f.Lon}, {"lat", &f.Lat}, {"radius", &f.Radius}} {
+		v, err := strconv.ParseFloat(a.String(), 64)
+		if err != nil || math.IsNaN(v) {
+			a.Fail(resp.Error("Bad arguments for <" + x.name + ">: Could not convert argument to expected type"))
+		}
+		*x.to = v
+	}
+	f.Unit = strings.ToLower(a.String())
+	switch {
+	case a.Err() != nil:
+	case f.Unit != "m" && f.Unit != "km" && f.Unit != "mi" && f.Unit != "ft":
+		a.Fail(resp.Error("Unknown distance unit " + f.Unit))
+	case f.Radius <= 0:
+		a.Fail(resp.Error("Invalid GeoFilter radius"))
+	case !(math.Abs(f.Lon) <= 180 && math.Abs(f.Lat) <= 90):
+		a.Fail(resp.Error("Invalid GeoFilter lat/lon"))
+	}
+	return f
+}
+
 func parseBound(a *args.Parser) (v float64, exclusive bool) {
 	s := strings.ToLower(a.String())
 	if strings.HasPrefix(s, "(") {
@@ -338,13 +376,18 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 // find runs the search.
 func (p *ftSearch) find(ix *catalog.Index) error {
 	s := ix.Search()
-	qo := query.Options{Dialect: p.dialect, Params: p.params}
-	if !p.noStop {
-		qo.StopWord = s.StopWord()
-	}
-	q, err := query.Parse(p.query, qo)
+	q, err := p.parseQuery(s)
 	if err != nil {
-		return resp.Error(err.Error())
+		return err
+	}
+	if p.shown.on {
+		p.o.Terms = true
+		switch {
+		case s.Schema().NoOffsets:
+			return resp.Error("Cannot use highlight/summarize because NOOFSETS was specified at index level")
+		case s.Schema().NoHL:
+			return resp.Error("Cannot use highlight/summarize because NOHL was specified at index level")
+		}
 	}
 	p.o.Now, p.o.Load, p.o.Wait = p.c.Tx.Now, p.load, !p.c.InExec
 	if p.timeout == 0 {
@@ -671,6 +714,9 @@ func (p *ftSearch) returnedFields() {
 	for i, v := range p.values {
 		if v.ok {
 			p.w.BulkString(p.returned[i].as)
+			if p.returned[i].yield < 0 && !v.null {
+				v.text = p.show(p.returned[i].field, v.text)
+			}
 			p.bulk(v)
 		}
 	}
@@ -713,7 +759,7 @@ func (p *ftSearch) allFields() {
 	h.Each(func(name string, value []byte) bool {
 		if !slices.Contains(yields, name) {
 			p.w.BulkString(name)
-			p.w.Bulk(value)
+			p.w.Bulk(p.show(name, value))
 		}
 		return true
 	})
