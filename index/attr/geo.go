@@ -75,6 +75,11 @@ func (g *Geo) Near(id uint32, lon, lat, radius float64) bool {
 // Bytes is the memory held.
 func (g *Geo) Bytes() int64 { return 16*int64(cap(g.points)) + 80*int64(len(g.more)) }
 
+// Distance is the haversine distance of two places in metres.
+func Distance(lon1, lat1, lon2, lat2 float64) float64 {
+	return distance(point{lon1, lat1}, point{lon2, lat2})
+}
+
 // distance is the haversine distance in metres.
 func distance(a, b Place) float64 {
 	rad := func(x float64) float64 { return x * math.Pi / 180 }
