@@ -127,6 +127,22 @@ func (b *Bitmap) Each(f func(Label) bool) {
 	}
 }
 
+// Next is the first label of the set that is not below from; false if there is none.
+func (b *Bitmap) Next(from Label) (Label, bool) {
+	i := from >> 6
+	if i >= Label(len(b.words)) {
+		return 0, false
+	}
+	w := b.words[i] &^ (1<<(from&63) - 1)
+	for w == 0 {
+		if i++; i == Label(len(b.words)) {
+			return 0, false
+		}
+		w = b.words[i]
+	}
+	return i<<6 + Label(bits.TrailingZeros64(w)), true
+}
+
 func (b *Bitmap) grow(n int) {
 	if n <= cap(b.words) {
 		b.words = b.words[:n]

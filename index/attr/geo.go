@@ -77,7 +77,7 @@ func (g *Geo) Bytes() int64 { return 16*int64(cap(g.points)) + 80*int64(len(g.mo
 
 // Distance is the haversine distance of two places in metres.
 func Distance(lon1, lat1, lon2, lat2 float64) float64 {
-	return distance(point{lon1, lat1}, point{lon2, lat2})
+	return distance(Place{lon1, lat1}, Place{lon2, lat2})
 }
 
 // distance is the haversine distance in metres.

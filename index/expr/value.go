@@ -115,6 +115,20 @@ func (v *Value) Size() int {
 	return n
 }
 
+// Clone is a copy that shares no memory with the value.
+func (v *Value) Clone() Value {
+	c := *v
+	c.text = strings.Clone(v.text)
+	if v.list != nil {
+		l := make([]Value, len(*v.list))
+		for i := range l {
+			l[i] = (*v.list)[i].Clone()
+		}
+		c.list = &l
+	}
+	return c
+}
+
 // AppendKey writes bytes that are equal for equal values and only for those.
 func (v *Value) AppendKey(b []byte) []byte {
 	b = append(b, byte(v.kind))

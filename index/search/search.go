@@ -45,6 +45,10 @@ type Options struct {
 	Now   int64       // Unix milliseconds; what expires at or before it does not exist
 	Watch *Watch      // told what was found; see [Index.OpenWatch]
 	Stop  func() bool // asked now and then; true ends the search early
+
+	// For Scan: not by score, and what matches is handed over instead of rows, mu locked.
+	byWrite bool
+	take    func(e *exec, bits *index.Bitmap)
 }
 
 // NumericFilter is the FILTER option.
@@ -346,6 +350,11 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	if !e.root.vector && k == nil {
 		bits := e.filter(e.root)
 		e.drop(bits)
+		if e.o.take != nil {
+			e.o.take(e, bits)
+			ix.mu.RUnlock()
+			return nil
+		}
 		return e.rows(bits, res) // unlocks
 	}
 	leaf, allow := e.single(), (*index.Bitmap)(nil)
@@ -598,7 +607,7 @@ func (e *exec) orderOf(knn bool) (order, error) {
 		switch {
 		case knn:
 			o.by, o.col = byDistance, e.main
-		case e.root != nil && e.ranks(e.root):
+		case e.root != nil && !e.o.byWrite && e.ranks(e.root):
 			o.by = byScore
 		}
 		return o, nil

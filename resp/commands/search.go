@@ -57,6 +57,8 @@ var searchCommands = []*command.Spec{
 	},
 	ftConfigCommand, ftAlterCommand, ftAliasAddCommand, ftAliasUpdateCommand, ftAliasDelCommand,
 	ftDictAddCommand, ftDictDelCommand, ftDictDumpCommand, ftSpellCheckCommand, ftSynUpdateCommand, ftSynDumpCommand,
+	ftAggregateCommand,
+	ftCursorCommand,
 }
 
 const (

@@ -42,15 +42,15 @@ var (
 	}}
 )
 
-// counted is a token, a count, and so many words.
-func counted(token, word string) command.Arg {
+// semCounted is a token, a count, and so many words.
+func semCounted(token, word string) command.Arg {
 	return command.Arg{Name: token, Type: "block", Token: token, Optional: true, Args: []command.Arg{
 		{Name: "count", Type: "integer"},
 		{Name: word, Type: "string", Multiple: true},
 	}}
 }
 
-func number(name, token, typ string) command.Arg {
+func semNumber(name, token, typ string) command.Arg {
 	return command.Arg{Name: name, Type: typ, Token: token, Optional: true}
 }
 
@@ -205,11 +205,11 @@ var semCreateCommand = &command.Spec{
 		nsArg,
 		{Name: "dim", Type: "integer", Token: "DIM"},
 		{Name: "model", Type: "string", Token: "EMBED", Optional: true},
-		minSimArg, number("margin", "MARGIN", "double"),
+		minSimArg, semNumber("margin", "MARGIN", "double"),
 		{Name: "guard", Type: "oneof", Token: "GUARD", Optional: true, Args: []command.Arg{flagArg("off", "OFF"), flagArg("soft", "SOFT"), flagArg("strict", "STRICT")}},
-		wrongArg, number("ttl", "PX", "integer"), number("maxage", "MAXAGE", "integer"), number("entries", "MAXENTRIES", "integer"),
+		wrongArg, semNumber("ttl", "PX", "integer"), semNumber("maxage", "MAXAGE", "integer"), semNumber("entries", "MAXENTRIES", "integer"),
 		{Name: "policy", Type: "oneof", Token: "EVICT", Optional: true, Args: []command.Arg{flagArg("lru", "LRU"), flagArg("lfu", "LFU"), flagArg("cost", "COST")}},
-		counted("REQUIRE", "field"), counted("WITHOUT", "guard"),
+		semCounted("REQUIRE", "field"), semCounted("WITHOUT", "guard"),
 		optional(flagArg("case", "KEEPCASE")), optional(flagArg("space", "KEEPSPACE")),
 	},
 	Bind: command.Bind(parseSemCreate, runSemCreate),
@@ -440,7 +440,7 @@ var semGetCommand = &command.Spec{
 		{Name: "mode", Type: "oneof", Token: "MODE", Optional: true, Args: []command.Arg{flagArg("both", "BOTH"), flagArg("exact", "EXACT"), flagArg("sem", "SEM")}},
 		minSimArg, wrongArg,
 		{Name: "lease", Type: "block", Optional: true, Args: []command.Arg{
-			{Name: "lease", Type: "integer", Token: "LEASE"}, number("wait", "WAIT", "integer"),
+			{Name: "lease", Type: "integer", Token: "LEASE"}, semNumber("wait", "WAIT", "integer"),
 		}},
 		optional(flagArg("track", "TRACK")),
 	},
@@ -562,9 +562,9 @@ var semSetCommand = &command.Spec{
 	Args: []command.Arg{
 		nsArg, promptArg,
 		{Name: "answer", Type: "string"},
-		vecArg, ctxArg, number("ttl", "PX", "integer"), scopeArg,
-		counted("TAGS", "tag"), counted("DEPS", "key"), number("answerid", "ANSWERID", "string"), number("model", "MODEL", "string"),
-		number("token", "LEASE", "string"), number("usd", "COST", "double"), number("count", "TOKENS", "integer"), number("ms", "LATENCY", "integer"),
+		vecArg, ctxArg, semNumber("ttl", "PX", "integer"), scopeArg,
+		semCounted("TAGS", "tag"), semCounted("DEPS", "key"), semNumber("answerid", "ANSWERID", "string"), semNumber("model", "MODEL", "string"),
+		semNumber("token", "LEASE", "string"), semNumber("usd", "COST", "double"), semNumber("count", "TOKENS", "integer"), semNumber("ms", "LATENCY", "integer"),
 	},
 	Bind: command.Bind(parseSemSet, runSemSet),
 }
@@ -671,7 +671,7 @@ var semFeedbackCommand = &command.Spec{
 		nsArg,
 		{Name: "id", Type: "string"},
 		{Name: "verdict", Type: "oneof", Args: []command.Arg{flagArg("good", "GOOD"), flagArg("bad", "BAD")}},
-		number("prompt", "QUERY", "string"),
+		semNumber("prompt", "QUERY", "string"),
 	},
 	Bind: command.Bind(parseSemFeedback, runSemFeedback),
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/aggregate"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/store"
 )
@@ -109,13 +110,15 @@ func (p prefixes) match(key string) bool {
 
 // Catalog is the set of indexes. It is an observer of the keyspace.
 type Catalog struct {
+	Cursors aggregate.Cursors // of FT.AGGREGATE
+	Dicts   Dicts
+	Config  Config
+
 	ks      *store.Keyspace
 	kinds   []index.Kind
 	mu      sync.Mutex
 	set     atomic.Pointer[map[string]*Index]
 	aliases atomic.Pointer[map[string]string] // to names of indexes
-	Dicts   Dicts
-	Config  Config
 	bytes   atomic.Int64
 	wg      sync.WaitGroup
 
@@ -142,7 +145,8 @@ func (c *Catalog) Bytes() int64 { return c.bytes.Load() }
 // Measure brings Bytes up to date. The server does it a few times a second:
 // the sum is too dear for every write.
 func (c *Catalog) Measure() {
-	n := int64(0)
+	c.Cursors.Sweep(c.ks.Now())
+	n := c.Cursors.Bytes()
 	for _, ix := range *c.set.Load() {
 		info := ix.search.Info()
 		n += info.Bytes()
@@ -267,6 +271,7 @@ func (c *Catalog) Drop(name string) error {
 // retire closes an index in the background: a long search may still use it.
 func (c *Catalog) retire(ix *Index) {
 	ix.stop.Store(true)
+	c.Cursors.Drop(ix.Name)
 	ix.search.EndWatches() // who keeps an answer hears of it before the drop is acknowledged
 	c.wg.Go(func() { _ = ix.search.Close() })
 }
@@ -274,6 +279,7 @@ func (c *Catalog) retire(ix *Index) {
 // Close drops all indexes and waits for background work.
 func (c *Catalog) Close() {
 	c.dropAll()
+	c.Cursors.CloseAll()
 	c.wg.Wait()
 }
 

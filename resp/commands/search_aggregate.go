@@ -1,0 +1,654 @@
+package commands
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	agg "github.com/nearcache/nearcache/index/aggregate"
+	"github.com/nearcache/nearcache/index/expr"
+	"github.com/nearcache/nearcache/index/query"
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store/catalog"
+)
+
+var ftAggregateCommand = &command.Spec{
+	Name: "ft.aggregate", Arity: -3, Flags: command.ReadOnly | command.FromModule, Group: command.GroupSearch,
+	Since: "1.1.0", Summary: "Run a search query on an index and perform aggregate transformations on the results",
+	Args:       ftAggregateArgs,
+	Complexity: "O(1)",
+	Bind:       command.Bind(parseFTAggregate, runFTAggregate),
+}
+
+// ftAggregate is a parsed FT.AGGREGATE. Its strings and slices point into the arguments.
+type ftAggregate struct {
+	index     string
+	query     []byte
+	dialect   int
+	params    query.Params
+	o         search.Options
+	noStop    bool
+	addScores bool
+	noContent bool
+	inexact   bool // WITHOUTCOUNT
+	timeout   int64
+	plan      agg.Plan
+
+	cursor  bool
+	count   int64
+	maxIdle int64
+}
+
+// Limits of RediSearch's configuration.
+const (
+	cursorMaxIdle       = 300000
+	cursorReadSize      = 1000
+	maxAggregateResults = 1 << 31
+)
+
+func parseFTAggregate(a *args.Parser) *ftAggregate {
+	p := &ftAggregate{index: view(a), query: a.Bytes(), dialect: 2, count: cursorReadSize, maxIdle: cursorMaxIdle}
+	for a.More() && a.Err() == nil {
+		switch {
+		case a.Accept("VERBATIM"):
+			p.o.Verbatim = true
+		case a.Accept("NOSTOPWORDS"):
+			p.noStop = true
+		case a.Accept("INORDER"):
+			p.o.InOrder = true
+		case a.Accept("SLOP"):
+			p.o.Slop, p.o.HasSlop = int(clamp(a.Int(), -1, math.MaxInt32)), true
+		case a.Accept("ADDSCORES"):
+			p.addScores, p.o.WithScores = true, true
+		case a.Accept("NOCONTENT"):
+			p.noContent = true
+		case a.Accept("WITHCOUNT"):
+			p.inexact = false
+		case a.Accept("WITHOUTCOUNT"):
+			p.inexact = true
+		case a.Accept("SCORER"):
+			p.o.Scorer = strings.ToUpper(view(a))
+		case a.Accept("LANGUAGE"):
+			if l := strings.ToLower(a.String()); !knownLanguage(l) {
+				a.Fail(resp.Error("No such language `" + l + "`"))
+			}
+		case a.Accept("INKEYS"):
+			p.o.InKeys, p.o.HasInKeys = countedStrings(a, "INKEYS"), true
+		case a.Accept("INFIELDS"):
+			p.o.InFields = countedStrings(a, "INFIELDS")
+		case a.Accept("SUMMARIZE"):
+			a.Fail(resp.Error("SUMMARIZE is not supported on FT.AGGREGATE"))
+		case a.Accept("HIGHLIGHT"):
+			a.Fail(resp.Error("HIGHLIGHT is not supported on FT.AGGREGATE"))
+		case a.Accept("RETURN"):
+			a.Fail(resp.Error("RETURN is not supported on FT.AGGREGATE"))
+		case a.Accept("WITHCURSOR"):
+			p.cursor = true
+			p.parseCursor(a)
+		case p.parseCommon(a):
+		default:
+			p.parseSteps(a)
+			return p
+		}
+	}
+	return p
+}
+
+// parseSteps reads the steps of the pipeline, between which common options may stand.
+func (p *ftAggregate) parseSteps(a *args.Parser) {
+	for a.More() && a.Err() == nil {
+		switch {
+		case a.Accept("WITHCURSOR"):
+			p.cursor = true
+			p.parseCursor(a)
+		case p.parseCommon(a), parseStep(a, &p.plan):
+		default:
+			unknownOption(a)
+		}
+	}
+}
+
+func unknownOption(a *args.Parser) {
+	at := a.Position() - firstOption
+	a.Fail(resp.Error("Unknown argument `" + a.String() + "` at position " + strconv.Itoa(at) + " for <main>"))
+}
+
+// parseCommon reads an option that may stand anywhere; false if it is none.
+func (p *ftAggregate) parseCommon(a *args.Parser) bool {
+	switch {
+	case a.Accept("TIMEOUT"):
+		p.timeout = parseSearchTimeout(a)
+	case a.Accept("PARAMS"):
+		p.params = parseParams(p.params[:0], a)
+	case a.Accept("DIALECT"):
+		p.dialect = parseDialect(a)
+	case a.Accept("FORMAT"):
+		parseFormat(a)
+	default:
+		return false
+	}
+	return true
+}
+
+func parseSearchTimeout(a *args.Parser) int64 {
+	if !a.More() {
+		a.Fail(resp.Error("Need argument for TIMEOUT"))
+		return 0
+	}
+	n, ok := resp.ParseInt(a.Bytes())
+	if !ok || n < 0 {
+		a.Fail(resp.Error("TIMEOUT requires a non negative integer"))
+	}
+	return n
+}
+
+func parseDialect(a *args.Parser) int {
+	if !a.More() {
+		a.Fail(resp.Error("Need an argument for DIALECT"))
+		return 0
+	}
+	n, ok := resp.ParseInt(a.Bytes())
+	if !ok || n < 1 || n > 4 {
+		a.Fail(resp.Error("DIALECT requires a non negative integer >=1 and <= 4"))
+	}
+	return int(n)
+}
+
+func parseFormat(a *args.Parser) {
+	switch {
+	case !a.More():
+		a.Fail(resp.Error("Need an argument for FORMAT"))
+	case a.Accept("STRING"):
+	case a.Accept("EXPAND"):
+		a.Fail(resp.Error("EXPAND format is only supported with JSON"))
+	default:
+		a.Fail(resp.Error("FORMAT " + a.String() + " is not supported"))
+	}
+}
+
+// The reasons of RediSearch's argument reader.
+const (
+	reasonNoArg  = "Expected an argument, but none provided"
+	reasonParse  = "Could not convert argument to expected type"
+	reasonBounds = "Value is outside acceptable bounds"
+)
+
+// number reads an integer of at least a minimum; what names it in messages.
+func number(a *args.Parser, what string, minimum int64) int64 {
+	if !a.More() {
+		a.Fail(resp.Error("Bad arguments for " + what + ": " + reasonNoArg))
+		return 0
+	}
+	n, ok := resp.ParseInt(a.Bytes())
+	switch {
+	case !ok:
+		a.Fail(resp.Error("Bad arguments for " + what + ": " + reasonParse))
+	case n < minimum:
+		a.Fail(resp.Error("Bad arguments for " + what + ": " + reasonBounds))
+	}
+	return n
+}
+
+// counted reads a count and that many words.
+func counted(a *args.Parser, what string) []string {
+	n := number(a, what, 0)
+	if a.Err() != nil {
+		return nil
+	}
+	if n > int64(a.Len()) {
+		a.Fail(resp.Error("Bad arguments for " + what + ": " + reasonNoArg))
+		return nil
+	}
+	l := make([]string, n)
+	for i := range l {
+		l[i] = view(a)
+	}
+	return l
+}
+
+func (p *ftAggregate) parseCursor(a *args.Parser) {
+	for {
+		switch {
+		case a.Accept("COUNT"):
+			p.count = number(a, "COUNT", 1)
+		case a.Accept("MAXIDLE"):
+			p.maxIdle = min(number(a, "MAXIDLE", 1), cursorMaxIdle)
+		default:
+			return
+		}
+	}
+}
+
+// parseStep reads a step of a pipeline; false if there is none.
+func parseStep(a *args.Parser, plan *agg.Plan) bool {
+	switch {
+	case a.Accept("LIMIT"):
+		parseAggregateLimit(a, plan)
+	case a.Accept("SORTBY"):
+		parseAggregateSort(a, plan)
+	case a.Accept("GROUPBY"):
+		parseGroupBy(a, plan)
+	case a.Accept("APPLY"):
+		e := parseExpression(a)
+		as := e
+		if a.Accept("AS") {
+			if !a.More() {
+				a.Fail(resp.Error("AS needs argument"))
+			}
+			as = view(a)
+		}
+		plan.Steps = append(plan.Steps, agg.Step{Apply: &agg.Apply{Expr: e, As: as}})
+	case a.Accept("FILTER"):
+		plan.Steps = append(plan.Steps, agg.Step{Filter: &agg.Filter{Expr: parseExpression(a)}})
+	case a.Accept("LOAD"):
+		parseLoad(a, plan)
+	default:
+		return false
+	}
+	if len(plan.Steps) > maxSteps {
+		a.Fail(resp.Error("Too many steps"))
+	}
+	return true
+}
+
+// maxSteps bounds the pipeline, each of whose steps is work at every document.
+const maxSteps = 1024
+
+func parseExpression(a *args.Parser) string {
+	if !a.More() {
+		a.Fail(resp.Error("Bad arguments for APPLY/FILTER: " + reasonNoArg))
+	}
+	return view(a)
+}
+
+func parseAggregateLimit(a *args.Parser, plan *agg.Plan) {
+	if a.Len() < 2 {
+		a.Fail(resp.Error("LIMIT requires two arguments"))
+		return
+	}
+	offset, ok1 := resp.ParseInt(a.Bytes())
+	limit, ok2 := resp.ParseInt(a.Bytes())
+	switch {
+	case !ok1 || !ok2 || offset < 0 || limit < 0:
+		a.Fail(resp.Error("LIMIT needs two numeric arguments"))
+		return
+	case limit == 0 && offset != 0:
+		a.Fail(resp.Error("The `offset` of the LIMIT must be 0 when `num` is 0"))
+		return
+	case limit > maxAggregateResults:
+		a.Fail(resp.Error("LIMIT exceeds maximum of " + strconv.Itoa(maxAggregateResults)))
+		return
+	case offset > maxResults:
+		a.Fail(resp.Error("OFFSET exceeds maximum of " + strconv.Itoa(maxResults)))
+		return
+	}
+	s := plan.Arrange()
+	s.Offset, s.Limit, s.Limited = int(offset), int(limit), true
+	plan.Count = plan.Count || limit == 0
+}
+
+func parseAggregateSort(a *args.Parser, plan *agg.Plan) {
+	if string(a.Peek()) == "0" {
+		a.Bytes()
+		return
+	}
+	s := plan.Arrange()
+	if s.Keys != nil {
+		a.Fail(resp.Error("Multiple SORTBY steps are not allowed. Sort multiple fields in a single step"))
+		return
+	}
+	words := counted(a, "SORTBY")
+	s.Keys = []agg.SortKey{}
+	for _, w := range words {
+		switch {
+		case strings.HasPrefix(w, "@"):
+			if len(s.Keys) == agg.MaxKeys {
+				a.Fail(resp.Error("Cannot sort by more than " + strconv.Itoa(agg.MaxKeys) + " fields"))
+				return
+			}
+			s.Keys = append(s.Keys, agg.SortKey{Name: w[1:]})
+		case len(s.Keys) > 0 && strings.EqualFold(w, "ASC"):
+			s.Keys[len(s.Keys)-1].Desc = false
+		case len(s.Keys) > 0 && strings.EqualFold(w, "DESC"):
+			s.Keys[len(s.Keys)-1].Desc = true
+		default:
+			a.Fail(resp.Error("MISSING ASC or DESC after sort field (" + w + ")"))
+			return
+		}
+	}
+	if a.Accept("MAX") {
+		s.Limit = int(min(number(a, "MAX", 0), maxAggregateResults))
+	}
+}
+
+func parseGroupBy(a *args.Parser, plan *agg.Plan) {
+	g := &agg.Group{}
+	for _, w := range counted(a, "GROUPBY") {
+		if !strings.HasPrefix(w, "@") {
+			a.Fail(resp.Error("Bad arguments for GROUPBY: Unknown property `" + w + "`. Did you mean `@" + w + "`?"))
+			return
+		}
+		g.By = append(g.By, w[1:])
+	}
+	for a.Accept("REDUCE") {
+		if !a.More() {
+			a.Fail(resp.Error("Bad arguments for REDUCE: " + reasonNoArg))
+			return
+		}
+		r := agg.Reduce{Name: view(a)}
+		r.Args = counted(a, r.Name)
+		if a.Accept("AS") {
+			if !a.More() {
+				a.Fail(resp.Error("Bad arguments for AS: " + reasonNoArg))
+				return
+			}
+			r.As = view(a)
+		} else {
+			r.As = agg.Alias(r.Name, r.Args)
+		}
+		if g.Reduces = append(g.Reduces, r); len(g.Reduces) > maxSteps {
+			a.Fail(resp.Error("Too many reducers"))
+			return
+		}
+	}
+	plan.Steps = append(plan.Steps, agg.Step{Group: g})
+}
+
+func parseLoad(a *args.Parser, plan *agg.Plan) {
+	l := &agg.Load{}
+	plan.Steps = append(plan.Steps, agg.Step{Load: l})
+	if a.More() {
+		if _, ok := resp.ParseInt(a.Peek()); !ok {
+			if string(a.Bytes()) != "*" {
+				a.Fail(resp.Error("Bad arguments for LOAD: Expected number of fields or `*`"))
+			}
+			l.All = true
+			return
+		}
+	}
+	words := counted(a, "LOAD")
+	for i := 0; i < len(words); i++ {
+		f := agg.LoadField{Path: strings.TrimPrefix(words[i], "@")}
+		f.As = f.Path
+		if i+1 < len(words) && strings.EqualFold(words[i+1], "AS") {
+			if i += 2; i >= len(words) {
+				a.Fail(resp.Error("LOAD path AS name - must be accompanied with NAME"))
+				return
+			}
+			if f.As = words[i]; strings.EqualFold(f.As, "AS") {
+				a.Fail(resp.Error("Alias for LOAD cannot be `AS`"))
+				return
+			}
+		}
+		l.Fields = append(l.Fields, f)
+	}
+}
+
+func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
+	ix, err := openIndex(c, p.index)
+	if err != nil {
+		return noSuchIndex(p.index)
+	}
+	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
+		c.Keyspace.ExpireDue(dueBefore)
+	}
+	if p.cursor { // what is left of the query outlives the command
+		p = parseFTAggregate(keptArgs(c.Args))
+	}
+	t := trackSearch(c, ix) // any write of the index counts: the watch is given no query
+	run, err := p.open(c, ix)
+	if err != nil {
+		t.failed()
+		return err
+	}
+	if p.cursor {
+		err = startCursor(c, p, ix, run, t)
+	} else {
+		defer run.Close()
+		err = run.reply(c, run.read(c, maxAggregateResults), t, -1)
+	}
+	if err != nil {
+		t.failed()
+	}
+	return err
+}
+
+// ftRun is an FT.AGGREGATE under way: the documents, the pipeline, and what reads
+// the documents for it. Between the reads of a cursor it rests.
+type ftRun struct {
+	p      *ftAggregate
+	scan   *search.Scan
+	pipe   *agg.Pipeline
+	loader ftLoader
+	now    int64
+
+	metrics []float64
+	metric  func(yield int, d float64)
+}
+
+// open runs the query and builds the pipeline.
+func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
+	s := ix.Search()
+	qo := query.Options{Dialect: p.dialect, Params: p.params}
+	if !p.noStop {
+		qo.StopWord = s.StopWord()
+	}
+	q, err := query.Parse(p.query, qo)
+	if err != nil {
+		return nil, resp.Error(err.Error())
+	}
+	r := &ftRun{p: p, now: c.Tx.Now}
+	r.loader.init(ix)
+	r.metric = func(yield int, d float64) { r.metrics[yield] = d }
+	stop := p.deadline()
+	o := p.o
+	o.Now, o.Stop = c.Tx.Now, stop
+	if r.scan, err = s.Scan(q, o); err != nil {
+		if errors.Is(err, search.ErrClosed) {
+			return nil, noSuchIndex(p.index)
+		}
+		return nil, resp.Error(err.Error())
+	}
+	ao := agg.Options{Schema: schemaOf(s.Schema()), Metrics: r.scan.Yields, Source: r, Exact: !p.inexact}
+	if p.addScores {
+		ao.ScoreAs = "__score"
+	}
+	if r.pipe, err = agg.New(p.plan, ao); err != nil {
+		r.scan.Close()
+		return nil, resp.Error(err.Error())
+	}
+	r.pipe.Use(&r.loader, stop)
+	return r, nil
+}
+
+// deadline asks whether TIMEOUT has passed; nil if there is none.
+func (p *ftAggregate) deadline() func() bool {
+	if p.timeout == 0 {
+		return nil
+	}
+	end := time.Now().Add(time.Duration(clamp(p.timeout, 0, math.MaxInt32)) * time.Millisecond)
+	return func() bool { return time.Now().After(end) }
+}
+
+// schemaOf tells a pipeline of an index's fields.
+func schemaOf(s *search.Schema) func(string) (agg.Field, bool) {
+	return func(name string) (agg.Field, bool) {
+		f := s.Field(name)
+		if f == nil {
+			return agg.Field{}, false
+		}
+		text := f.Type == search.TypeText || f.Type == search.TypeTag
+		return agg.Field{
+			Identifier: f.Identifier, Numeric: f.Type == search.TypeNumeric, Sortable: f.Sortable, Fold: text && f.Sortable && !f.UNF,
+		}, true
+	}
+}
+
+// Close and Held make it an [agg.State].
+func (r *ftRun) Close()    { r.scan.Close() }
+func (r *ftRun) Held() int { return r.pipe.Held() + r.scan.Held() + len(r.p.query) + 2048 }
+
+// Next, Total and Terms make it an [agg.Source].
+func (r *ftRun) Next(d *agg.Doc, metrics []float64) (ok bool) {
+	for i := range metrics {
+		metrics[i] = math.NaN()
+	}
+	r.metrics = metrics
+	d.Name, d.Score, ok = r.scan.Next(r.now, r.metric)
+	return ok
+}
+
+func (r *ftRun) Total() int { return r.scan.Total() }
+
+func (r *ftRun) Terms(d *agg.Doc, most int) []string { return r.scan.Terms(d.Name, most) }
+
+// ftRows are rows that were read and written.
+type ftRows struct {
+	body *resp.Writer
+	n    int // rows
+	end  bool
+	err  error
+}
+
+// read makes and writes up to so many rows. The body must be given back.
+func (r *ftRun) read(c *command.Ctx, most int64) ftRows {
+	rows := ftRows{body: bodies.Get().(*resp.Writer)}
+	rows.body.Reset()
+	rows.body.SetProto(c.W.Proto())
+	r.loader.c, r.now = c, c.Tx.Now
+	defer func() { r.loader.c = nil }()
+	for int64(rows.n) < most {
+		row, ok, err := r.pipe.Next()
+		if err != nil || !ok {
+			rows.end, rows.err = true, err
+			break
+		}
+		if r.writeRow(rows.body, row) {
+			rows.n++
+		}
+		if rows.body.Len() > maxReply {
+			rows.end, rows.err = true, errReplySize
+			break
+		}
+	}
+	return rows
+}
+
+// writeRow writes a row; false where a row of NOCONTENT has nothing to show.
+func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
+	n := r.pipe.Len(row)
+	if w.Proto() != 3 {
+		if r.p.noContent {
+			return false
+		}
+		w.Array(2 * n)
+	} else {
+		if r.p.noContent {
+			w.Map(1)
+		} else {
+			w.Map(2)
+			w.BulkString("extra_attributes")
+			w.Map(n)
+		}
+	}
+	if !r.p.noContent {
+		r.pipe.Each(row, func(name string, v *expr.Value) {
+			w.BulkString(name)
+			writeValue(w, v)
+		})
+	}
+	if w.Proto() == 3 {
+		w.BulkString("values")
+		w.Array(0)
+	}
+	return true
+}
+
+func writeValue(w *resp.Writer, v *expr.Value) {
+	switch v.Kind() {
+	case expr.Text:
+		s, _ := v.Text()
+		w.BulkString(s)
+	case expr.Number:
+		var room [32]byte
+		w.Bulk(v.Append(room[:0]))
+	case expr.List:
+		l := v.List()
+		w.Array(len(l))
+		for i := range l {
+			writeValue(w, &l[i])
+		}
+	case expr.Map:
+		l := v.List()
+		if w.Proto() == 3 {
+			w.Map(len(l) / 2)
+		} else {
+			w.Array(len(l))
+		}
+		for i := range l {
+			writeValue(w, &l[i])
+		}
+	default:
+		w.Null()
+	}
+}
+
+// reply writes what stands around the rows; t is told that the answer is known. A
+// cursor's id stands behind them, unless it is negative.
+func (r *ftRun) reply(c *command.Ctx, rows ftRows, t *tracked, cursor int64) error {
+	defer bodies.Put(rows.body)
+	if rows.err != nil {
+		return resp.Error(rows.err.Error())
+	}
+	total := r.pipe.Total()
+	if r.p.inexact && c.W.Proto() != 3 {
+		total = min(1, rows.n)
+	}
+	r.wrap(c.W, rows, total, t.done(), cursor)
+	return nil
+}
+
+func (r *ftRun) wrap(w *resp.Writer, rows ftRows, total int, tracking string, cursor int64) {
+	if cursor >= 0 {
+		w.Array(2)
+		defer w.Int(cursor)
+	}
+	if w.Proto() != 3 {
+		w.Array(1 + rows.n)
+		w.Int(int64(total))
+		w.Raw(rows.body.Bytes())
+		return
+	}
+	if tracking == "" {
+		w.Map(5)
+	} else {
+		w.Map(6)
+		w.BulkString("tracking")
+		w.BulkString(tracking)
+	}
+	w.BulkString("attributes")
+	w.Array(0)
+	w.BulkString("format")
+	w.BulkString("STRING")
+	w.BulkString("results")
+	w.Array(rows.n)
+	w.Raw(rows.body.Bytes())
+	w.BulkString("total_results")
+	w.Int(int64(total))
+	w.BulkString("warning")
+	if !r.pipe.Late() && !r.scan.Late() {
+		w.Array(0)
+		return
+	}
+	w.Array(1)
+	w.BulkString("Timeout limit was reached")
+}
+
+// viewOf makes a string of bytes without a copy.
+func viewOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,115 @@
+package commands
+
+import (
+	"math"
+	"strings"
+	"unsafe"
+
+	agg "github.com/nearcache/nearcache/index/aggregate"
+	"github.com/nearcache/nearcache/index/expr"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
+	"github.com/nearcache/nearcache/store/types/hash"
+)
+
+// ftLoader reads documents for a pipeline, each under its shard's lock. It is an
+// [agg.Loader].
+type ftLoader struct {
+	c  *command.Ctx // of the command that reads now
+	ix *catalog.Index
+
+	key   []byte
+	found bool
+	wants []agg.Want
+	row   []expr.Value
+	set   func(field string, v expr.Value) // instead of wants: all fields
+	texts []byte                           // of the row
+
+	visit func(*store.Tx)
+}
+
+func (l *ftLoader) init(ix *catalog.Index) { l.ix, l.visit = ix, l.visited }
+
+// maxTexts is how much memory of texts is kept for the next row.
+const maxTexts = 1 << 20
+
+// Begin implements [agg.Loader].
+func (l *ftLoader) Begin() {
+	if l.texts = l.texts[:0]; cap(l.texts) > maxTexts {
+		l.texts = nil
+	}
+}
+
+// Load implements [agg.Loader].
+func (l *ftLoader) Load(name string, wants []agg.Want, row []expr.Value) bool {
+	l.wants, l.row = wants, row
+	return l.open(name)
+}
+
+// LoadAll implements [agg.Loader].
+func (l *ftLoader) LoadAll(name string, set func(field string, v expr.Value)) bool {
+	l.set = set
+	defer func() { l.set = nil }()
+	return l.open(name)
+}
+
+// open calls visited while the shard of the document is held.
+func (l *ftLoader) open(name string) bool {
+	c := l.c
+	l.key, l.found = unsafe.Slice(unsafe.StringData(name), len(name)), false // only read
+	db := c.Tx.DB
+	c.Tx.DB = 0
+	c.After(c.Tx.With(l.key, l.visit))
+	c.Tx.DB = db
+	return l.found
+}
+
+func (l *ftLoader) visited(tx *store.Tx) {
+	e := tx.Peek(l.key)
+	if e == nil {
+		return
+	}
+	h, ok := e.Value().(*hash.Value)
+	if !ok {
+		return
+	}
+	l.found = true
+	if l.set != nil {
+		h.Each(func(name string, value []byte) bool {
+			l.set(name, l.text(value))
+			return true
+		})
+		return
+	}
+	for i := range l.wants {
+		w := &l.wants[i]
+		if v, ok := h.GetString(w.Identifier); ok {
+			l.row[w.Slot] = l.value(w, v)
+		} else if w.Identifier == "__key" {
+			l.row[w.Slot] = l.text(l.key)
+		}
+	}
+}
+
+// value is a field's content as the pipeline has it.
+func (l *ftLoader) value(w *agg.Want, v []byte) expr.Value {
+	if w.Numeric {
+		if x, ok := expr.ParseNumber(viewOf(v)); ok && !math.IsNaN(x) {
+			return expr.Num(x)
+		}
+	}
+	t := l.text(v)
+	if w.Fold {
+		s, _ := t.Text()
+		return expr.Str(strings.ToLower(s))
+	}
+	return t
+}
+
+// text copies bytes to where they stay until the next row.
+func (l *ftLoader) text(v []byte) expr.Value {
+	from := len(l.texts)
+	l.texts = append(l.texts, v...)
+	return expr.Str(viewOf(l.texts[from:]))
+}
