@@ -46,6 +46,31 @@ func ReadNPY(r io.Reader, l Limits) (*Matrix, error) {
 	return &Matrix{Rows: int(h.rows), Dim: int(h.dim), Data: out}, nil
 }
 
+// EachNPYRow reads what [ReadNPY] reads, and calls f with each row, which is valid
+// until f returns: memory is bounded by one row, and Limits.MaxDim by its length.
+func EachNPYRow(r io.Reader, l Limits, f func(i int, row []float32) error) error {
+	l = l.withDefaults()
+	h, err := readNPYHeader(r)
+	if err != nil {
+		return fmt.Errorf("npy: %w", err)
+	}
+	if err := l.check(h.rows, h.dim, 4); err != nil {
+		return fmt.Errorf("npy: %w", err)
+	}
+	row := make([]float32, 0, h.dim)
+	b := make([]byte, h.dim*int64(h.width))
+	for i := range h.rows {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return fmt.Errorf("npy: row %d of %d: %w", i, h.rows, short(err))
+		}
+		row = appendElements(row[:0], b, h.width)
+		if err := f(int(i), row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // LoadNPY reads the file at path with [ReadNPY].
 func LoadNPY(path string, l Limits) (*Matrix, error) { return load(path, l, ReadNPY) }
 

@@ -6,6 +6,8 @@
 //	nearcache backup [-flags] DIR                   copies the data of a running server
 //	nearcache check [--repair] DIR                  reads a data folder
 //	nearcache commands [-missing] [PATTERN]         which commands of Redis are here
+//	nearcache import KIND [-flags] FILE             enters dump.rdb and others; see transfer
+//	nearcache export KIND [-flags] FILE
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/nearcache/nearcache/cmd/nearcache/transfer"
 	"github.com/nearcache/nearcache/resp/server"
 )
 
@@ -47,6 +50,12 @@ func run(args []string, stdout io.Writer) (err error) {
 	if len(args) > 0 && args[0] == "demo" {
 		return runDemo(ctx, args[1:], stdout, os.Stderr)
 	}
+	if len(args) > 0 && args[0] == "import" {
+		return transfer.Import(ctx, args[1:], stdout, os.Stderr)
+	}
+	if len(args) > 0 && args[0] == "export" {
+		return transfer.Export(ctx, args[1:], stdout, os.Stderr)
+	}
 	cfg, err := server.LoadConfig(args, os.Getenv)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(stdout)
@@ -72,6 +81,8 @@ const usage = `nearcache is a cache and a vector database that speaks the Redis 
   nearcache backup [-flags] DIR                   copy the data of a running server to a new folder
   nearcache check [--repair] DIR                  read a data folder, and say whether a server would load it
   nearcache commands [-missing] [PATTERN]         which commands of Redis are here, and why others are not
+  nearcache import KIND [-flags] FILE             enters an RDB, AOF, JSON lines, vectors; import -h lists kinds and flags
+  nearcache export KIND [-flags] FILE             writes an RDB, AOF or JSON lines
 %s
 Settings, also as lines of the configuration file and as variables NEARCACHE_NAME:
 

@@ -15,9 +15,13 @@ var ErrChecksum = errors.New("rdb: version or checksum are wrong")
 const footerLen = 2 + 8
 
 // Dump appends the payload of a value: what DUMP answers.
-func Dump(b []byte, o object.Object) ([]byte, error) {
+func Dump(b []byte, o object.Object) ([]byte, error) { return DumpFor(b, o, Version) }
+
+// DumpFor is Dump for a reader of a version: 10 is Redis 7.0, 11 is 7.2. A value with
+// something that the version lacks is ErrUnsupported.
+func DumpFor(b []byte, o object.Object, newest int) ([]byte, error) {
 	from := len(b)
-	b, version, err := Append(b, o)
+	b, version, err := AppendFor(b, o, newest)
 	if err != nil {
 		return b[:from], err
 	}

@@ -97,6 +97,17 @@ func TestFilesOfRedis(t *testing.T) {
 	}
 }
 
+// readAll reads a file to its end.
+func readAll(b []byte) error {
+	for f := NewFile(bytes.NewReader(b)); ; {
+		if _, err := f.Next(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 // TestFilesAreReadToTheEnd cuts files and flips their bits: each is noticed.
 func TestFilesAreReadToTheEnd(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -104,7 +115,7 @@ func TestFilesAreReadToTheEnd(t *testing.T) {
 		b := readFile(t, name)
 		flips, step := 100, len(b)/50
 		for n := 0; n < len(b); n += 1 + rng.IntN(step) {
-			_, err := contents(bytes.NewReader(b[:n]))
+			err := readAll(b[:n])
 			var fe *FileError
 			if !errors.As(err, &fe) || !errors.Is(err, io.ErrUnexpectedEOF) || fe.Offset > int64(n) {
 				t.Fatalf("%s: cut at %d: %v", name, n, err)
@@ -114,7 +125,7 @@ func TestFilesAreReadToTheEnd(t *testing.T) {
 			bad := slices.Clone(b)
 			bit := rng.IntN(8 * len(bad))
 			bad[bit/8] ^= 1 << (bit % 8)
-			if _, err := contents(bytes.NewReader(bad)); err == nil {
+			if readAll(bad) == nil {
 				t.Fatalf("%s: bit %d is another, and nobody noticed", name, bit)
 			}
 		}

@@ -51,7 +51,10 @@ func (f *FileWriter) Aux(name, text string) error {
 // Functions writes the libraries of a payload of FUNCTION DUMP. They come before the
 // keys.
 func (f *FileWriter) Functions(payload []byte) error {
-	r, err := f.open(payload)
+	if f.err != nil {
+		return f.err
+	}
+	r, err := Open(payload) // of whatever version: version 10 has them
 	if err != nil {
 		return err
 	}

@@ -300,8 +300,11 @@ func appendRawID(b []byte, id stream.ID) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, id.Ms), id.Seq)
 }
 
-func appendStream(b []byte, v *stream.Value) ([]byte, int) {
+func appendStream(b []byte, v *stream.Value, newest int) ([]byte, int) {
 	typ, version := byte(typeStream3), version72
+	if newest < version72 { // which does not know when a consumer last got something
+		typ, version = typeStream2, version70
+	}
 	p := v.Producers()
 	if p != (stream.Producers{Duration: stream.DefaultDuration, MaxIIDs: stream.DefaultMaxIIDs}) {
 		typ, version = typeStream4, version86
@@ -382,7 +385,10 @@ func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
 	b = appendLength(b, uint64(len(g.Consumers())))
 	for _, c := range g.Consumers() {
 		b = AppendString(b, []byte(c.Name))
-		b = appendMillis(appendMillis(b, c.Seen), c.Active)
+		b = appendMillis(b, c.Seen)
+		if typ >= typeStream3 {
+			b = appendMillis(b, c.Active)
+		}
 		b = appendLength(b, uint64(c.Len()))
 		g.Each(c, stream.MinID, func(p stream.Pending) bool {
 			b = appendRawID(b, p.ID)

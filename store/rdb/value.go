@@ -121,19 +121,25 @@ func empty(o object.Object) bool {
 // Append appends the type of a value and the value. It returns the version that
 // a reader must know.
 func Append(b []byte, o object.Object) (_ []byte, version int, err error) {
+	return AppendFor(b, o, Version)
+}
+
+// AppendFor is Append for a reader of a version, from 10 on.
+func AppendFor(b []byte, o object.Object, newest int) (_ []byte, version int, err error) {
+	from := len(b)
 	switch v := o.(type) {
 	case *str.Value:
 		return AppendString(append(b, typeString), v.B), version70, nil
 	case *list.Value:
 		return appendList(b, v), version70, nil
 	case *set.Value:
-		b, version = appendSet(b, v)
+		b, version = appendSet(b, v, newest)
 	case *zset.Value:
 		return appendZSet(b, v), version70, nil
 	case *hash.Value:
 		b, version = appendHash(b, v)
 	case *stream.Value:
-		b, version = appendStream(b, v)
+		b, version = appendStream(b, v, newest)
 	case *json.Value:
 		return appendJSON(b, v), version70, nil
 	case *vset.Value:
@@ -141,6 +147,9 @@ func Append(b []byte, o object.Object) (_ []byte, version int, err error) {
 		return b, version70, err
 	default:
 		return b, 0, fmt.Errorf("%w: %s", ErrUnsupported, o.Type().Name)
+	}
+	if version > newest {
+		return b[:from], version, fmt.Errorf("%w in version %d: this %s needs version %d", ErrUnsupported, newest, o.Type().Name, version)
 	}
 	return b, version, nil
 }
@@ -255,11 +264,11 @@ func (r *Reader) set(typ byte) object.Object {
 	return v
 }
 
-func appendSet(b []byte, v *set.Value) ([]byte, int) {
-	switch v.Encoding() {
-	case "intset":
+func appendSet(b []byte, v *set.Value, newest int) ([]byte, int) {
+	switch e := v.Encoding(); {
+	case e == "intset":
 		return AppendString(append(b, typeSetIntset), appendIntset(nil, v)), version70
-	case "listpack":
+	case e == "listpack" && newest >= version72:
 		w := newListpack(nil)
 		v.Each(func(m []byte) bool {
 			w.add(m)

@@ -1,0 +1,348 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/store/rdb"
+	"github.com/nearcache/nearcache/store/types/vset"
+)
+
+// aofFiles are the files of a log of Redis in their order: of a folder or a manifest
+// those that it names, else the file itself.
+func aofFiles(path string) ([]string, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if fi.IsDir() {
+		l, err := filepath.Glob(filepath.Join(path, "*.manifest"))
+		if err != nil || len(l) != 1 {
+			return nil, fmt.Errorf("%s: %d manifests of a log in the folder, want one", path, len(l))
+		}
+		path = l[0]
+	}
+	if !strings.HasSuffix(path, ".manifest") {
+		return []string{path}, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var base, rest []string
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0][0] == '#' {
+			continue
+		}
+		fields := map[string]string{}
+		for i := 0; i+1 < len(words); i += 2 {
+			fields[words[i]] = words[i+1]
+		}
+		name := fields["file"]
+		if name == "" || filepath.Base(name) != name {
+			return nil, fmt.Errorf("%s: line %d names no file of the folder", path, n)
+		}
+		name = filepath.Join(filepath.Dir(path), name)
+		switch fields["type"] {
+		case "b":
+			base = append(base, name)
+		case "i":
+			rest = append(rest, name)
+		case "h": // not needed any more
+		default:
+			return nil, fmt.Errorf("%s: line %d: a file of type %q", path, n, fields["type"])
+		}
+	}
+	return append(base, rest...), nil
+}
+
+// ImportAOF enters a log of Redis: a file, or a folder or manifest of several. A log
+// that ends in the middle of a command, or of a transaction, as after a crash, is
+// entered up to there, with a note.
+func ImportAOF(ctx context.Context, path string, to *Sink, replace bool, w io.Writer) error {
+	files, err := aofFiles(path)
+	if err != nil {
+		return err
+	}
+	for i, name := range files {
+		p, closeFile, err := openFile(ctx, name, w)
+		if err != nil {
+			return err
+		}
+		err = importAOFFile(p, to, replace)
+		var torn *tornError
+		if errors.As(err, &torn) && i == len(files)-1 {
+			to.Report.Notes = append(to.Report.Notes, fmt.Sprintf("%s ends in the middle of a command or transaction, which begins at byte %d: it was left out", filepath.Base(name), torn.at))
+			err = nil
+		}
+		if err = errors.Join(err, closeFile()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func importAOFFile(src io.Reader, to *Sink, replace bool) error {
+	r := bufio.NewReaderSize(src, 256<<10)
+	head, _ := r.Peek(6)
+	if bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY")) {
+		rest, err := ImportRDB(r, to, replace)
+		if err != nil {
+			return err
+		}
+		r = bufio.NewReaderSize(rest, 256<<10)
+	}
+	return importCommands(r, to)
+}
+
+// tornError says that a log ends in the middle of what begins at a byte.
+type tornError struct{ at int64 }
+
+func (e *tornError) Error() string {
+	return fmt.Sprintf("it ends in the middle of the command that begins at byte %d", e.at)
+}
+
+// importCommands enters commands as clients, and logs of Redis, write them.
+func importCommands(r *bufio.Reader, to *Sink) error {
+	l := logReader{r: r}
+	db := 0
+	type queued struct {
+		db   int
+		at   int64
+		args [][]byte
+	}
+	var queue []queued
+	var began int64
+	inMulti := false
+	for {
+		at := l.n
+		args, err := l.next()
+		switch {
+		case err == io.EOF && inMulti:
+			return errors.Join(to.Flush(), &tornError{began})
+		case err == io.EOF:
+			return to.Flush()
+		case err == io.ErrUnexpectedEOF:
+			if inMulti {
+				at = began
+			}
+			return errors.Join(to.Flush(), &tornError{at})
+		case err != nil:
+			return errors.Join(to.Flush(), fmt.Errorf("at byte %d: %w", l.n, err))
+		}
+		switch name := strings.ToLower(string(args[0])); {
+		case name == "select" && len(args) == 2:
+			if db, err = strconv.Atoi(string(args[1])); err != nil {
+				return errors.Join(to.Flush(), fmt.Errorf("at byte %d: SELECT %.100q", at, args[1]))
+			}
+		case name == "multi" && !inMulti:
+			inMulti, began = true, at
+		case name == "exec" && inMulti:
+			for _, q := range queue {
+				if err := to.Send(q.db, fmt.Sprintf("command %.100q", q.args[0]), q.at, q.args...); err != nil {
+					return err
+				}
+			}
+			inMulti, queue = false, nil
+		case inMulti:
+			queue = append(queue, queued{db, at, args})
+		default:
+			if err := to.Send(db, fmt.Sprintf("command %.100q", args[0]), at, args...); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// logReader reads commands and believes no length.
+type logReader struct {
+	r *bufio.Reader
+	n int64
+}
+
+// What a command of a log may have.
+const (
+	maxArgs   = 1 << 20
+	maxArg    = 512 << 20
+	readStep  = 1 << 20
+	maxHeader = 64 // of a count or a length
+)
+
+var errLog = errors.New("neither a command nor a note stands there")
+
+// next returns a command, in memory of its own: io.EOF at the end, and
+// io.ErrUnexpectedEOF in the middle of one.
+func (l *logReader) next() ([][]byte, error) {
+	for {
+		c, err := l.r.ReadByte()
+		if err != nil {
+			return nil, err
+		}
+		l.n++
+		switch c {
+		case '#': // a note, of the time for one
+			if err := l.skipLine(); err != nil {
+				return nil, err
+			}
+		case '*':
+			return l.command()
+		default:
+			return nil, errLog
+		}
+	}
+}
+
+func (l *logReader) skipLine() error {
+	for {
+		b, err := l.r.ReadSlice('\n')
+		l.n += int64(len(b))
+		switch err {
+		case nil:
+			return nil
+		case bufio.ErrBufferFull:
+		default:
+			return middle(err)
+		}
+	}
+}
+
+// middle is the error of a reader that stands in the middle of something.
+func middle(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// number reads a number up to the end of its line.
+func (l *logReader) number(most int64) (int64, error) {
+	var line [maxHeader]byte
+	for i := range line {
+		c, err := l.r.ReadByte()
+		if err != nil {
+			return 0, middle(err)
+		}
+		l.n++
+		if c == '\n' {
+			n, err := strconv.ParseInt(strings.TrimSuffix(string(line[:i]), "\r"), 10, 64)
+			if err != nil || n < 0 || n > most {
+				return 0, errLog
+			}
+			return n, nil
+		}
+		line[i] = c
+	}
+	return 0, errLog
+}
+
+func (l *logReader) command() ([][]byte, error) {
+	n, err := l.number(maxArgs)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, errLog
+	}
+	args := make([][]byte, 0, min(n, 1024))
+	for range n {
+		c, err := l.r.ReadByte()
+		if err != nil {
+			return nil, middle(err)
+		}
+		l.n++
+		if c != '$' {
+			return nil, errLog
+		}
+		size, err := l.number(maxArg)
+		if err != nil {
+			return nil, err
+		}
+		var arg []byte
+		for todo := size + 2; todo > 0; {
+			k := min(todo, readStep)
+			from := len(arg)
+			arg = append(arg, make([]byte, k)...)
+			got, err := io.ReadFull(l.r, arg[from:])
+			l.n += int64(got)
+			if err != nil {
+				return nil, middle(err)
+			}
+			todo -= k
+		}
+		if arg[size] != '\r' || arg[size+1] != '\n' {
+			return nil, errLog
+		}
+		args = append(args, arg[:size:size])
+	}
+	return args, nil
+}
+
+// ExportAOF writes commands that rebuild all keys of a source, as Redis' log has them.
+func ExportAOF(from *Source, w io.Writer) error {
+	b := bufio.NewWriterSize(w, 256<<10)
+	db := -1
+	command := func(args ...[]byte) {
+		fmt.Fprintf(b, "*%d\r\n", len(args))
+		for _, a := range args {
+			fmt.Fprintf(b, "$%d\r\n", len(a))
+			_, _ = b.Write(a)
+			_, _ = b.WriteString("\r\n")
+		}
+	}
+	libs, err := from.libraries()
+	if err != nil {
+		return err
+	}
+	for _, code := range libs {
+		command([]byte("FUNCTION"), []byte("LOAD"), []byte(code))
+	}
+	err = from.Each(func(k *Exported) error {
+		o, err := rdb.Restore(k.Payload)
+		if err != nil {
+			return fmt.Errorf("key %.100q: %w", k.Key, err)
+		}
+		if k.DB != db {
+			db = k.DB
+			command([]byte("SELECT"), strconv.AppendInt(nil, int64(db), 10))
+		}
+		key := []byte(k.Key)
+		if _, ok := o.(*vset.Value); ok { // whose vectors commands cannot give back bit by bit
+			command([]byte("RESTORE"), key, []byte("0"), k.Payload)
+		} else {
+			o.Rebuild(key, command)
+		}
+		if k.ExpireAt != 0 {
+			command([]byte("PEXPIREAT"), key, strconv.AppendInt(nil, k.ExpireAt, 10))
+		}
+		return nil
+	})
+	return errors.Join(err, b.Flush())
+}
+
+// libraries are the codes of function libraries.
+func (s *Source) libraries() (codes []string, err error) {
+	v, err := s.conn.Do("FUNCTION", "LIST", "WITHCODE")
+	if e := client.Error(""); errors.As(err, &e) { // an older server has none
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, lib := range v.Elems {
+		if code, ok := lib.Get("library_code"); ok {
+			codes = append(codes, code.Str)
+		}
+	}
+	return codes, nil
+}
