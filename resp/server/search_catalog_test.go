@@ -58,7 +58,7 @@ func TestWhatSearchKnowsSurvives(t *testing.T) {
 	s, stop = start(t, nil, flags...)
 	check("after a restart", s)
 
-	c := dial(t, s, client.Options{})
+	c = dial(t, s, client.Options{})
 	do(t, c, "BGREWRITEAOF")
 	eventually(t, "the log is made anew", func() bool {
 		return strings.Contains(do(t, c, "INFO", "persistence").Str, "aof_rewrite_in_progress:0")
