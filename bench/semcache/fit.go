@@ -1,13 +1,24 @@
 package semcache
 
 import (
+	"cmp"
 	"math"
+	"slices"
+
+	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
-// calibrate fits the log odds scale·score + shift by Newton's method, a step being
-// halved until it gains. Sets, and the labels within them, weigh the same.
-func calibrate(sets []judged, scores [][]float64) (scale, shift float64) {
-	type row struct{ x, y, w float64 }
+// levels is into how many parts of equal weight the scores are cut to see what they are worth.
+const levels = 16
+
+// calibrate sees what scores are worth: by parts of equal weight the share of pairs with
+// the same answer, made to rise by pooling neighbours that do not. Sets, and the
+// labels within them, weigh the same.
+func calibrate(sets []judged, scores [][]float64) []judge.Point {
+	type row struct {
+		score, weight float64
+		same          bool
+	}
 	var rows []row
 	for i, s := range sets {
 		same, other := s.count()
@@ -16,42 +27,45 @@ func calibrate(sets []judged, scores [][]float64) (scale, shift float64) {
 			if p.Label == 1 {
 				w = 1 / float64(max(same, 1))
 			}
-			rows = append(rows, row{scores[i][k], float64(p.Label), w})
+			rows = append(rows, row{scores[i][k], w, p.Label == 1})
 		}
 	}
-	loss := func(scale, shift float64) (l float64) {
-		for _, r := range rows {
-			z := scale*r.x + shift
-			l += r.w * (max(z, 0) + math.Log1p(math.Exp(-math.Abs(z))) - r.y*z)
-		}
-		return l
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.score, b.score) })
+	total := 0.0
+	for _, r := range rows {
+		total += r.weight
 	}
-	scale = 1
-	best := loss(scale, shift)
-	for range 50 {
-		var g0, g1, h00, h01, h11 float64
-		for _, r := range rows {
-			q := 1 / (1 + math.Exp(-scale*r.x-shift))
-			d, h := r.w*(q-r.y), r.w*q*(1-q)
-			g0, g1 = g0+d, g1+d*r.x
-			h00, h01, h11 = h00+h, h01+h*r.x, h11+h*r.x*r.x
+	type part struct{ score, same, weight float64 }
+	var parts []part
+	var p part
+	for i, r := range rows {
+		p.weight += r.weight
+		p.score += r.weight * r.score
+		if r.same {
+			p.same += r.weight
 		}
-		det := h00*h11 - h01*h01
-		if det < 1e-12 {
-			break
+		if i < len(rows)-1 && (p.weight < total/levels || rows[i+1].score == r.score) {
+			continue
 		}
-		dShift, dScale := (h01*g1-h11*g0)/det, (h01*g0-h00*g1)/det
-		step := 1.0
-		for step > 1e-6 && !(loss(scale+step*dScale, shift+step*dShift) < best) {
-			step /= 2
+		parts = append(parts, p)
+		p = part{}
+		for n := len(parts); n > 1 && parts[n-1].same*parts[n-2].weight <= parts[n-2].same*parts[n-1].weight; n-- {
+			a, b := parts[n-2], parts[n-1]
+			parts[n-2] = part{a.score + b.score, a.same + b.same, a.weight + b.weight}
+			parts = parts[:n-1]
 		}
-		if step <= 1e-6 {
-			break
-		}
-		scale, shift = scale+step*dScale, shift+step*dShift
-		best = loss(scale, shift)
 	}
-	return max(scale, 0.01), shift
+	// No part is all right or all wrong for certain: one pair in fifty of a full part may yet be otherwise.
+	smooth := total / levels / 50
+	var worth []judge.Point
+	for _, p := range parts {
+		x := judge.Point{Score: p.score / p.weight, LogOdds: math.Log((p.same + smooth) / (p.weight - p.same + smooth))}
+		if n := len(worth); n > 0 && (x.Score <= worth[n-1].Score || x.LogOdds <= worth[n-1].LogOdds) {
+			continue
+		}
+		worth = append(worth, x)
+	}
+	return worth
 }
 
 // fitAround fits the weights of what is around a candidate, on top of what the pair is

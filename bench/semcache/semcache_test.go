@@ -77,30 +77,31 @@ func TestCalibrate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var s judged
 	var scores []float64
-	for range 20_000 {
+	for range 40_000 {
 		x := r.Float64()*12 - 6
 		p := pair{}
-		if r.Float64() < 1/(1+math.Exp(-0.5*x-0.3)) {
+		if r.Float64() < 1/(1+math.Exp(-0.5*x)) {
 			p.Label = 1
 		}
 		s.pairs = append(s.pairs, p)
 		scores = append(scores, x)
 	}
-	// Labels are weighed the same, so the shift is that of even numbers of both.
-	same, other := s.count()
-	scale, shift := calibrate([]judged{s}, [][]float64{scores})
-	if want := 0.3 - math.Log(float64(same)/float64(other)); math.Abs(scale-0.5) > 0.03 || math.Abs(shift-want) > 0.06 {
-		t.Errorf("scale %.3f, shift %.3f; want 0.5 and %.3f", scale, shift, want)
+	m := judge.Model{Worth: calibrate([]judged{s}, [][]float64{scores})}
+	for x := -5.0; x <= 5; x += 0.5 {
+		if got := m.LogOdds(x); math.Abs(got-0.5*x) > 0.25 {
+			t.Errorf("a score of %g is worth %.3f, not %.3f", x, got, 0.5*x)
+		}
 	}
-	// Far from any line, and labels that scores tell apart: it ends, and order stays.
+	// Labels that scores tell apart: it rises, and is certain of nothing.
 	for i := range s.pairs {
 		s.pairs[i].Label = 0
 		if scores[i] > 0 {
 			s.pairs[i].Label = 1
 		}
 	}
-	if scale, shift = calibrate([]judged{s}, [][]float64{scores}); scale <= 0 || math.IsNaN(shift) {
-		t.Errorf("scale %g, shift %g", scale, shift)
+	m.Worth = calibrate([]judged{s}, [][]float64{scores})
+	if lo, hi := m.Probability(-4), m.Probability(4); !(lo > 0 && lo < 0.1 && hi > 0.9 && hi < 1) {
+		t.Errorf("%g %g", lo, hi)
 	}
 }
 

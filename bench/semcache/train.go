@@ -55,7 +55,7 @@ func train(sets []judged, progress func(tree int, loss float64)) *judge.Model {
 			scores[i] = append(scores[i], strange.Score(e))
 		}
 	})
-	m.Scale, m.Shift = calibrate(sets, scores)
+	m.Worth = calibrate(sets, scores)
 	return m
 }
 

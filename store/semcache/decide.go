@@ -24,6 +24,7 @@ type Candidate struct {
 	Evidence   judge.Evidence
 	Reason     string // why it is not served; "" if it may be
 
+	around   judge.Around
 	answer   string // of entries with the same answer it is the same
 	inserted int64
 	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
@@ -81,17 +82,18 @@ func (n *Namespace) bounds(q *Query) bounds {
 	return b
 }
 
-// maxJudged is how many candidates are judged: what is behind the fifth nearest has
-// not been seen to be right where those before it are wrong.
-const maxJudged = 5
-
-// decide judges candidates, which stand nearest first, until one may be served, and
-// returns its place, -1 for none. With all, it judges each of them.
+// decide judges candidates, which stand nearest first, and returns the place of the one
+// to serve, -1 for none: of those that may be served the surest. With all, it judges each of them.
 func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, all bool) int {
+	var room [judge.MaxAround]float64
+	cosines := room[:0]
+	for i := range l[:min(len(l), judge.MaxAround)] {
+		cosines = append(cosines, l[i].Sim)
+	}
 	best := -1
 	for i := range l {
 		x := &l[i]
-		if i >= maxJudged && !all {
+		if i >= judge.MaxJudged && !all {
 			break
 		}
 		if x.Sim < b.minSim && !all {
@@ -99,11 +101,13 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 			break
 		}
 		x.Margin = margin(l, i)
+		x.around = judge.Around{Margin: 1, Share: 1}
+		if i < len(cosines) {
+			x.around = judge.LookAround(i, cosines, func(j int) bool { return l[j].answer == l[i].answer })
+		}
 		n.judge(p, x, b, now)
-		if x.Reason == "" && best < 0 {
-			if best = i; !all {
-				break
-			}
+		if x.Reason == "" && (best < 0 || x.Confidence > l[best].Confidence) {
+			best = i
 		}
 	}
 	return best
@@ -141,7 +145,7 @@ func (n *Namespace) judgeParsed(p, of *judge.Prompt, x *Candidate, b bounds, now
 		score = judge.Default().Score(x.Evidence)
 	}
 	score += x.Shift + n.learnedBias()
-	x.Confidence = judge.Calibrated(score)
+	x.Confidence = judge.Default().Among(score, x.around)
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1

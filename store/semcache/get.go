@@ -21,7 +21,7 @@ import (
 
 // neighbours is how many of the nearest entries a look-up sees: those that are
 // judged, and some behind them for the margin.
-const neighbours = 8
+const neighbours = judge.MaxAround
 
 // getting is a Get under way. Its memory is used again.
 type getting struct {

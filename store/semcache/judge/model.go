@@ -19,15 +19,21 @@ type Model struct {
 	Prior  float64 `json:"prior"`
 	Middle float64 `json:"middle"`
 	Trees  []Tree  `json:"trees"`
-	// Scale and Shift turn the sum into log odds that hold for pairs of an origin
-	// that the trees have not seen, as in Platt, "Probabilistic Outputs for Support
-	// Vector Machines" (1999). They change no order. A Scale of 0 is 1.
-	Scale float64 `json:"scale,omitempty"`
-	Shift float64 `json:"shift,omitempty"`
+	// Worth is what the sum is worth for pairs of an origin that the trees have not
+	// seen: a line through these points, which rises, as in Zadrozny and Elkan,
+	// "Transforming Classifier Scores into Accurate Multiclass Probability Estimates"
+	// (2002). Without them the sum is taken for the log odds.
+	Worth []Point `json:"worth,omitempty"`
 	// Around are the weights of [Around.Row]; without them the neighbours do not count.
 	Around []float64 `json:"around,omitempty"`
 	// About says how the weights were made.
 	About string `json:"about"`
+}
+
+// Point is the log odds that a score is worth.
+type Point struct {
+	Score   float64 `json:"score"`
+	LogOdds float64 `json:"log_odds"`
 }
 
 // Tree is a list of nodes, the root first.
@@ -67,10 +73,16 @@ func (m *Model) Probability(score float64) float64 { return 1 / (1 + math.Exp(-m
 
 // LogOdds is what a score is worth, as log odds.
 func (m *Model) LogOdds(score float64) float64 {
-	if m.Scale == 0 {
+	n := len(m.Worth)
+	if n < 2 {
 		return score
 	}
-	return score*m.Scale + m.Shift
+	i := 1
+	for i < n-1 && score > m.Worth[i].Score {
+		i++
+	}
+	a, b := m.Worth[i-1], m.Worth[i]
+	return a.LogOdds + (score-a.Score)*(b.LogOdds-a.LogOdds)/(b.Score-a.Score)
 }
 
 // parseModel reads a model, and refuses one that is not for these signals or whose trees are none.
@@ -89,8 +101,10 @@ func (m *Model) check() error {
 	if n := len(m.Around); n != 0 && n != aroundSize {
 		return fmt.Errorf("judge: %d weights for what is around a candidate, want %d", n, aroundSize)
 	}
-	if m.Scale < 0 {
-		return fmt.Errorf("judge: a scale of %g: more evidence would be worth less", m.Scale)
+	for i := 1; i < len(m.Worth); i++ {
+		if a, b := m.Worth[i-1], m.Worth[i]; b.Score <= a.Score || b.LogOdds <= a.LogOdds {
+			return fmt.Errorf("judge: point %d of what a score is worth does not rise", i)
+		}
 	}
 	for i, s := range m.Signals {
 		if s != Signals[i].Name {
@@ -123,9 +137,5 @@ var Default = sync.OnceValue(func() *Model {
 	return m
 })
 
-// CosineScore is the log odds by the cosine alone: what guards that are switched off
-// leave.
+// CosineScore is a score by the cosine alone: what guards that are switched off leave.
 func CosineScore(cosine float64) float64 { return 20 * (cosine - 0.85) }
-
-// Calibrated is a score as the share of hits at that score that are right.
-func Calibrated(score float64) float64 { return 1 / (1 + math.Exp(-score)) }
