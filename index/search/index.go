@@ -3,6 +3,8 @@ package search
 import (
 	"errors"
 	"hash/maphash"
+	"io"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +27,8 @@ type attribute struct {
 	nums    *attr.Numeric
 	geo     *attr.Geo
 	vectors index.Index
+	graph   *buffered // the same, where it is one
+	load    func(f io.ReaderAt, size int64, p index.Params) (index.Index, error)
 	missing index.Bitmap // INDEXMISSING: documents without the field
 	sort    []string     // SORTABLE text and tags, by label
 	has     []bool
@@ -36,7 +40,8 @@ type Index struct {
 	kinds   []index.Kind
 	stemmer attr.Stemmer
 	stop    map[string]struct{}
-	seed    maphash.Seed
+	seed    maphash.Seed // of stripes
+	key     uint64       // of hashes of vectors
 	now     func() time.Time
 	score   float64
 	isStop  func(string) bool
@@ -74,6 +79,9 @@ type Index struct {
 		sync.Mutex
 		retired []retired
 	}
+
+	claims map[string]claim // while documents are put that a saved graph knows
+	saving bool             // no label is used again; under reclaim's lock
 
 	indexing atomic.Int64 // nanoseconds spent in Put
 	figures  struct {
@@ -134,7 +142,7 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 		return nil, err
 	}
 	ix := &Index{
-		kinds: kinds, stop: map[string]struct{}{}, seed: maphash.MakeSeed(), now: time.Now, score: s.Score,
+		kinds: kinds, stop: map[string]struct{}{}, seed: maphash.MakeSeed(), key: rand.Uint64(), now: time.Now, score: s.Score,
 	}
 	if ix.score == 0 {
 		ix.score = 1
@@ -189,7 +197,7 @@ func (ix *Index) addFields(s *Schema) error {
 			a.geo = &attr.Geo{}
 		case TypeVector:
 			var err error
-			if a.vectors, err = ix.newVectors(f); err != nil {
+			if err = ix.newVectors(&a); err != nil {
 				for _, made := range fields[len(ix.fields):] {
 					if made.vectors != nil {
 						_ = made.vectors.Close()
@@ -231,17 +239,24 @@ func (g *gate) wait() {
 	defer g.RUnlock()
 }
 
-func (ix *Index) newVectors(f *Field) (index.Index, error) {
+func (ix *Index) newVectors(a *attribute) error {
 	for _, k := range ix.kinds {
-		if k.Name == f.kind() {
-			v, err := k.New(f.Vector)
+		if k.Name == a.kind() {
+			v, err := k.New(a.Vector)
 			if err != nil {
-				return nil, errorf("Could not create vector index: %v", err)
+				return errorf("Could not create vector index: %v", err)
 			}
-			return v, nil
+			a.vectors, a.load = v, k.Open
+			if k.Name == graphKind {
+				p := a.Vector
+				p.Quant, p.InitialCap = index.QuantAuto, 0
+				a.graph = newBuffered(v, func() (index.Index, error) { return ix.flat(p) })
+				a.vectors = a.graph
+			}
+			return nil
 		}
 	}
-	return nil, errorf("Bad arguments for vector similarity algorithm: %s", errParse)
+	return errorf("Bad arguments for vector similarity algorithm: %s", errParse)
 }
 
 // Extend gives the index the fields that s has behind its own. Documents have them
@@ -396,9 +411,12 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 		}
 		ix.mu.Unlock()
 	}
-	label := ix.allocate()
+	label, known := ix.claimed(name, p)
+	if !known {
+		label = ix.allocate()
+	}
 	for i, a := range ix.vecs {
-		if p.hashes[i] == 0 {
+		if p.hashes[i] == 0 || known {
 			continue
 		}
 		if err := a.vectors.Add(index.Label(label), ix.seq.Add(1), p.values[a.at]); err != nil {
@@ -649,6 +667,9 @@ func (ix *Index) sweep() {
 		return
 	}
 	defer ix.reclaim.Unlock()
+	if ix.saving {
+		return
+	}
 	list := ix.reclaim.retired
 	gen := ix.epochs.gen.Load()
 	for range 2 {

@@ -2,11 +2,12 @@ package search
 
 import (
 	"bytes"
-	"hash/maphash"
 	"math"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/nearcache/nearcache/index/attr"
 )
@@ -117,7 +118,7 @@ func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
 		if want := a.Vector.Dim * a.Vector.Element.Size(); len(v.Data) != want {
 			return errorf("Could not add vector with blob size %d (expected size %d)", len(v.Data), want)
 		}
-		p.hashes[a.vec] = maphash.Bytes(ix.seed, v.Data) | 1
+		p.hashes[a.vec] = xxh3.HashSeed(v.Data, ix.key) | 1
 	}
 	if len(more.values)+len(more.numbers)+len(more.places) > 0 {
 		if p.others == nil {

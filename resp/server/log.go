@@ -35,6 +35,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return nil
 	}
 	c := s.replayCtx()
+	s.env.Catalog.BeginLoad()
 	o := persist.Options{
 		Fsync:  s.fsyncPolicy(),
 		Logger: s.cfg.Logger(),
@@ -71,6 +72,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}
 	s.ks.SetSeq(report.LastSeq)
+	s.env.Catalog.EndLoad(vfs.OS, dir, s.cfg.Logger())
 	s.saves.savedSeq.Store(s.ks.Seq())
 	s.loading.keys.Store(s.keys())
 	s.files.Store(log)

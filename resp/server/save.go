@@ -183,6 +183,9 @@ func (s *Server) beginSave(k saveKind) (run func() error, busy saveKind, wait <-
 func (s *Server) runSave(k saveKind) error {
 	v := &s.saves
 	seq, err := s.writeState()
+	if err == nil {
+		s.saveGraphs()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f := &v.mu.figures[k]
@@ -237,6 +240,14 @@ func (s *Server) writeState() (seq uint64, err error) {
 	}
 	snap.Close()
 	return snap.Seq, err
+}
+
+// saveGraphs writes the graphs of indexes into the data folder. Without them a start takes
+// longer, and loses nothing.
+func (s *Server) saveGraphs() {
+	if err := s.env.Catalog.Save(vfs.OS, s.cfg.Dir()); err != nil {
+		s.cfg.Logger().Warn("saving graphs failed", "dir", s.cfg.Dir(), "error", err)
+	}
 }
 
 // definitions are commands that make what is no key. All shards are held.

@@ -148,6 +148,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if err == nil && !s.loading.on() {
 		err = s.saveAtEnd()
+		if log := s.aof.Load(); log != nil {
+			_ = log.Flush() // first what nothing else has; Close reports errors
+			s.saveGraphs()
+		}
 	}
 	s.env.Catalog.Close()
 	s.env.Tracking.Release()

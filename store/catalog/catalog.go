@@ -56,6 +56,8 @@ type Index struct {
 	stop     atomic.Bool
 	swept    atomic.Int64
 	used     atomic.Int64 // when it was, of a temporary one
+
+	absorbing atomic.Bool // a goroutine does
 }
 
 // scan is a look at all keys that exist.
@@ -121,6 +123,12 @@ type Catalog struct {
 	aliases atomic.Pointer[map[string]string] // to names of indexes
 	bytes   atomic.Int64
 	wg      sync.WaitGroup
+
+	loading atomic.Bool
+	saves   struct { // held while graphs are written, with no shard held
+		sync.Mutex
+		last map[*search.Index]kept
+	}
 
 	// An EXEC may flush, and then create. Written with all shards held.
 	open struct {
@@ -335,6 +343,7 @@ func (c *Catalog) Committed(cm *store.Commit) {
 		c.open.flushes, c.open.fresh = 0, nil
 	}
 	set := *c.set.Load()
+	loading := c.loading.Load()
 	fates := fatesOf(events)
 	for i := range events {
 		e := &events[i]
@@ -349,8 +358,11 @@ func (c *Catalog) Committed(cm *store.Commit) {
 			continue
 		}
 		for _, ix := range set {
-			if ix.matches(e.Key) {
-				ix.Touch(cm.At)
+			if !ix.matches(e.Key) {
+				continue
+			}
+			ix.Touch(cm.At)
+			if !loading || ix.SkipScan {
 				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry))
 			}
 		}
@@ -406,6 +418,9 @@ const backfillBatch = 256
 // got its last fields. Keys that change meanwhile come through Committed as well; the
 // commit's number decides. A scan that is still under way ends.
 func (c *Catalog) backfill(ix *Index) {
+	if c.loading.Load() && !ix.SkipScan { // EndLoad will
+		return
+	}
 	sc := new(scan)
 	ix.scan.Store(sc)
 	c.wg.Go(func() { c.look(ix, sc) })

@@ -190,6 +190,11 @@ func (j *job) Do() {
 	default:
 		_ = s.PutValues(j.key, j.version, j.expire, j.get) // counted in Info as an indexing failure
 	}
+	j.release()
+}
+
+// release gives the job's memory back.
+func (j *job) release() {
 	if cap(j.buf) > maxJobBuffer {
 		j.buf = nil
 	}

@@ -1,0 +1,416 @@
+package search
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"github.com/nearcache/nearcache/index"
+)
+
+// What is saved of an index is what takes long to make again: its graphs, and which
+// document each label is, with hashes of its vectors. After a start the documents
+// come as ever, with Put; one whose vectors have the hashes that were saved takes its
+// label, and is in the graphs already. So it does not matter when the graphs were
+// saved: what has changed since, and what was not saved at all, is put beside the graphs
+// and goes into them in the background.
+//
+// FORMAT.md of package snapshot describes the table of labels.
+
+// graphKind is the kind of index that is worth saving.
+const graphKind = "HNSW"
+
+// claim is what was saved of a document.
+type claim struct {
+	label  uint32
+	hashes []uint64
+}
+
+// ErrNothingToSave is returned for an index without graphs.
+var ErrNothingToSave = errors.New("search: the index has no graph")
+
+// Graphs are the names of the fields that have one.
+func (ix *Index) Graphs() (fields []string) {
+	for _, a := range ix.vecs {
+		if a.graph != nil {
+			fields = append(fields, a.Name)
+		}
+	}
+	return fields
+}
+
+// Changes counts what has happened to the graphs.
+func (ix *Index) Changes() uint64 { return ix.seq.Load() }
+
+// Save writes the index's graphs, each to the writer that create returns for its field, then the
+// table of labels. Nobody waits for it: additions go beside the graphs meanwhile, from where Absorb
+// brings them in.
+func (ix *Index) Save(create func(field string) (io.WriteCloser, error), table io.Writer) (err error) {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return ErrClosed
+	}
+	if len(ix.Graphs()) == 0 {
+		return ErrNothingToSave
+	}
+	ix.reclaim.Lock()
+	if ix.saving {
+		ix.reclaim.Unlock()
+		return errors.New("search: the index is being saved already")
+	}
+	ix.saving = true
+	ix.reclaim.Unlock()
+	defer func() {
+		ix.reclaim.Lock()
+		ix.saving = false
+		ix.reclaim.Unlock()
+		ix.sweep()
+	}()
+	for _, a := range ix.vecs {
+		if a.graph == nil {
+			continue
+		}
+		if err := a.graph.turn(true); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.graph.turn(false)) }()
+	}
+	for _, a := range ix.vecs {
+		if a.graph == nil {
+			continue
+		}
+		w, err := create(a.Name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(a.graph.Save(w), w.Close()); err != nil {
+			return err
+		}
+	}
+	return ix.saveTable(table)
+}
+
+const (
+	tableMagic   = "NEARDOC\n"
+	tableVersion = 1
+	maxTableName = 512 << 20 // as long as a key may be
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// saveTable writes which document each label is. Labels that were given since the graphs were
+// saved are among them: the graphs do not know those, so nobody will claim them.
+func (ix *Index) saveTable(w io.Writer) error {
+	sum := crc32.New(castagnoli)
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 256<<10)
+	var b []byte
+	ix.mu.RLock()
+	labels := len(ix.mu.docs)
+	ix.mu.RUnlock()
+	b = append(b, tableMagic...)
+	b = binary.LittleEndian.AppendUint32(b, tableVersion)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(ix.vecs)))
+	b = binary.LittleEndian.AppendUint64(b, ix.key)
+	b = binary.LittleEndian.AppendUint64(b, ix.seq.Load())
+	b = binary.LittleEndian.AppendUint64(b, uint64(labels))
+	if _, err := out.Write(b); err != nil {
+		return err
+	}
+	for i := range ix.stripes {
+		st := &ix.stripes[i]
+		b = b[:0]
+		st.mu.Lock()
+		for name, e := range st.names {
+			if e.label == noLabel || int(e.label) >= labels || len(e.hashes) != len(ix.vecs) {
+				continue
+			}
+			b = binary.AppendUvarint(b, uint64(len(name))+1)
+			b = append(b, name...)
+			b = binary.AppendUvarint(b, uint64(e.label))
+			for _, h := range e.hashes {
+				b = binary.LittleEndian.AppendUint64(b, h)
+			}
+		}
+		st.mu.Unlock()
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+	}
+	if _, err := out.Write([]byte{0}); err != nil { // no more names
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := w.Write(binary.LittleEndian.AppendUint32(nil, sum.Sum32()))
+	return err
+}
+
+// labelTable is a table that was read.
+type labelTable struct {
+	key, seq uint64
+	labels   int
+	claims   map[string]claim
+}
+
+func badTable(format string, args ...any) error {
+	return fmt.Errorf("%w: table of labels: %s", index.ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// parseTable reads what saveTable wrote, for an index with so many vectors.
+func parseTable(b []byte, vecs int) (*labelTable, error) {
+	const head = 40
+	if len(b) < head+5 || string(b[:8]) != tableMagic {
+		return nil, badTable("it is none")
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v != tableVersion {
+		return nil, badTable("format version %d, this program knows %d", v, tableVersion)
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return nil, badTable("wrong checksum")
+	}
+	t := &labelTable{
+		key: binary.LittleEndian.Uint64(b[16:]), seq: binary.LittleEndian.Uint64(b[24:]),
+		claims: map[string]claim{},
+	}
+	labels := binary.LittleEndian.Uint64(b[32:])
+	if n := binary.LittleEndian.Uint32(b[12:]); int(n) != vecs || labels >= uint64(noLabel) {
+		return nil, badTable("%d vectors, %d labels", n, labels)
+	}
+	t.labels = int(labels)
+	seen := make(map[uint32]struct{})
+	for body = body[head:]; ; {
+		n, w := binary.Uvarint(body)
+		if w <= 0 {
+			return nil, badTable("it ends within a name")
+		}
+		body = body[w:]
+		if n == 0 {
+			break
+		}
+		if n--; n > maxTableName || n > uint64(len(body)) {
+			return nil, badTable("a name of %d bytes", n)
+		}
+		name := string(body[:n])
+		body = body[n:]
+		label, w := binary.Uvarint(body)
+		if w <= 0 || label >= labels || len(body)-w < 8*vecs {
+			return nil, badTable("label %d of %d", label, labels)
+		}
+		body = body[w:]
+		c := claim{label: uint32(label), hashes: make([]uint64, vecs)}
+		for i := range c.hashes {
+			c.hashes[i] = binary.LittleEndian.Uint64(body[8*i:])
+		}
+		body = body[8*vecs:]
+		if _, twice := seen[c.label]; twice {
+			return nil, badTable("label %d twice", label)
+		}
+		seen[c.label] = struct{}{}
+		if _, twice := t.claims[name]; twice {
+			return nil, badTable("a name twice")
+		}
+		t.claims[name] = c
+	}
+	if len(body) > 0 {
+		return nil, badTable("%d bytes behind its end", len(body))
+	}
+	return t, nil
+}
+
+// Restore makes an index that is empty take over saved graphs. open opens the file of a field, which
+// becomes the graph's memory. Put follows for each document, then Restored. Where anything does
+// not hold the error says what, and the index is empty as before.
+func (ix *Index) Restore(table []byte, open func(field string) (f io.ReaderAt, size int64, err error)) error {
+	t, err := parseTable(table, len(ix.vecs))
+	if err != nil {
+		return err
+	}
+	graphs := make([]index.Index, len(ix.vecs))
+	for i, a := range ix.vecs {
+		if a.graph == nil {
+			continue
+		}
+		f, size, err := open(a.Name)
+		if err == nil {
+			graphs[i], err = a.load(f, size, a.Vector)
+			if c, ok := f.(io.Closer); ok {
+				_ = c.Close()
+			}
+		}
+		if err != nil {
+			for _, g := range graphs {
+				if g != nil {
+					_ = g.Close()
+				}
+			}
+			return fmt.Errorf("field %s: %w", a.Name, err)
+		}
+	}
+	for i, a := range ix.vecs {
+		if a.graph == nil {
+			continue
+		}
+		_ = a.graph.graph.Close()
+		a.graph.graph = graphs[i]
+	}
+	ix.key, ix.claims = t.key, t.claims
+	ix.seq.Store(t.seq)
+	ix.mu.Lock()
+	ix.mu.docs = make([]doc, t.labels)
+	ix.mu.Unlock()
+	return nil
+}
+
+// Postpone sends vectors beside the graphs until Restored: many documents are about to be put.
+func (ix *Index) Postpone() error {
+	for _, a := range ix.vecs {
+		if a.graph != nil {
+			if err := a.graph.turn(true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// claimed is the label of a document whose vectors are in the graphs already.
+func (ix *Index) claimed(name string, p *prepared) (uint32, bool) {
+	c, ok := ix.claims[name]
+	if !ok || !slices.Equal(c.hashes, p.hashes) {
+		return 0, false
+	}
+	ix.mu.RLock()
+	taken := ix.mu.docs[c.label].born != 0
+	ix.mu.RUnlock()
+	if taken {
+		return 0, false
+	}
+	for i, a := range ix.vecs {
+		if p.hashes[i] == 0 {
+			continue
+		}
+		if a.graph == nil { // made anew
+			if a.vectors.Add(index.Label(c.label), ix.seq.Add(1), p.values[a.at]) != nil {
+				return 0, false
+			}
+		} else if _, there := a.graph.graph.Distance(p.values[a.at], index.Label(c.label)); !there {
+			return 0, false
+		}
+	}
+	return c.label, true
+}
+
+// Restored ends what Restore and Postpone began: labels that nobody has claimed leave the graphs, and
+// what waits beside them is Unabsorbed.
+func (ix *Index) Restored() error {
+	var free []uint32
+	if ix.claims != nil {
+		ix.mu.Lock()
+		for l := range ix.mu.docs {
+			if ix.mu.docs[l].born == 0 {
+				free = append(free, uint32(l))
+			}
+		}
+		ix.mu.Unlock()
+		for _, a := range ix.vecs {
+			for _, l := range free {
+				a.vectors.Remove(index.Label(l), ix.seq.Add(1))
+			}
+		}
+		ix.mu.Lock()
+		ix.mu.free = append(ix.mu.free, free...)
+		ix.mu.Unlock()
+		ix.claims = nil
+	}
+	var err error
+	for _, a := range ix.vecs {
+		if a.graph != nil {
+			err = errors.Join(err, a.graph.turn(false))
+		}
+	}
+	return err
+}
+
+// Unabsorbed lists documents of which a vector is beside its graph.
+func (ix *Index) Unabsorbed() []string {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return nil
+	}
+	var names []string
+	seen := map[index.Label]struct{}{}
+	for _, a := range ix.vecs {
+		if a.graph == nil {
+			continue
+		}
+		l := a.graph.waiting()
+		slices.Sort(l)
+		ix.mu.RLock()
+		for _, label := range l {
+			if _, twice := seen[label]; twice || int(label) >= len(ix.mu.docs) {
+				continue
+			}
+			seen[label] = struct{}{}
+			if d := &ix.mu.docs[label]; d.born != 0 && d.dead == 0 {
+				names = append(names, d.name)
+			}
+		}
+		ix.mu.RUnlock()
+	}
+	return names
+}
+
+// Absorb brings a document's vectors into the graphs, where they are what value says; if they
+// are not, a Put is on its way.
+func (ix *Index) Absorb(name string, value func(field int) (Value, bool)) error {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return ErrClosed
+	}
+	p := ix.prepare(value)
+	defer p.release()
+	if p.err != nil {
+		return nil
+	}
+	st := ix.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.names[name]
+	if e == nil || e.label == noLabel || !slices.Equal(e.hashes, p.hashes) {
+		return nil
+	}
+	for i, a := range ix.vecs {
+		if a.graph == nil || p.hashes[i] == 0 {
+			continue
+		}
+		if err := a.graph.settle(index.Label(e.label), p.values[a.at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Absorbed gives up what was beside the graphs, if nothing is left there.
+func (ix *Index) Absorbed() error {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
+	if ix.closed {
+		return nil
+	}
+	var err error
+	for _, a := range ix.vecs {
+		if a.graph != nil {
+			err = errors.Join(err, a.graph.drop())
+		}
+	}
+	return err
+}

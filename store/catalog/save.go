@@ -1,0 +1,398 @@
+package catalog
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nearcache/nearcache/index/search"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/vfs"
+)
+
+// Graphs of indexes lie in the data folder, beside the log, and are opened at the start:
+//
+//	nearcache-graphs.manifest       which there are
+//	nearcache-graph-00000007-0      the graph of the first vector field of one (index/snapshot)
+//	nearcache-graph-00000007.labels which document each of its labels is (index/search)
+//
+// They are a copy of what the values say, of some moment: where one is missing, old or damaged the
+// documents are put into a new graph in the background, and searches look at them one by one meanwhile.
+
+const (
+	graphsName = "nearcache-graphs.manifest"
+	graphsHead = "nearcache graphs 1\n"
+	filePrefix = "nearcache-graph-"
+	maxGraphs  = 16 << 20 // bytes of a manifest
+	maxLabels  = 1 << 36  // bytes of a table
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// saved is a line of the manifest.
+type saved struct {
+	num        uint64
+	definition string // hash of the FT.CREATE, and FT.ALTER
+	name       string
+}
+
+func (s saved) graph(i int) string { return fmt.Sprintf("%s%08d-%d", filePrefix, s.num, i) }
+func (s saved) labels() string     { return fmt.Sprintf("%s%08d.labels", filePrefix, s.num) }
+
+// definitionOf tells definitions apart.
+func definitionOf(d *Definition) string {
+	h := sha256.New()
+	for _, args := range append([][][]byte{d.Args}, d.Later...) {
+		fmt.Fprintf(h, "%d;", len(args))
+		for _, a := range args {
+			fmt.Fprintf(h, "%d:", len(a))
+			h.Write(a)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func appendGraphs(b []byte, l []saved) []byte {
+	b = append(b, graphsHead...)
+	for _, s := range l {
+		b = fmt.Appendf(b, "%08d %s %s\n", s.num, s.definition, strconv.Quote(s.name))
+	}
+	return fmt.Appendf(b, "crc32c %08x\n", crc32.Checksum(b, castagnoli))
+}
+
+func parseGraphs(text string) ([]saved, error) {
+	at := strings.LastIndex(text, "crc32c ")
+	if at < 0 || text[at:] != fmt.Sprintf("crc32c %08x\n", crc32.Checksum([]byte(text[:at]), castagnoli)) {
+		return nil, errors.New("checksum")
+	}
+	body, ok := strings.CutPrefix(text[:at], graphsHead)
+	if !ok {
+		return nil, errors.New("of another version")
+	}
+	var l []saved
+	for line := range strings.Lines(body) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 3)
+		if len(f) != 3 {
+			return nil, fmt.Errorf("line %.100q", line)
+		}
+		num, err := strconv.ParseUint(f[0], 10, 63)
+		name, err2 := strconv.Unquote(f[2])
+		if err != nil || err2 != nil {
+			return nil, fmt.Errorf("line %.100q", line)
+		}
+		l = append(l, saved{num, f[1], name})
+	}
+	return l, nil
+}
+
+func readAll(fsys vfs.FS, name string, most int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > most {
+		return nil, fmt.Errorf("%s: %d bytes", name, size)
+	}
+	b := make([]byte, size)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, size), b)
+	return b, err
+}
+
+// kept is what the last Save wrote of an index.
+type kept struct {
+	saved
+	changes uint64 // there had been by then
+}
+
+// Save writes the graphs of all indexes to a folder. Those that have not changed since the last time
+// stay. Searches and writes go on. One that fails is left out, and the error says which.
+func (c *Catalog) Save(fsys vfs.FS, dir string) error {
+	c.saves.Lock()
+	defer c.saves.Unlock()
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	num := uint64(0)
+	for _, n := range names {
+		if rest, ok := strings.CutPrefix(n, filePrefix); ok && len(rest) >= 8 {
+			if x, err := strconv.ParseUint(rest[:strings.IndexAny(rest+"-", "-.")], 10, 63); err == nil {
+				num = max(num, x)
+			}
+		}
+	}
+	var l []saved
+	wrote := false
+	next := map[*search.Index]kept{}
+	for _, name := range c.Names() {
+		ix, err1 := c.Get(name)
+		if err1 != nil || len(ix.search.Graphs()) == 0 || ix.search.Len() == 0 {
+			continue
+		}
+		k, ok := c.saves.last[ix.search]
+		if changes := ix.search.Changes(); !ok || k.changes != changes {
+			num++
+			k = kept{saved{num, definitionOf(&ix.Definition), name}, changes}
+			wrote = true
+			if err1 := c.saveIndex(fsys, dir, ix, k.saved); err1 != nil {
+				if !errors.Is(err1, search.ErrClosed) {
+					err = errors.Join(err, fmt.Errorf("graphs of %s: %w", name, err1))
+				}
+				continue
+			}
+		}
+		l = append(l, k.saved)
+		next[ix.search] = k
+	}
+	if !wrote && len(l) == len(c.saves.last) {
+		return err
+	}
+	if err1 := fsys.SyncDir(dir); err1 != nil {
+		return errors.Join(err, err1)
+	}
+	if err1 := writeGraphs(fsys, dir, l); err1 != nil {
+		return errors.Join(err, err1)
+	}
+	c.saves.last = next
+	for _, n := range names { // of before, and not named any more
+		if strings.HasPrefix(n, filePrefix) && !slices.ContainsFunc(l, func(s saved) bool { return strings.HasPrefix(n, fmt.Sprintf("%s%08d", filePrefix, s.num)) }) {
+			_ = fsys.Remove(filepath.Join(dir, n))
+		}
+	}
+	return err
+}
+
+func writeGraphs(fsys vfs.FS, dir string, l []saved) error {
+	name := filepath.Join(dir, graphsName)
+	f, err := fsys.Create(name + ".tmp")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(appendGraphs(nil, l))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fsys.Rename(name+".tmp", name)
+	}
+	if err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// syncedFile is a file that is on the disk when it is closed.
+type syncedFile struct {
+	*bufio.Writer
+	f vfs.File
+}
+
+func createFile(fsys vfs.FS, name string) (*syncedFile, error) {
+	f, err := fsys.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &syncedFile{bufio.NewWriterSize(f, 1<<20), f}, nil
+}
+
+func (s *syncedFile) Close() error {
+	err := s.Flush()
+	if err == nil {
+		err = s.f.Sync()
+	}
+	return errors.Join(err, s.f.Close())
+}
+
+func (c *Catalog) saveIndex(fsys vfs.FS, dir string, ix *Index, s saved) error {
+	var made []string
+	create := func(name string) (*syncedFile, error) {
+		made = append(made, name)
+		return createFile(fsys, filepath.Join(dir, name))
+	}
+	table, err := create(s.labels())
+	if err != nil {
+		return err
+	}
+	n := 0
+	err = ix.search.Save(func(string) (io.WriteCloser, error) {
+		n++
+		return create(s.graph(n - 1))
+	}, table)
+	if err = errors.Join(err, table.Close()); err != nil {
+		for _, n := range made { // the disk may be full of them
+			_ = fsys.Remove(filepath.Join(dir, n))
+		}
+	}
+	c.absorb(ix)
+	return err
+}
+
+// BeginLoad says that a log is about to be replayed: documents are not indexed before EndLoad, when it is known
+// what has become of them.
+func (c *Catalog) BeginLoad() { c.loading.Store(true) }
+
+// EndLoad fills all indexes with the documents that there are, and opens what was saved of them. Searches find
+// everything when it returns; vectors that were not saved get into their graphs in the background.
+func (c *Catalog) EndLoad(fsys vfs.FS, dir string, log *slog.Logger) {
+	c.loading.Store(false)
+	known := map[string]saved{}
+	text, err := readAll(fsys, filepath.Join(dir, graphsName), maxGraphs)
+	if err == nil {
+		var l []saved
+		if l, err = parseGraphs(string(text)); err == nil {
+			for _, s := range l {
+				known[s.name] = s
+			}
+		}
+	}
+	if err != nil && !isNotExist(err) {
+		log.Warn("saved graphs cannot be used: indexes are made anew", "file", graphsName, "error", err)
+	}
+	c.saves.Lock()
+	defer c.saves.Unlock()
+	c.saves.last = map[*search.Index]kept{}
+	_ = c.Each(func(ix *Index) error {
+		if ix.SkipScan {
+			return nil
+		}
+		s, ok := known[ix.Name]
+		restored := false
+		if ok && s.definition == definitionOf(&ix.Definition) {
+			start := time.Now()
+			if err := c.restore(fsys, dir, ix, s); err != nil {
+				log.Warn("a saved graph cannot be used: it is made anew in the background, and searches look at all vectors until then", "index", ix.Name, "error", err)
+			} else {
+				restored = true
+				log.Info("opened a saved graph", "index", ix.Name, "took", time.Since(start).Round(time.Millisecond))
+			}
+		}
+		if err := ix.search.Postpone(); err != nil {
+			log.Error("index", "name", ix.Name, "error", err)
+		}
+		sc := new(scan)
+		ix.scan.Store(sc)
+		c.look(ix, sc)
+		if err := ix.search.Restored(); err != nil {
+			log.Error("index", "name", ix.Name, "error", err)
+		}
+		if n := len(ix.search.Unabsorbed()); n == 0 && restored {
+			c.saves.last[ix.search] = kept{s, ix.search.Changes()}
+		} else if n > 0 {
+			log.Info("documents are put into a graph in the background", "index", ix.Name, "documents", n)
+		}
+		c.absorb(ix)
+		return nil
+	})
+}
+
+func (c *Catalog) restore(fsys vfs.FS, dir string, ix *Index, s saved) error {
+	table, err := readAll(fsys, filepath.Join(dir, s.labels()), maxLabels)
+	if err != nil {
+		return err
+	}
+	n := 0
+	return ix.search.Restore(table, func(string) (io.ReaderAt, int64, error) {
+		n++
+		f, err := fsys.Open(filepath.Join(dir, s.graph(n-1)))
+		if err != nil {
+			return nil, 0, err
+		}
+		size, err := f.Size()
+		if err != nil {
+			return nil, 0, errors.Join(err, f.Close())
+		}
+		return f, size, nil
+	})
+}
+
+// absorb has a goroutine bring the vectors of an index into its graphs that are not there yet.
+func (c *Catalog) absorb(ix *Index) {
+	if len(ix.search.Unabsorbed()) == 0 {
+		_ = ix.search.Absorbed()
+		return
+	}
+	if ix.absorbing.CompareAndSwap(false, true) {
+		c.wg.Go(func() { c.absorbAll(ix) })
+	}
+}
+
+// absorbers is how many vectors get into a graph at a time: others want the processors too.
+func absorbers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
+
+// absorbPause is between two looks at what is not in the graph yet, because it is just being changed.
+const absorbPause = 20 * time.Millisecond
+
+func (c *Catalog) absorbAll(ix *Index) {
+	for !ix.stop.Load() {
+		names := ix.search.Unabsorbed()
+		if len(names) == 0 {
+			_ = ix.search.Absorbed()
+			ix.absorbing.Store(false)
+			if len(ix.search.Unabsorbed()) == 0 || !ix.absorbing.CompareAndSwap(false, true) {
+				return
+			}
+			continue
+		}
+		work := make(chan string)
+		var wg sync.WaitGroup
+		for range absorbers() {
+			wg.Go(func() {
+				var tx store.Tx
+				for name := range work {
+					if j := c.current(&tx, ix, name); j != nil {
+						_ = ix.search.Absorb(name, j.get)
+						j.release()
+					}
+				}
+			})
+		}
+		for _, n := range names {
+			if ix.stop.Load() {
+				break
+			}
+			work <- n
+		}
+		close(work)
+		wg.Wait()
+		if !ix.stop.Load() {
+			time.Sleep(absorbPause)
+		}
+	}
+}
+
+// current copies what an index needs of a document as it is now; nil where there is none.
+func (c *Catalog) current(tx *store.Tx, ix *Index, name string) *job {
+	tx.Begin(c.ks, 0, 0)
+	tx.NoTouch, tx.Reads = true, true
+	key := []byte(name)
+	tx.LockKey(key)
+	var j *job
+	if e := tx.Peek(key); e != nil {
+		if j = jobFor(ix, name, e, 0, false); j.gone {
+			j.release()
+			j = nil
+		}
+	}
+	store.DoAll(tx.End())
+	return j
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
