@@ -15,6 +15,7 @@ import (
 	"github.com/nearcache/nearcache/store/evict"
 	"github.com/nearcache/nearcache/store/semcache/embed"
 	"github.com/nearcache/nearcache/store/squeeze"
+	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // Setting is a row of the table of settings. Names, defaults and ranges are
@@ -462,6 +463,8 @@ type Config struct {
 
 	// Clock is what the keyspace goes by; nil for the system's.
 	Clock store.Clock
+	// Files are where the data folder is; nil for the system's.
+	Files vfs.FS
 
 	notifier     Notifier
 	outputLimits atomic.Pointer[session.Limits]

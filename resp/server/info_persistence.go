@@ -89,5 +89,8 @@ func (s *Server) infoPersistence(t *infoText) {
 		t.field("aof_failures", l.Failures)
 		t.field("aof_slowest_fsync_usec", l.SlowestSync.Microseconds())
 	}
+	if s.files.Load() != nil {
+		t.field("disk_free_bytes", s.diskFree())
+	}
 	s.loading.info(t)
 }

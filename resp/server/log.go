@@ -31,7 +31,7 @@ func (o logObserver) Committed(c *store.Commit) {
 // there is something to load, and nobody else uses it.
 func (s *Server) openData(ctx context.Context) error {
 	dir, last := s.cfg.Dir(), time.Now()
-	if !s.cfg.AppendOnly() && !persist.Exists(vfs.OS, dir) {
+	if !s.cfg.AppendOnly() && !persist.Exists(s.fs(), dir) {
 		return nil
 	}
 	c := s.replayCtx()
@@ -47,7 +47,7 @@ func (s *Server) openData(ctx context.Context) error {
 			}
 		},
 	}
-	log, report, err := persist.Open(vfs.OS, dir, o, func(r persist.Record) error {
+	log, report, err := persist.Open(s.fs(), dir, o, func(r persist.Record) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}
 	s.ks.SetSeq(report.LastSeq)
-	s.env.Catalog.EndLoad(vfs.OS, dir, s.cfg.Logger())
+	s.env.Catalog.EndLoad(s.fs(), dir, s.cfg.Logger())
 	s.saves.savedSeq.Store(s.ks.Seq())
 	s.loading.keys.Store(s.keys())
 	s.files.Store(log)

@@ -14,7 +14,6 @@ import (
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/types/str"
-	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // To save is to write the state of one moment as the base of the data folder, in
@@ -245,7 +244,7 @@ func (s *Server) writeState() (seq uint64, err error) {
 // saveGraphs writes the graphs of indexes into the data folder. Without them a start takes
 // longer, and loses nothing.
 func (s *Server) saveGraphs() {
-	if err := s.env.Catalog.Save(vfs.OS, s.cfg.Dir()); err != nil {
+	if err := s.env.Catalog.Save(s.fs(), s.cfg.Dir()); err != nil {
 		s.cfg.Logger().Warn("saving graphs failed", "dir", s.cfg.Dir(), "error", err)
 	}
 }
@@ -302,7 +301,7 @@ func (s *Server) openFiles() (*persist.Log, error) {
 	if f := s.files.Load(); f != nil {
 		return f, nil
 	}
-	f, _, err := persist.Open(vfs.OS, s.cfg.Dir(), persist.Options{Fsync: persist.Everysec, Logger: s.cfg.Logger()}, func(persist.Record) error { return nil })
+	f, _, err := persist.Open(s.fs(), s.cfg.Dir(), persist.Options{Fsync: persist.Everysec, Logger: s.cfg.Logger()}, func(persist.Record) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -376,6 +375,9 @@ func (s *Server) rewriteDue() bool {
 	}
 	percent := s.cfg.rewritePercent.Int()
 	st := log.Stats()
+	if percent > 0 && s.diskTight(st.Size) {
+		return true
+	}
 	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() {
 		return false
 	}

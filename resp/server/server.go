@@ -39,6 +39,7 @@ type Server struct {
 	files    atomic.Pointer[persist.Log] // the data folder: aof, or where snapshots go; nil before the first
 	saves    saver
 	loading  loading
+	disk     disk
 	atEnd    atomic.Int32 // a command.ShutdownMode
 	ctx      context.Context
 	clock    *observe.Clock

@@ -11,7 +11,7 @@ import (
 
 const (
 	firstRetry = 100 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	lastRetry  = time.Second // a disk that is full may have room again: nobody wants to wait for that to be noticed
 )
 
 // writer owns the files. All its fields belong to one goroutine, run, and before that to Open.

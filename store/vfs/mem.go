@@ -143,6 +143,16 @@ func (m *Mem) SetCapacity(bytes int64) {
 	m.mu.capacity = bytes
 }
 
+// Free implements [Space]; without a capacity there is as much as can be.
+func (m *Mem) Free(string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.capacity == 0 {
+		return 1 << 62, nil
+	}
+	return max(0, m.mu.capacity-m.usedLocked()), nil
+}
+
 // Ops returns the number of operations so far.
 func (m *Mem) Ops() int {
 	m.mu.Lock()

@@ -33,6 +33,12 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 }
 
+// Space is implemented by file systems that know how much room is left.
+type Space interface {
+	// Free is how many bytes may be written to files of a folder.
+	Free(dir string) (int64, error)
+}
+
 // File is an open file.
 type File interface {
 	io.Reader
