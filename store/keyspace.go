@@ -29,6 +29,7 @@ type Options struct {
 // Keyspace holds all keys of all databases. Its methods are safe for
 // concurrent use.
 type Keyspace struct {
+	shards    [Shards]shard // first, so that what a look-up reads of one is one cache line
 	clock     Clock
 	seed      maphash.Seed
 	arena     *slab.Arena    // of all records
@@ -52,11 +53,11 @@ type Keyspace struct {
 	leases    leases
 	epoch     uint32                   // metaEpoch, or 0: what records have that no snapshot needs; changed by who holds all shards
 	snap      atomic.Pointer[Snapshot] // nil while there is none
-	shards    [Shards]shard
 }
 
 type shard struct {
 	sync.Mutex
+	lent       *lease            // held by a Tx without the mutex, see lend.go
 	snap       *Snapshot         // to which it has not given all yet, nil for none
 	dbs        [Databases]*space // nil without a key
 	index      int
@@ -65,12 +66,11 @@ type shard struct {
 	big        *bigKeys // nil without one
 	watches    map[watchKey][]*Watch
 	kept       []byte       // saved for the snapshot ahead of its scan
-	lent       *lease       // held by a Tx without the mutex, see lend.go
 	nextExpiry atomic.Int64 // nothing of all databases is due before, 0 for nothing at all; read without the lock
 	bytes      atomic.Int64 // that the spaces hold; read without the lock
 	heap       atomic.Int64 // of these, what lies on the Go heap
 	pending    int64        // of bytes, not yet in Keyspace.used
-	_          [64]byte
+	_          [56]byte     // to whole cache lines, and none that two share
 }
 
 // New makes an empty keyspace. It panics where the system has no addresses for it.

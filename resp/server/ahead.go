@@ -18,9 +18,16 @@ const minAhead = 3
 
 // ahead are the next commands of a connection.
 type ahead struct {
-	left    int // commands that the reader had whole at the last look and that have not run
-	next    int // of lookups
-	lookups []store.Lookup
+	left  int // commands that the reader had whole at the last look and that have not run
+	at    int // the next of known
+	known []known
+}
+
+// known is what is known of a command before it runs: its row, nil for none, and
+// what it looks up.
+type known struct {
+	spec *command.Spec
+	key  store.Lookup
 }
 
 // look prepares the commands that the reader has whole, when those of the last
@@ -34,30 +41,33 @@ func (a *ahead) look(c *command.Ctx) {
 		return
 	}
 	for i := range a.left {
-		var l store.Lookup
-		if s := c.Table.Find(c.Reader.Arg(i, 0)); s != nil && s.Keys.Single() && s.Keys.First < c.Reader.Args(i) {
-			l = c.Keyspace.Look(c.S.DB, c.Reader.Arg(i, s.Keys.First))
+		k := known{spec: c.Table.Find(c.Reader.Arg(i, 0))}
+		if s := k.spec; s != nil && s.Keys.Single() && s.Keys.First < c.Reader.Args(i) {
+			k.key = c.Keyspace.Look(c.S.DB, c.Reader.Arg(i, s.Keys.First))
 		}
-		a.lookups = append(a.lookups, l)
+		a.known = append(a.known, k)
 	}
-	for i := range a.lookups {
-		c.Keyspace.Fetch(&a.lookups[i])
+	for i := range a.known {
+		c.Keyspace.Fetch(&a.known[i].key)
 	}
 }
 
-// step is called before each command, and tells the Tx what it looks up.
-func (a *ahead) step(tx *store.Tx) {
+// step is called before each command, and tells the Tx what it looks up. It returns
+// the command's row, if that is known.
+func (a *ahead) step(tx *store.Tx) *command.Spec {
 	a.left--
-	if a.next < len(a.lookups) {
-		tx.Expect(&a.lookups[a.next])
-		a.next++
-		return
+	if a.at == len(a.known) {
+		tx.Expect(nil)
+		return nil
 	}
-	tx.Expect(nil)
+	k := &a.known[a.at]
+	a.at++
+	tx.Expect(&k.key)
+	return k.spec
 }
 
 // forget ends a batch: it holds the reader's buffer alive.
 func (a *ahead) forget() {
-	clear(a.lookups)
-	a.left, a.next, a.lookups = 0, 0, a.lookups[:0]
+	clear(a.known)
+	a.left, a.at, a.known = 0, 0, a.known[:0]
 }

@@ -72,7 +72,7 @@ func (k *connection) run(quick bool) state {
 		return over
 	}
 	for ses.Proceed() {
-		argv := k.held
+		argv, spec := k.held, (*command.Spec)(nil)
 		if argv != nil && ses.Killed() { // while it waited
 			return over
 		}
@@ -92,9 +92,9 @@ func (k *connection) run(quick bool) state {
 				}
 				return hungry
 			}
-			k.ahead.step(&c.Tx)
+			spec = k.ahead.step(&c.Tx)
 		}
-		if done := s.dispatch(c, argv, quick); done != executed {
+		if done := s.dispatch(c, spec, argv, quick); done != executed {
 			if k.held == nil {
 				k.held = command.CopyArgs(argv)
 			}

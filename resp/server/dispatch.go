@@ -23,11 +23,12 @@ const (
 )
 
 // dispatch runs one command, or queues or refuses it, in the order of Redis'
-// processCommand. With quick it runs only what takes no time.
-func (s *Server) dispatch(c *command.Ctx, argv [][]byte, quick bool) outcome {
+// processCommand. With quick it runs only what takes no time. spec is its row, or nil
+// if nobody has looked for it.
+func (s *Server) dispatch(c *command.Ctx, spec *command.Spec, argv [][]byte, quick bool) outcome {
 	ses := c.S
 	ses.BeginReply()
-	spec, err := s.check(c, argv)
+	spec, err := s.check(c, spec, argv)
 	switch {
 	case err != nil:
 		if c.Queue.Open {
@@ -111,12 +112,14 @@ func (s *Server) behind() bool {
 	return log != nil && log.Full() || s.ks.Behind()
 }
 
-// check finds the row of a command and says whether it may run now.
-func (s *Server) check(c *command.Ctx, argv [][]byte) (*command.Spec, error) {
-	name := argv[0]
-	spec := s.env.Table.Find(name)
+// check finds the row of a command, unless it is given, and says whether it may run
+// now.
+func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*command.Spec, error) {
 	if spec == nil {
-		if isHTTP(name) {
+		spec = s.env.Table.Find(argv[0])
+	}
+	if spec == nil {
+		if isHTTP(argv[0]) {
 			s.cfg.Logger().Warn("possible cross-protocol attack: closing a connection that speaks HTTP", "client", c.S.Addr)
 			c.S.CloseAfter = true
 		}
