@@ -16,9 +16,6 @@ func New(int) (*Pool, error) { return nil, errors.ErrUnsupported }
 // Adopt returns errors.ErrUnsupported.
 func (*Pool) Adopt(net.Conn, func(*Conn) Handler) error { return errors.ErrUnsupported }
 
-// Chore returns a connection that has no turns.
-func (*Pool) Chore(Handler) *Conn { return &Conn{} }
-
 // Close does nothing.
 func (*Pool) Close() {}
 

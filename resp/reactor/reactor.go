@@ -45,10 +45,9 @@ type reactor struct {
 	n, at   int      // events fetched, and dealt with
 	letters []letter // to deal with, from done on
 	done    int
-	later   []letter // next time round
-	long    []*Conn  // that have asked for another turn: there is more to do for them
-	longAt  int      // the first of them
-	turn    *Conn    // whose turn it is
+	long    []*Conn // that have asked for another turn: there is more to do for them
+	longAt  int     // the first of them
+	turn    *Conn   // whose turn it is
 	seq     uint64
 	scratch *Scratch
 	out     []byte  // all of what Scratch.Out is the rest of
@@ -77,7 +76,6 @@ type reason uint8
 const (
 	joins reason = iota // a new connection
 	wakes               // Wake was called
-	again               // a chore's last turn asked for another
 	back                // it was away
 	ended               // it was away, and is gone
 )
@@ -162,11 +160,6 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 	return nil
 }
 
-// Chore makes something that has turns, among those of the connections of one
-// reactor, whenever it is woken, and is no connection: its handler's turns may end
-// in Wait and Again.
-func (p *Pool) Chore(h Handler) *Conn { return &Conn{r: p.reactors[0], fd: -1, handler: h} }
-
 // takeOver makes a descriptor of its own for the connection, which the
 // scheduler's poller does not know: that would wake a thread for each packet.
 func takeOver(nc net.Conn) (fd int, err error) {
@@ -218,9 +211,6 @@ func (r *reactor) drive() {
 		if r.collect(); r.over() {
 			return
 		}
-		if r.done == len(r.letters) {
-			r.letters, r.later, r.done = r.later, r.letters[:0], 0
-		}
 		for r.done < len(r.letters) {
 			l := r.letters[r.done]
 			r.letters[r.done] = letter{}
@@ -238,7 +228,7 @@ func (r *reactor) drive() {
 		if r.pool.away.Load() > 0 { // which need a processor too
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; len(r.later)+len(r.long) > 0 {
+		if r.at, r.n = 0, 0; len(r.long) > 0 {
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()
@@ -259,8 +249,11 @@ func (r *reactor) next() *Conn {
 
 // collect takes the letters in.
 func (r *reactor) collect() {
+	if r.done == len(r.letters) {
+		r.letters, r.done = r.letters[:0], 0
+	}
 	r.mail.Lock()
-	r.later = append(r.later, r.mail.letters...)
+	r.letters = append(r.letters, r.mail.letters...)
 	clear(r.mail.letters)
 	r.mail.letters = r.mail.letters[:0]
 	r.mail.Unlock()
@@ -285,7 +278,7 @@ func (r *reactor) sleep() {
 // dispatch gives a connection its turn, unless it is away: then it is told when
 // it comes back. It returns false where the caller is the driver no longer.
 func (r *reactor) dispatch(c *Conn, ready Ready) bool {
-	if c.fd >= 0 && (c.fd >= len(r.conns) || r.conns[c.fd] != c) { // it has gone, or comes only now
+	if c.fd >= len(r.conns) || r.conns[c.fd] != c { // it has gone, or comes only now
 		return true
 	}
 	if c.queued { // its turn comes
@@ -330,11 +323,7 @@ func (r *reactor) follow(c *Conn, next Next) {
 	switch next {
 	case Again:
 		c.queued, c.noted = true, 0
-		if c.fd < 0 {
-			r.later = append(r.later, letter{c, again})
-		} else {
-			r.long = append(r.long, c)
-		}
+		r.long = append(r.long, c)
 	case Leave:
 		c.state.Store(away)
 		r.pool.wg.Go(func() { c.finish(Leave) })
@@ -373,9 +362,6 @@ func (r *reactor) deal(l letter) bool {
 	case wakes:
 		c.woken.Store(false)
 		return r.dispatch(c, Woken)
-	case again:
-		c.queued = false
-		return r.dispatch(c, c.noted)
 	case back:
 		return r.run(c, Ready(c.state.Swap(0)&^away))
 	case ended:

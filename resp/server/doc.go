@@ -17,8 +17,7 @@
 // a goroutine (goroutine.go), which waits itself; what both have in common is in
 // conn.go. See package session for how pushes reach a client.
 //
-// One goroutine sees when keys expire, which they do in turns of a reactor (upkeep.go),
-// one looks for clients that are
+// One goroutine expires keys in short slices (upkeep.go), one looks for clients that are
 // silent or slow, and the log has its own. All are started by Run, stopped by its
 // context, and waited for before Run returns.
 package server
