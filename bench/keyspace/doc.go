@@ -5,6 +5,7 @@
 //	nearcache bench memory -parts churn -maxmemory 256mb -churn 3m -nearcache
 //	nearcache bench memory -parts gc
 //	nearcache bench expiry -nearcache -redis PATH-OF-redis-server
+//	nearcache bench slow -nearcache -redis PATH-OF-redis-server
 //
 // The parts of memory:
 //
@@ -19,5 +20,6 @@
 // what its process has grown by, divided by the keys. MEMORY USAGE of keys drawn
 // at random is held against both.
 //
-// expiry has many keys fall due within one second, and others read meanwhile.
+// expiry has many keys fall due within one second, and others read meanwhile; slow
+// has many clients ask for much and read nothing, until the server has cut them.
 package keyspace

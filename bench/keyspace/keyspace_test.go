@@ -65,6 +65,18 @@ func TestExpiryOfASmallServer(t *testing.T) {
 	}
 }
 
+func TestSlowReadersOfASmallServer(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "slow")
+	if err := Slow(peers(t, "-clients", "20", "-readers", "2", "-rate", "200", "-out", base), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range load(t, base).Slow {
+		if x.Cut != x.Clients || x.Reads == 0 || x.Calm.P50 == 0 {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
 func TestWhatIsNotThere(t *testing.T) {
 	for _, args := range [][]string{{"-parts", "nothing"}, {"-parts", "keys"}, {"-nonsense"}} {
 		if err := Memory(args, io.Discard, io.Discard); err == nil {

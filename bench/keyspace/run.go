@@ -16,7 +16,7 @@ import (
 	"github.com/nearcache/nearcache/bench/peer"
 )
 
-// options are the flags of both commands.
+// options are the flags of all commands.
 type options struct {
 	servers   peer.Specs
 	parts     string
@@ -27,6 +27,7 @@ type options struct {
 	due       int
 	readers   int
 	rate      int
+	slow      int
 	out       string
 }
 
@@ -41,6 +42,7 @@ type report struct {
 	GC      *gcRow       `json:"gc,omitempty"`
 	Churn   []churnRow   `json:"churn,omitempty"`
 	Expiry  []expiryRow  `json:"expiry,omitempty"`
+	Slow    []slowRow    `json:"slow,omitempty"`
 }
 
 // bench is what a part works with.
@@ -71,12 +73,21 @@ func Expiry(args []string, stdout, stderr io.Writer) error {
 	})
 }
 
+// Slow carries out the command `nearcache bench slow`.
+func Slow(args []string, stdout, stderr io.Writer) error {
+	return run("bench slow", "slow", args, stdout, stderr, func(fs *flag.FlagSet, o *options) {
+		fs.IntVar(&o.slow, "clients", 1000, "connections that read nothing")
+		fs.IntVar(&o.readers, "readers", 4, "connections that read")
+		fs.IntVar(&o.rate, "rate", 2000, "reads a second of each of these")
+	})
+}
+
 func run(name, parts string, args []string, stdout, stderr io.Writer, more func(*flag.FlagSet, *options)) error {
 	o := &options{}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	o.servers.Flags(fs)
-	if parts != "expiry" {
+	if strings.Contains(parts, ",") {
 		fs.StringVar(&o.parts, "parts", parts, "what to measure, of keys, hash, text, gc and churn")
 	} else {
 		o.parts = parts
@@ -96,6 +107,7 @@ func run(name, parts string, args []string, stdout, stderr io.Writer, more func(
 var parts = map[string]func(*bench, *report) error{
 	"keys": (*bench).measureKeys, "hash": (*bench).measureHashes, "text": (*bench).measureTexts,
 	"gc": (*bench).measureGC, "churn": (*bench).measureChurn, "expiry": (*bench).measureExpiry,
+	"slow": (*bench).measureSlow,
 }
 
 func (o *options) run(stdout, stderr io.Writer, command string) error {
@@ -149,12 +161,13 @@ func (o *options) run(stdout, stderr io.Writer, command string) error {
 }
 
 func (r *report) write(w io.Writer) {
-	fmt.Fprintf(w, "# Keys: memory and expiry\n\n%s, commit %s, %s (%d cores), %s\n\n    %s\n", r.Date, r.Commit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Command)
+	fmt.Fprintf(w, "# Keys: memory, expiry, slow readers\n\n%s, commit %s, %s (%d cores), %s\n\n    %s\n", r.Date, r.Commit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Command)
 	r.writeKeys(w)
 	r.writeTexts(w)
 	r.writeGC(w)
 	r.writeChurn(w)
 	r.writeExpiry(w)
+	r.writeSlow(w)
 }
 
 // ratio is a figure beside that of the last server.

@@ -25,6 +25,7 @@ var benches = []struct {
 	{"load", "measures servers under load, beside Redis", load.Run},
 	{"memory", "bytes a key, texts, collections and churn, beside Redis", keyspace.Memory},
 	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
+	{"slow", "reads while many clients ask for much and read nothing, beside Redis", keyspace.Slow},
 	{"semcache", "how often a semantic hit is right", semcache.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
