@@ -47,6 +47,12 @@ type Server interface {
 	Info(sections []string) string
 	// Authenticate checks a password; user is "default" where none was given.
 	Authenticate(user, password []byte) error
+	// ReplicaOf makes the server a replica of another, or a master where host is
+	// empty; already says that it follows that one. Without wait a former master's
+	// command may still run when it returns.
+	ReplicaOf(host string, port int, wait bool) (already bool)
+	// Master is the master that the server follows, if it does.
+	Master() (m Master, ok bool)
 	// NeedsAuth reports whether a password is set.
 	NeedsAuth() bool
 	// PasswordHash is the password's SHA-256 in hex, empty where none is set.
@@ -99,6 +105,14 @@ const (
 	ShutdownSave
 	ShutdownNoSave
 )
+
+// Master is whom a replica follows.
+type Master struct {
+	Host   string
+	Port   int
+	State  string // in the words of ROLE
+	Offset int64  // what has been applied of the master's stream, -1 while it is not connected
+}
 
 // Figure is a name with an integer, a float64, or figures of its own.
 type Figure struct {

@@ -23,15 +23,25 @@ func replicaOf(name, since, summary string) *command.Spec {
 	}
 }
 
-// runReplicaOf answers those who make sure that this is a master, which it always
-// is.
+const errReplicaRefused resp.Error = "ERR REPLICAOF command not allowed. If the enable-outgoing-connections option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+
 func runReplicaOf(c *command.Ctx, words [][]byte) error {
 	if args.EqualFold(words[0], "no") && args.EqualFold(words[1], "one") {
+		c.Server.ReplicaOf("", 0, !c.InExec)
 		c.W.Status("OK")
 		return nil
 	}
-	if port, ok := resp.ParseInt(words[1]); !ok || port < 0 || port > 65535 {
+	port, ok := resp.ParseInt(words[1])
+	switch {
+	case !ok || port < 0 || port > 65535:
 		return resp.Error("ERR Invalid master port")
+	case !c.Server.ConnectAllowed(c):
+		return errReplicaRefused
 	}
-	return resp.Error("ERR this server cannot be a replica")
+	if c.Server.ReplicaOf(string(words[0]), int(port), !c.InExec) {
+		c.W.Status("OK Already connected to specified master")
+		return nil
+	}
+	c.W.Status("OK")
+	return nil
 }

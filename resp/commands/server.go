@@ -239,6 +239,15 @@ func runModuleList(c *command.Ctx, _ struct{}) error {
 }
 
 func runRole(c *command.Ctx, _ struct{}) error {
+	if m, ok := c.Server.Master(); ok {
+		c.W.Array(5)
+		c.W.BulkString("slave")
+		c.W.BulkString(m.Host)
+		c.W.Int(int64(m.Port))
+		c.W.BulkString(m.State)
+		c.W.Int(m.Offset)
+		return nil
+	}
 	c.W.Array(3)
 	c.W.BulkString("master")
 	c.W.Int(0)

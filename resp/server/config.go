@@ -382,8 +382,33 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.enableDebug },
 	},
 	{
+		Name: "replicaof", Alias: "slaveof", Kind: String, Multi: true, Immutable: true, Parse: parseReplicaOf,
+		Help:  "host and port of a Redis that this server follows: it takes all its keys, and then each change",
+		Field: func(c *Config) *Value { return &c.replicaOf },
+	},
+	{
+		Name: "masteruser", Kind: String,
+		Help:  "name with which a replica authenticates to its master; the default user where it is empty",
+		Field: func(c *Config) *Value { return &c.masterUser },
+	},
+	{
+		Name: "masterauth", Kind: String, Secret: true,
+		Help:  "password with which a replica authenticates to its master",
+		Field: func(c *Config) *Value { return &c.masterAuth },
+	},
+	{
+		Name: "replica-read-only", Alias: "slave-read-only", Kind: Bool, Default: "yes",
+		Help:  "clients may not write to a replica, but for commands of indexes",
+		Field: func(c *Config) *Value { return &c.replicaReadOnly },
+	},
+	{
+		Name: "repl-timeout", Kind: Int, Default: "60", Min: 1, Max: maxInt32,
+		Help:  "seconds without a word of the master after which a replica connects anew",
+		Field: func(c *Config) *Value { return &c.replTimeout },
+	},
+	{
 		Name: "enable-outgoing-connections", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
-		Help:  "allow commands that have this server connect to another one (MIGRATE) likewise. Redis always allows them",
+		Help:  "allow commands that have this server connect to another one (MIGRATE, REPLICAOF) likewise. Redis always allows them",
 		Field: func(c *Config) *Value { return &c.enableOutgoing },
 	},
 	{
@@ -450,6 +475,7 @@ type Config struct {
 	busyAfter, scriptMemory                                                               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
+	replicaOf, masterUser, masterAuth, replicaReadOnly, replTimeout                       Value
 	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 
@@ -594,6 +620,9 @@ func (c *Config) applyOutputLimits() {
 // DebugAllowed reports whether a client may use DEBUG; local says that it is
 // on this machine.
 func (c *Config) DebugAllowed(local bool) bool { return protectedAllowed(&c.enableDebug, local) }
+
+// ReplTimeout is how long a replica waits for a word of its master.
+func (c *Config) ReplTimeout() time.Duration { return time.Duration(c.replTimeout.Int()) * time.Second }
 
 // ConnectAllowed reports whether a client may have the server connect to others.
 func (c *Config) ConnectAllowed(local bool) bool { return protectedAllowed(&c.enableOutgoing, local) }

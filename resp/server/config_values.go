@@ -173,6 +173,19 @@ func parseSave(words []string, _ string) (int64, string, error) {
 	return 0, strings.Join(words, " "), nil
 }
 
+// parseReplicaOf reads a host and a port; NO ONE is nobody.
+func parseReplicaOf(words []string, _ string) (int64, string, error) {
+	switch {
+	case len(words) == 1 && words[0] == "", len(words) == 2 && strings.EqualFold(words[0], "no") && strings.EqualFold(words[1], "one"):
+		return 0, "", nil
+	case len(words) == 2:
+		if port, ok := resp.ParseInt([]byte(words[1])); ok && port > 0 && port <= 65535 {
+			return 0, strings.Join(words, " "), nil
+		}
+	}
+	return 0, "", errors.New("a host and a port are wanted, or no one")
+}
+
 // outputClasses are the classes of client-output-buffer-limit, in the order of
 // CONFIG GET.
 var outputClasses = []string{"normal", "slave", "pubsub"}

@@ -141,6 +141,9 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	if c.Queue.Open && spec.Flags&command.NoMulti != 0 {
 		return spec, errMulti
 	}
+	if err := s.refuses(spec); err != nil {
+		return spec, err
+	}
 	c.Full = false
 	if s.ks.MaxMemory() > 0 {
 		if c.Full = s.ks.FreeMemory() != nil; c.Full && deniedWhenFull(c, spec, argv) {
@@ -148,7 +151,7 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 		}
 	}
 	if spec.Flags&command.Write != 0 {
-		if err := s.WriteError(); err != nil {
+		if err := s.storeFailure(); err != nil {
 			return spec, err
 		}
 	}

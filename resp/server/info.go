@@ -397,16 +397,6 @@ func (s *Server) infoStats(t *infoText) {
 	t.field("client_output_buffer_limit_disconnections", st.Slow.Load())
 }
 
-func (s *Server) infoReplication(t *infoText) {
-	t.field("role", "master")
-	t.field("connected_slaves", 0)
-	t.field("master_failover_state", "no-failover")
-	t.field("master_replid", runID())
-	t.field("master_repl_offset", 0)
-	t.field("second_repl_offset", -1)
-	t.field("repl_backlog_active", 0)
-}
-
 // CPUTime implements command.Server.
 func (s *Server) CPUTime() (user, sys time.Duration) {
 	u, k := cpuSeconds()

@@ -155,6 +155,14 @@ func (s *Server) logFailure() error {
 
 // WriteError implements command.Server.
 func (s *Server) WriteError() error {
+	if s.replica.link.Load() != nil && s.cfg.replicaReadOnly.Bool() {
+		return errReadOnly
+	}
+	return s.storeFailure()
+}
+
+// storeFailure is why nothing that is written could be kept.
+func (s *Server) storeFailure() error {
 	if err := s.logFailure(); err != nil {
 		return err
 	}

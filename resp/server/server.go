@@ -48,6 +48,7 @@ type Server struct {
 	pause    pause
 	gc       collector
 	embed    models
+	replica  replica
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
 	reactors *reactor.Pool // nil: each client has a goroutine
@@ -128,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.wg.Go(func() { s.evictLoop(ctx) })
 		s.wg.Go(func() { s.compressLoop(ctx) })
 		s.wg.Go(func() { s.sweepLoop(ctx) })
+		s.startReplica(ctx)
 		<-ctx.Done()
 	} else if s.stop(); ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // asked to end while it was loading
@@ -135,6 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped.Store(true)
 	s.mu.Unlock()
+	s.follow("", 0, true)
 	s.Unpause()
 	s.env.Scripts.Stop()
 	s.embed.Close() // who waits for a vector hears it

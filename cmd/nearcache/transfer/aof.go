@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/client"
 	"github.com/nearcache/nearcache/store/rdb"
 	"github.com/nearcache/nearcache/store/types/vset"
@@ -116,7 +117,7 @@ func (e *tornError) Error() string {
 
 // importCommands enters commands as clients, and logs of Redis, write them.
 func importCommands(r *bufio.Reader, to *Sink) error {
-	l := logReader{r: r}
+	l := resp.NewCommandReader(r)
 	db := 0
 	type queued struct {
 		db   int
@@ -127,8 +128,8 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 	var began int64
 	inMulti := false
 	for {
-		at := l.n
-		args, err := l.next()
+		at := l.Offset()
+		args, err := l.Next()
 		switch {
 		case err == io.EOF && inMulti:
 			return errors.Join(to.Flush(), &tornError{began})
@@ -140,7 +141,7 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			}
 			return errors.Join(to.Flush(), &tornError{at})
 		case err != nil:
-			return errors.Join(to.Flush(), fmt.Errorf("at byte %d: %w", l.n, err))
+			return errors.Join(to.Flush(), fmt.Errorf("at byte %d: %w", l.Offset(), err))
 		}
 		switch name := strings.ToLower(string(args[0])); {
 		case name == "select" && len(args) == 2:
@@ -164,129 +165,6 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			}
 		}
 	}
-}
-
-// logReader reads commands and believes no length.
-type logReader struct {
-	r *bufio.Reader
-	n int64
-}
-
-// What a command of a log may have.
-const (
-	maxArgs   = 1 << 20
-	maxArg    = 512 << 20
-	readStep  = 1 << 20
-	maxHeader = 64 // of a count or a length
-)
-
-var errLog = errors.New("neither a command nor a note stands there")
-
-// next returns a command, in memory of its own: io.EOF at the end, and
-// io.ErrUnexpectedEOF in the middle of one.
-func (l *logReader) next() ([][]byte, error) {
-	for {
-		c, err := l.r.ReadByte()
-		if err != nil {
-			return nil, err
-		}
-		l.n++
-		switch c {
-		case '#': // a note, of the time for one
-			if err := l.skipLine(); err != nil {
-				return nil, err
-			}
-		case '*':
-			return l.command()
-		default:
-			return nil, errLog
-		}
-	}
-}
-
-func (l *logReader) skipLine() error {
-	for {
-		b, err := l.r.ReadSlice('\n')
-		l.n += int64(len(b))
-		switch err {
-		case nil:
-			return nil
-		case bufio.ErrBufferFull:
-		default:
-			return middle(err)
-		}
-	}
-}
-
-// middle is the error of a reader that stands in the middle of something.
-func middle(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// number reads a number up to the end of its line.
-func (l *logReader) number(most int64) (int64, error) {
-	var line [maxHeader]byte
-	for i := range line {
-		c, err := l.r.ReadByte()
-		if err != nil {
-			return 0, middle(err)
-		}
-		l.n++
-		if c == '\n' {
-			n, err := strconv.ParseInt(strings.TrimSuffix(string(line[:i]), "\r"), 10, 64)
-			if err != nil || n < 0 || n > most {
-				return 0, errLog
-			}
-			return n, nil
-		}
-		line[i] = c
-	}
-	return 0, errLog
-}
-
-func (l *logReader) command() ([][]byte, error) {
-	n, err := l.number(maxArgs)
-	if err != nil {
-		return nil, err
-	}
-	if n == 0 {
-		return nil, errLog
-	}
-	args := make([][]byte, 0, min(n, 1024))
-	for range n {
-		c, err := l.r.ReadByte()
-		if err != nil {
-			return nil, middle(err)
-		}
-		l.n++
-		if c != '$' {
-			return nil, errLog
-		}
-		size, err := l.number(maxArg)
-		if err != nil {
-			return nil, err
-		}
-		var arg []byte
-		for todo := size + 2; todo > 0; {
-			k := min(todo, readStep)
-			from := len(arg)
-			arg = append(arg, make([]byte, k)...)
-			got, err := io.ReadFull(l.r, arg[from:])
-			l.n += int64(got)
-			if err != nil {
-				return nil, middle(err)
-			}
-			todo -= k
-		}
-		if arg[size] != '\r' || arg[size+1] != '\n' {
-			return nil, errLog
-		}
-		args = append(args, arg[:size:size])
-	}
-	return args, nil
 }
 
 // ExportAOF writes commands that rebuild all keys of a source, as Redis' log has them.

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -392,28 +391,6 @@ func TestGraphsOfCoder(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzReadLog(f *testing.F) {
-	f.Add([]byte(resptest.Encode("SET", "k", "v") + "#TS:1\r\n" + resptest.Encode("DEL", "k")))
-	f.Add([]byte("*1\r\n$536870912\r\nx"))
-	f.Add([]byte("*1048576\r\n$1\r\nx\r\n"))
-	f.Add([]byte("*1\n$1\nx\r\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		l := logReader{r: bufio.NewReader(bytes.NewReader(b))}
-		for {
-			args, err := l.next()
-			if l.n > int64(len(b)) {
-				t.Fatalf("byte %d of %d", l.n, len(b))
-			}
-			if err != nil {
-				return
-			}
-			if len(args) == 0 {
-				t.Fatal("a command without a name")
-			}
-		}
-	})
 }
 
 func FuzzReadGraph(f *testing.F) {

@@ -163,6 +163,17 @@ func readGraph(src io.Reader, keys string, f func(name string, at int64, vector 
 
 var errGraph = errors.New("no graph of coder/hnsw with keys of that type")
 
+// readStep bounds the memory that is taken before what fills it is there.
+const readStep = 1 << 20
+
+// middle is the error of a reader that stands in the middle of something.
+func middle(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
 // graphReader reads the parts of a graph. Errors stick.
 type graphReader struct {
 	r   *bufio.Reader

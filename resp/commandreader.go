@@ -1,0 +1,145 @@
+package resp
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// CommandReader reads commands as Redis writes them to its logs and to replicas:
+// whole, from somebody who is believed to mean well, and counts their bytes. It
+// believes no length. What clients send is for [Reader].
+type CommandReader struct {
+	src *bufio.Reader
+	n   int64
+}
+
+// NewCommandReader makes a reader of what src has.
+func NewCommandReader(src *bufio.Reader) *CommandReader { return &CommandReader{src: src} }
+
+// Offset is how many bytes have been read.
+func (r *CommandReader) Offset() int64 { return r.n }
+
+// Buffered is how many bytes can be read without waiting.
+func (r *CommandReader) Buffered() int { return r.src.Buffered() }
+
+// What a command of a log may have.
+const (
+	maxArgs      = 1 << 20
+	maxArg       = 512 << 20
+	argStep      = 1 << 20
+	maxCountLine = 64 // of a count or a length
+)
+
+// ErrNoCommand is what Next returns where something else stands.
+var ErrNoCommand = errors.New("neither a command nor a note stands there")
+
+// Next returns a command, in memory of its own: io.EOF at the end, and
+// io.ErrUnexpectedEOF in the middle of one.
+func (r *CommandReader) Next() ([][]byte, error) {
+	for {
+		c, err := r.src.ReadByte()
+		if err != nil {
+			return nil, err
+		}
+		r.n++
+		switch c {
+		case '#': // a note, of the time for one
+			if err := r.skipLine(); err != nil {
+				return nil, err
+			}
+		case '\r', '\n': // a master that has nothing to say
+		case '*':
+			return r.command()
+		default:
+			return nil, ErrNoCommand
+		}
+	}
+}
+
+func (r *CommandReader) skipLine() error {
+	for {
+		b, err := r.src.ReadSlice('\n')
+		r.n += int64(len(b))
+		switch err {
+		case nil:
+			return nil
+		case bufio.ErrBufferFull:
+		default:
+			return middle(err)
+		}
+	}
+}
+
+// middle is the error of a reader that stands in the middle of something.
+func middle(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// number reads a number up to the end of its line.
+func (r *CommandReader) number(most int64) (int64, error) {
+	var line [maxCountLine]byte
+	for i := range line {
+		c, err := r.src.ReadByte()
+		if err != nil {
+			return 0, middle(err)
+		}
+		r.n++
+		if c == '\n' {
+			n, err := strconv.ParseInt(strings.TrimSuffix(string(line[:i]), "\r"), 10, 64)
+			if err != nil || n < 0 || n > most {
+				return 0, ErrNoCommand
+			}
+			return n, nil
+		}
+		line[i] = c
+	}
+	return 0, ErrNoCommand
+}
+
+func (r *CommandReader) command() ([][]byte, error) {
+	n, err := r.number(maxArgs)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, ErrNoCommand
+	}
+	args := make([][]byte, 0, min(n, 1024))
+	for range n {
+		c, err := r.src.ReadByte()
+		if err != nil {
+			return nil, middle(err)
+		}
+		r.n++
+		if c != '$' {
+			return nil, ErrNoCommand
+		}
+		size, err := r.number(maxArg)
+		if err != nil {
+			return nil, err
+		}
+		var arg []byte
+		for todo := size + 2; todo > 0; {
+			k := min(todo, argStep)
+			from := len(arg)
+			arg = append(arg, make([]byte, k)...)
+			got, err := io.ReadFull(r.src, arg[from:])
+			r.n += int64(got)
+			if err != nil {
+				return nil, middle(err)
+			}
+			todo -= k
+		}
+		if arg[size] != '\r' || arg[size+1] != '\n' {
+			return nil, ErrNoCommand
+		}
+		args = append(args, arg[:size:size])
+	}
+	return args, nil
+}

@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/blocking"
+	"github.com/nearcache/nearcache/resp/command"
+)
+
+// A server is a replica while it has a link: a goroutine that keeps a connection to
+// the master, see replica_link.go.
+//
+//	REPLICAOF ──► replica.set ──► link ── PSYNC ──► RDB, then commands
+//	                                │                  │ as by a client whom nothing is refused
+//	                                ▼                  ▼
+//	                             REPLCONF ACK       keyspace ──► log, indexes, tracking
+//
+// What the master sends goes the way of every command, so that the log has it,
+// searches find it, and clients hear that their copies have died. Clients may not
+// write; who waits for a key when the server becomes a replica waits no more.
+
+// replica says whose replica the server is, if anyone's.
+type replica struct {
+	link    atomic.Pointer[link] // nil: this is a master
+	offset  atomic.Int64         // of the last link: what this server has seen of a master
+	changes sync.Mutex           // one who changes link; it is no leaf
+	ctx     atomic.Pointer[context.Context]
+}
+
+// linkState is how far a link is, in the words of ROLE.
+type linkState int32
+
+const (
+	linkConnect linkState = iota
+	linkConnecting
+	linkHandshake
+	linkSync
+	linkConnected
+)
+
+func (s linkState) String() string {
+	return [...]string{"connect", "connecting", "handshake", "sync", "connected"}[s]
+}
+
+const errReadOnly resp.Error = "READONLY You can't write against a read only replica."
+
+// startReplica begins to follow the master that the settings name. ctx is Run's.
+func (s *Server) startReplica(ctx context.Context) {
+	s.replica.ctx.Store(&ctx)
+	if host, port, ok := strings.Cut(s.cfg.replicaOf.String(), " "); ok {
+		n, _ := strconv.Atoi(strings.TrimSpace(port))
+		s.follow(host, n, true)
+	}
+}
+
+// ReplicaOf implements command.Server.
+func (s *Server) ReplicaOf(host string, port int, wait bool) (already bool) {
+	if l := s.replica.link.Load(); l != nil && strings.EqualFold(l.host, host) && l.port == port {
+		return true
+	}
+	s.follow(host, port, wait)
+	return false
+}
+
+// follow makes the server a replica of another, or a master where host is empty. When
+// it returns nothing of a former master is applied any more, unless the caller cannot
+// wait for that: it may hold what a command of the master's wants.
+func (s *Server) follow(host string, port int, wait bool) {
+	r := &s.replica
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	was := r.link.Load()
+	if was != nil {
+		was.cancel()
+		if wait {
+			<-was.done
+		}
+		r.offset.Store(was.offset.Load())
+	}
+	parent := r.ctx.Load()
+	if host == "" || parent == nil || (*parent).Err() != nil {
+		r.link.Store(nil)
+		if was != nil {
+			s.cfg.Logger().Info("this server is a master")
+		}
+		return
+	}
+	ctx, cancel := context.WithCancel(*parent)
+	l := &link{s: s, host: host, port: port, cancel: cancel, done: make(chan struct{})}
+	l.downSince.Store(time.Now().Unix())
+	r.link.Store(l)
+	for _, c := range s.env.Clients.All() {
+		s.env.Blocking.Release(c, blocking.Unblocked)
+	}
+	s.cfg.Logger().Info("this server is a replica", "master", net.JoinHostPort(host, strconv.Itoa(port)))
+	s.wg.Go(func() {
+		defer close(l.done)
+		if was != nil {
+			<-was.done
+		}
+		l.run(ctx)
+	})
+}
+
+// refuses is why a replica does not run a command, nil where it does. Indexes are
+// its own: the master knows nothing of them.
+func (s *Server) refuses(spec *command.Spec) error {
+	l := s.replica.link.Load()
+	switch {
+	case l == nil:
+	case l.loading.Load() && spec.Flags&command.Loading == 0:
+		return resp.ErrLoading
+	case spec.Flags&command.Write != 0 && spec.Group != command.GroupSearch && s.cfg.replicaReadOnly.Bool():
+		return errReadOnly
+	}
+	return nil
+}
+
+// Master implements command.Server.
+func (s *Server) Master() (m command.Master, ok bool) {
+	l := s.replica.link.Load()
+	if l == nil {
+		return m, false
+	}
+	m = command.Master{Host: l.host, Port: l.port, State: l.state().String(), Offset: -1}
+	if l.state() == linkConnected {
+		m.Offset = l.offset.Load()
+	}
+	return m, true
+}
+
+func (s *Server) infoReplication(t *infoText) {
+	l := s.replica.link.Load()
+	if l == nil {
+		t.field("role", "master")
+	} else {
+		t.field("role", "slave")
+		l.info(t)
+		t.field("slave_priority", 100)
+		t.field("slave_read_only", flagOf(s.cfg.replicaReadOnly.Bool()))
+		t.field("replica_announced", 1)
+	}
+	t.field("connected_slaves", 0)
+	t.field("master_failover_state", "no-failover")
+	id, offset := runID(), s.replica.offset.Load()
+	if l != nil {
+		id, offset = l.id(), l.offset.Load()
+	}
+	t.field("master_replid", id)
+	t.field("master_repl_offset", offset)
+	t.field("second_repl_offset", -1)
+	t.field("repl_backlog_active", 0)
+}
+
+func flagOf(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func (l *link) info(t *infoText) {
+	now := time.Now().Unix()
+	state := l.state()
+	t.field("master_host", l.host)
+	t.field("master_port", l.port)
+	status, last := "down", int64(-1)
+	if state == linkConnected {
+		status, last = "up", now-l.lastIO.Load()
+	}
+	t.field("master_link_status", status)
+	t.field("master_last_io_seconds_ago", last)
+	t.field("master_sync_in_progress", flagOf(state == linkSync))
+	t.field("slave_read_repl_offset", l.offset.Load())
+	t.field("slave_repl_offset", l.offset.Load())
+	t.field("master_total_sync_attempts", l.syncs.Load())
+	if state == linkSync {
+		total, read := l.total.Load(), l.read.Load()
+		t.field("master_sync_total_bytes", total)
+		t.field("master_sync_read_bytes", read)
+		t.field("master_sync_left_bytes", max(total-read, 0))
+		t.field("master_sync_last_io_seconds_ago", now-l.lastIO.Load())
+	}
+	if state == linkConnected {
+		t.field("master_link_up_since_seconds", now-l.upSince.Load())
+	} else {
+		t.field("master_link_down_since_seconds", now-l.downSince.Load())
+	}
+	t.field("nearcache_replication_errors", l.failed.Load())
+}
