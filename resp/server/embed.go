@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nearcache/nearcache/store/semcache"
 	"github.com/nearcache/nearcache/store/semcache/embed"
 )
 
@@ -43,4 +44,13 @@ func newModels(c *Config) models {
 		panic(err) // the setting's parser has passed it
 	}
 	return models{set}
+}
+
+// find is how the semantic cache finds them.
+func (m models) find(name string) (semcache.Embedder, error) {
+	x, err := m.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
 }

@@ -160,10 +160,16 @@ func (c *Cache) Create(call *Call, name string, p Params, args [][]byte) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if e, err := c.embedder(p.Embed); err != nil {
-		return err
-	} else if e != nil && e.Dim() != p.Dim {
-		return paramErrorf("the vectors of %s have %d components, not %d", e.Name(), e.Dim(), p.Dim)
+	// A namespace that names no embedder may live on vectors that come with the
+	// prompts; one of the log may name one that is not there any more.
+	if p.Embed != "" && c.side.isLoaded() {
+		e, err := c.embedder(p.Embed)
+		switch {
+		case err != nil:
+			return err
+		case e != nil && e.Dim() != p.Dim && e.Dim() != 0:
+			return paramErrorf("the vectors of %s have %d components, not %d", e.Name(), e.Dim(), p.Dim)
+		}
 	}
 	n := &Namespace{Name: name, Params: p, c: c, prefix: indexName(name) + ":"}
 	n.neutral, _ = neutral(p.Without)

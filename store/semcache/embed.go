@@ -10,7 +10,7 @@ import (
 type Embedder interface {
 	// Embed returns a vector of Dim components for each text, in their order.
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Dim() int
+	Dim() int     // 0 while it is not known
 	Name() string // as SEM.CREATE's EMBED names it
 }
 

@@ -3,6 +3,7 @@ package semcache
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -56,9 +57,9 @@ func (n *Namespace) Embed(ctx context.Context, text []byte) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case e == nil:
+	case e == nil, n.Params.Embed == "" && e.Dim() != n.Dim && e.Dim() != 0: // the server's default is not its own
 		return nil, ErrNoVector
-	case e.Dim() != n.Dim:
+	case e.Dim() != n.Dim && e.Dim() != 0:
 		return nil, paramErrorf("the vectors of %s have %d components, the namespace wants %d", e.Name(), e.Dim(), n.Dim)
 	}
 	m := &n.c.models
@@ -86,7 +87,7 @@ func (n *Namespace) Embed(ctx context.Context, text []byte) ([]byte, error) {
 	v, err := e.Embed(ctx, []string{k.text})
 	switch {
 	case err != nil:
-		x.err = err
+		x.err = fmt.Errorf("%w: %w", ErrEmbedding, err)
 	case len(v) != 1 || len(v[0]) != n.Dim:
 		x.err = paramErrorf("%s has answered with another number of components", e.Name())
 	default:

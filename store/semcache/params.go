@@ -66,12 +66,19 @@ var (
 	ErrNoVector    = errors.New("a vector is needed: the namespace has no embedder")
 	ErrNoEmbedding = errors.New("a vector is needed: nothing is embedded in a transaction or a script")
 	ErrNotFound    = errors.New("no such entry")
+	ErrEmbedding   = errors.New("the prompt was not embedded")
 )
 
 // paramError is a mistake in what a caller has sent.
 type paramError string
 
 func (e paramError) Error() string { return string(e) }
+
+// IsParamError reports whether an error is a mistake in what a caller has sent.
+func IsParamError(err error) bool {
+	var e paramError
+	return errors.As(err, &e)
+}
 
 func paramErrorf(format string, a ...any) error { return paramError(fmt.Sprintf(format, a...)) }
 

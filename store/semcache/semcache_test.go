@@ -504,6 +504,7 @@ func TestEmbeddingsAreMadeOnce(t *testing.T) {
 		return nil, fmt.Errorf("no embedder %s", name)
 	})
 	p := semcache.Defaults(3)
+	p.Embed = "angles"
 	if err := w.cache.Make(context.Background(), "x", p); err == nil {
 		t.Error("a namespace of 3 dimensions for vectors of 2")
 	}

@@ -193,6 +193,12 @@ func (c *Cache) Loaded() {
 	}
 }
 
+func (s *sides) isLoaded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.loaded
+}
+
 // used notes a hit, and returns what it has saved.
 func (s *sides) used(key string, now int64) (saved side) {
 	s.mu.Lock()
