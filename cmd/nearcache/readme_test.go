@@ -127,6 +127,7 @@ func readmeServe(t *testing.T, line string) {
 	// The port is free and the addresses are the defaults; all else is the
 	// line, read by a shell.
 	line = regexp.MustCompile(`--port \d+`).ReplaceAllString(line, "")
+	line = regexp.MustCompile(`--http \d+`).ReplaceAllString(line, "--http 127.0.0.1:0")
 	line = strings.Replace(line, runNearcache, `exec "$NEARCACHE_BINARY" --port 0`, 1)
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Dir = t.TempDir()
@@ -211,8 +212,8 @@ func readmePython(t *testing.T, needle, version string) (string, *client.Conn) {
 
 // TestReadmePythonBlocksAreTested: there is a test below for each.
 func TestReadmePythonBlocksAreTested(t *testing.T) {
-	if n := len(blocks(t, "python")); n != 3 {
-		t.Errorf("README.md has %d Python blocks, 3 are tested", n)
+	if n := len(blocks(t, "python")); n != 4 {
+		t.Errorf("README.md has %d Python blocks, 4 are tested", n)
 	}
 	cfg, err := server.LoadConfig(nil, nil)
 	if err != nil {
@@ -262,5 +263,24 @@ func TestReadmeSemanticCommands(t *testing.T) {
 	}
 	if keys, err := c.Do("KEYS", "sem:{shop}:*"); err != nil || len(keys.Elems) != 0 {
 		t.Errorf("what depends on shipping:norway is %v, %v", keys, err)
+	}
+}
+
+func TestReadmeLangCache(t *testing.T) {
+	var block string
+	for _, b := range blocks(t, "python") {
+		if strings.Contains(b, "LangCache") {
+			block = b
+		}
+	}
+	python := resptest.Python(t, "http")
+	s := resptest.Start(t, "--http", "127.0.0.1:0")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, python, "-c", strings.ReplaceAll(block, "localhost:8080", s.HTTPAddr()))
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil || !regexp.MustCompile(`^Click on 'Forgot password'\. 0\.9\d+\n$`).Match(out) {
+		t.Errorf("it prints %q, %v", out, err)
 	}
 }

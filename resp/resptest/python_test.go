@@ -22,15 +22,19 @@ func TestPythonClientsOfRedis7(t *testing.T) { python(t, "7", "redis7") }
 // processes, django-redis, locks, and rate limits.
 func TestPythonApplications(t *testing.T) { python(t, "apps", "apps") }
 
+// TestPythonClientsOverHTTP runs compat/python/http: LangCache's SDK, RedisVL on it, and
+// OpenAI's client through the proxy.
+func TestPythonClientsOverHTTP(t *testing.T) { python(t, "http", "http") }
+
 // python runs a folder of tests in an environment, against a server of their own.
 func python(t *testing.T, version, tests string) {
 	interpreter := resptest.Python(t, version)
-	s := resptest.Start(t)
+	s := resptest.Start(t, "--http", "127.0.0.1:0", "--embed", "lexical")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
 	cmd.Dir = "compat/python"
-	cmd.Env = append(os.Environ(), "NEARCACHE_ADDR="+s.Addr(), "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "NEARCACHE_ADDR="+s.Addr(), "NEARCACHE_HTTP="+s.HTTPAddr(), "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {

@@ -377,6 +377,49 @@ var Settings = []*Setting{
 	},
 
 	{
+		Name: "http", Kind: String, Fixed: true, Parse: parseHTTP,
+		Help:  "port, or address:port, to serve HTTP on: LangCache's API, a caching proxy for OpenAI's, /metrics. A port alone is one of this machine. Empty for none",
+		Field: func(c *Config) *Value { return &c.http },
+	},
+	{
+		Name: "http-keys", Kind: String, Multi: true, Secret: true, Parse: parseHTTPKeys,
+		Help: "who may come in with Authorization: Bearer KEY, as user:KEY or user:KEY:field=value,… with the scope of what the key stores and sees (its user, where none is given; * for everything). " +
+			"KEY may be # and its SHA-256. Without keys requirepass is one, and without that anybody on this machine comes in",
+		Field: func(c *Config) *Value { return &c.httpKeys },
+		Apply: applyHTTP,
+	},
+	{
+		Name: "http-upstream", Kind: String, Default: "https://api.openai.com/v1", Parse: parseUpstream,
+		Help:  "API that the proxy asks for what is not in the cache, up to its v1; empty for none",
+		Field: func(c *Config) *Value { return &c.httpUpstream },
+		Apply: applyHTTP,
+	},
+	{
+		Name: "http-upstream-key", Kind: String, Secret: true,
+		Help:  "key for it; without one it gets the client's, unless that is one of ours",
+		Field: func(c *Config) *Value { return &c.httpUpstreamKey },
+		Apply: applyHTTP,
+	},
+	{
+		Name: "http-namespace", Kind: String, Default: "proxy", Parse: parseNamespace,
+		Help:  "namespace of the semantic cache that keeps the proxy's answers; it is made where it is missing",
+		Field: func(c *Config) *Value { return &c.httpNamespace },
+		Apply: applyHTTP,
+	},
+	{
+		Name: "http-timeout", Kind: Int, Default: "600", Min: 1, Max: 86400,
+		Help:  "seconds that upstream may take for an answer, and others wait who ask the same",
+		Field: func(c *Config) *Value { return &c.httpTimeout },
+		Apply: applyHTTP,
+	},
+	{
+		Name: "http-max-body", Kind: Memory, Default: "4mb", Min: 1 << 10, Max: 1 << 30,
+		Help:  "largest request, and largest answer that is kept, in bytes",
+		Field: func(c *Config) *Value { return &c.httpMaxBody },
+		Apply: applyHTTP,
+	},
+
+	{
 		Name: "enable-debug-command", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
 		Help:  "allow DEBUG: to nobody, to all, or to clients on this machine",
 		Field: func(c *Config) *Value { return &c.enableDebug },
@@ -478,6 +521,8 @@ type Config struct {
 	replicaOf, masterUser, masterAuth, replicaReadOnly, replTimeout                       Value
 	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
+	http, httpKeys, httpUpstream, httpUpstreamKey, httpNamespace, httpTimeout             Value
+	httpMaxBody                                                                           Value
 
 	// File is the configuration file that was read, as an absolute path.
 	File string

@@ -49,6 +49,7 @@ type Server struct {
 	gc       collector
 	embed    models
 	replica  replica
+	web      web
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
 	reactors *reactor.Pool // nil: each client has a goroutine
@@ -80,6 +81,7 @@ func New(cfg *Config) *Server {
 		Server:   s,
 	}
 	s.env.Semantic = semcache.New(s.ks, s.env.Catalog)
+	s.env.Semantic.SetEmbedders(s.embed.find)
 	s.env.Blocking = blocking.New(s.env.ServeLate)
 	s.env.Scripts = script.New(script.Options{Logger: cfg.Logger, Keys: s.env.Table.KeysOf})
 	s.ks.Observe(logObserver{s})
@@ -108,12 +110,19 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.listen(); err != nil {
 		return err
 	}
+	if err := s.listenHTTP(); err != nil {
+		s.closeListeners()
+		return err
+	}
 	if err := s.openReactors(); err != nil {
 		s.closeListeners()
 		return err
 	}
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
+	}
+	if s.web.listener != nil {
+		s.wg.Go(func() { s.serveHTTP(ctx) })
 	}
 	err := s.openData(ctx)
 	if err == nil {
@@ -165,6 +174,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) closeListeners() {
 	for _, l := range s.mu.listeners {
 		_ = l.Close()
+	}
+	if s.web.listener != nil {
+		_ = s.web.listener.Close()
 	}
 }
 

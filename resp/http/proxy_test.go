@@ -1,0 +1,567 @@
+package http_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+const chatPath = "/v1/chat/completions"
+
+// chatBody is a request; more is fields of it, each with a comma in front.
+func chatBody(prompt, more string) string {
+	return fmt.Sprintf(`{"model":"tiny","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":%q}]%s}`, prompt, more)
+}
+
+// from asks and checks where the answer comes from.
+func (w *world) from(want, body string, headers ...string) answer {
+	w.t.Helper()
+	a := w.ask("POST", chatPath, body, headers...)
+	if got := a.header.Get("X-Cache"); got != want || a.status != 200 || a.err != nil {
+		w.t.Errorf("%s: x-cache %q (%s), want %q; status %d, %v: %s", body, got, a.header.Get("X-Cache-Reason"), want, a.status, a.err, a.body)
+	}
+	return a
+}
+
+func contentOf(t testing.TB, a answer) string {
+	t.Helper()
+	var c struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.Unmarshal([]byte(a.body), &c); err != nil || len(c.Choices) != 1 {
+		t.Errorf("%v: %s", err, a.body)
+		return ""
+	}
+	return c.Choices[0].Message.Content
+}
+
+func TestTheSecondAnswerComesFromTheCache(t *testing.T) {
+	w := newWorld(t)
+	first := w.from("miss", chatBody("How do I reset my password?", ""))
+	exact := w.from("exact", chatBody("how do I reset my password?", ""))
+	if exact.body != first.body || exact.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%s\n%s", first.body, exact.body)
+	}
+	id := first.header.Get("X-Cache-Id")
+	if id == "" || exact.header.Get("X-Cache-Id") != id || exact.header.Get("X-Cache-Similarity") != "1.0000" || exact.header.Get("X-Cache-Confidence") != "1.0000" || exact.header.Get("Age") == "" {
+		t.Errorf("%v\n%v", first.header, exact.header)
+	}
+	like := w.from("semantic", chatBody("How do I reset my password please?", ""))
+	if like.body != first.body || like.header.Get("X-Cache-Similarity") >= "1" || like.header.Get("X-Cache-Confidence") < "0.95" {
+		t.Errorf("%v", like.header)
+	}
+	w.from("miss", chatBody("How do I reset my password please?", ""), "X-Cache-Threshold", "0.99")
+	w.from("miss", chatBody("What is the capital of France?", ""))
+	if n := w.model.calls.Load(); n != 3 {
+		t.Errorf("%d calls of the model", n)
+	}
+	if v := fmt.Sprint(w.do("SEM.STATS", "proxy")); !strings.Contains(v, "tokens") {
+		t.Errorf("%s", v)
+	}
+}
+
+func TestStreamsAreRecordedAndReplayed(t *testing.T) {
+	w := newWorld(t)
+	body := func(prompt, more string) string { return chatBody(prompt, `,"stream":true`+more) }
+	a := w.from("miss", body("one", `,"stream_options":{"include_usage":true}`))
+	want, finish, use, _ := streamed(t, a.body)
+	if want == "" || finish != "stop" || use == "" || !strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("%q %q %q %v", want, finish, use, a.header)
+	}
+	b := w.from("exact", body("one", `,"stream_options":{"include_usage":true}`))
+	got, finish, use, events := streamed(t, b.body)
+	if got != want || finish != "stop" || use != usage || events < 5 || !strings.HasPrefix(b.header.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("%q, want %q; %q, %q, %d events", got, want, finish, use, events)
+	}
+	// What was streamed is replayed as a whole, and the other way round.
+	if got := contentOf(t, w.from("exact", chatBody("one", ""))); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	want = contentOf(t, w.from("miss", chatBody("two", "")))
+	got, finish, use, _ = streamed(t, w.from("exact", body("two", "")).body)
+	if got != want || finish != "stop" || use != "" {
+		t.Errorf("%q, want %q; %q, %q", got, want, finish, use)
+	}
+}
+
+func TestTextsAreCompletedLikewise(t *testing.T) {
+	w := newWorld(t)
+	const path = "/v1/completions"
+	for _, x := range []struct{ more, prompt, cache string }{
+		{"", "once", "miss"},
+		{"", "Once", "exact"},
+		{`,"stream":true`, "once", "exact"},
+		{`,"stream":true`, "twice", "miss"},
+		{`,"stream":true`, "twice", "exact"},
+		{``, "twice", "exact"},
+		{`,"n":2`, "once", "bypass"},
+		{`,"echo":true`, "once", "bypass"},
+	} {
+		a := w.ask("POST", path, fmt.Sprintf(`{"model":"tiny","prompt":%q%s}`, x.prompt, x.more))
+		a.want(t, 200, nil)
+		if got := a.header.Get("X-Cache"); got != x.cache {
+			t.Errorf("%+v: %s", x, got)
+		}
+		content := ""
+		if strings.Contains(x.more, "stream") {
+			content, _, _, _ = streamed(t, a.body)
+		} else {
+			var c struct{ Choices []struct{ Text string } }
+			a.want(t, 200, &c)
+			content = c.Choices[0].Text
+		}
+		if !strings.HasSuffix(content, " to "+strings.ToLower(x.prompt)) {
+			t.Errorf("%+v: %q", x, content)
+		}
+	}
+	w.from("miss", chatBody("once", "")) // a chat is another thing
+	a := w.ask("POST", path, `{"model":"tiny","prompt":["a","b"]}`)
+	if a.header.Get("X-Cache") != "bypass" {
+		t.Error(a.header)
+	}
+}
+
+// TestWhatMayChangeTheAnswerSeparates: each of these differs from the one that is kept
+// in one thing.
+func TestWhatMayChangeTheAnswerSeparates(t *testing.T) {
+	w := newWorld(t)
+	w.from("miss", chatBody("hello there", `,"temperature":0.5,"seed":1`))
+	w.from("exact", chatBody("hello there", `,"seed":1,  "temperature":0.5, "user":"x","metadata":{"a":"b"},"store":false`))
+	w.from("exact", `{"messages":[{"content":[{"type":"text","text":"Be brief."}],"role":"system"},{"content":[{"type":"text","text":"hello there"}],"role":"user"}],"seed":1,"temperature":0.5,"model":"tiny"}`)
+	for _, body := range []string{
+		chatBody("hello there", ""),
+		chatBody("hello there", `,"temperature":0.6,"seed":1`),
+		chatBody("hello there", `,"temperature":0.5,"seed":2`),
+		chatBody("hello there", `,"temperature":0.5,"seed":1,"max_tokens":10`),
+		chatBody("hello there", `,"temperature":0.5,"seed":1,"response_format":{"type":"json_object"}`),
+		chatBody("hello there", `,"temperature":0.5,"seed":1,"tools":[{"type":"function","function":{"name":"f"}}]`),
+		strings.Replace(chatBody("hello there", `,"temperature":0.5,"seed":1`), "tiny", "huge", 1),
+		strings.Replace(chatBody("hello there", `,"temperature":0.5,"seed":1`), "Be brief.", "Be long.", 1),
+		`{"model":"tiny","temperature":0.5,"seed":1,"messages":[{"role":"user","content":"hello there"}]}`,
+		`{"model":"tiny","temperature":0.5,"seed":1,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hello there","name":"ann"}]}`,
+		`{"model":"tiny","temperature":0.5,"seed":1,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Ho"},{"role":"user","content":"hello there"}]}`,
+	} {
+		w.from("miss", body)
+		w.from("exact", body)
+	}
+	body := chatBody("hello there", `,"temperature":0.5,"seed":1`)
+	w.from("miss", body, "X-Cache-Scope", "tenant=a")
+	w.from("exact", body, "X-Cache-Scope", "tenant=a")
+	w.from("miss", body, "X-Cache-Scope", "tenant=b")
+	w.from("miss", body, "Authorization", "Bearer sk-other")
+	w.from("exact", body, "Authorization", "Bearer sk-other")
+}
+
+func TestHeadersSayWhatIsWanted(t *testing.T) {
+	w := newWorld(t)
+	body := chatBody("the time", "")
+	w.from("miss", body, "Cache-Control", "no-store")
+	w.from("miss", body, "X-Cache-TTL", "60")
+	id := w.from("exact", body).header.Get("X-Cache-Id")
+	if v := w.do("PTTL", "sem:{proxy}:"+id); v.Int <= 0 || v.Int > 60000 {
+		t.Errorf("it lives %d ms", v.Int)
+	}
+	old := contentOf(t, w.from("exact", body))
+	if fresh := contentOf(t, w.from("miss", body, "Cache-Control", "no-cache")); fresh == old || contentOf(t, w.from("exact", body)) != fresh {
+		t.Errorf("%q after %q", fresh, old)
+	}
+	w.from("bypass", body, "X-Cache-Mode", "bypass")
+	w.from("miss", chatBody("the time please", ""), "X-Cache-Mode", "exact")
+	w.from("semantic", body, "X-Cache-Mode", "semantic")
+	for _, h := range [][2]string{
+		{"X-Cache-Mode", "never"},
+		{"X-Cache-TTL", "0"},
+		{"X-Cache-TTL", "x"},
+		{"X-Cache-TTL", "9223372036854775807"},
+		{"X-Cache-Threshold", "2"},
+		{"X-Cache-Threshold", "NaN"},
+		{"X-Cache-Scope", "a"},
+		{"X-Cache-Scope", "@user=x"},
+		{"X-Cache-Scope", "model=x"},
+		{"X-Cache-Scope", "=x"},
+	} {
+		var e struct {
+			Error struct{ Message, Type string }
+		}
+		w.ask("POST", chatPath, body, h[0], h[1]).want(t, 400, &e)
+		if e.Error.Message == "" || e.Error.Type != "invalid_request_error" {
+			t.Errorf("%q: %+v", h, e)
+		}
+	}
+}
+
+// TestWhatIsNotATextIsPassedOn and never kept.
+func TestWhatIsNotATextIsPassedOn(t *testing.T) {
+	w := newWorld(t)
+	for _, body := range []string{
+		chatBody("x", `,"n":2`),
+		chatBody("x", `,"logprobs":true`),
+		chatBody("x", `,"modalities":["text","audio"],"audio":{"voice":"a"}`),
+		chatBody("x", `,"web_search_options":{}`),
+		chatBody("", ""),
+		chatBody("  ", ""),
+		`{"model":"tiny","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"u"}}]}]}`,
+		`{"model":"tiny","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}`,
+		`{"model":"tiny","messages":[{"role":"user","content":"x"},{"role":"tool","tool_call_id":"1","content":"y"}]}`,
+		`{"messages":[{"role":"user","content":"x"}]}`,
+		`{"model":"tiny","messages":[{"role":"user","content":"x"}],"stream":"yes"}`,
+	} {
+		for range 2 {
+			if a := w.from("bypass", body); a.header.Get("X-Cache-Reason") == "" {
+				t.Errorf("%s: no reason", body)
+			}
+		}
+	}
+	w.ask("POST", chatPath, `[]`).want(t, 400, nil)
+	w.ask("POST", chatPath, `null`).want(t, 400, nil)
+	w.ask("POST", chatPath, `{`).want(t, 400, nil)
+}
+
+// TestBadAnswersAreNeverKept, whole or streamed.
+func TestBadAnswersAreNeverKept(t *testing.T) {
+	w := newWorld(t)
+	whole := func(choice string) func(http.ResponseWriter, *http.Request, modelRequest) bool {
+		return func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(rw, `{"id":"c","object":"chat.completion","created":1,"model":"tiny","choices":[%s]}`, choice)
+			return true
+		}
+	}
+	stream := func(events ...string) func(http.ResponseWriter, *http.Request, modelRequest) bool {
+		return func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			send := sender(rw)
+			for _, e := range events {
+				if e == "abort" {
+					panic(http.ErrAbortHandler)
+				}
+				if strings.HasPrefix(e, "{\"index") {
+					e = `{"id":"c","object":"chat.completion.chunk","created":1,"model":"tiny","choices":[` + e + `]}`
+				}
+				send(e)
+			}
+			return true
+		}
+	}
+	const hello = `{"index":0,"delta":{"role":"assistant","content":"hello"},"finish_reason":null}`
+	const stop = `{"index":0,"delta":{},"finish_reason":"stop"}`
+	n := 0
+	f := func(name string, status int, stream bool, answer func(http.ResponseWriter, *http.Request, modelRequest) bool) {
+		t.Helper()
+		n++
+		w.model.set(answer)
+		body := chatBody(fmt.Sprintf("unlike any other %d%d%d", n*7919, n*104729, n*1299709), "")
+		if stream {
+			body = strings.TrimSuffix(body, "}") + `,"stream":true}`
+		}
+		before := w.model.calls.Load()
+		for range 2 {
+			if a := w.ask("POST", chatPath, body); a.status != status || a.header.Get("X-Cache") != "miss" {
+				t.Errorf("%s: status %d, %s", name, a.status, a.header.Get("X-Cache"))
+			}
+		}
+		if got := w.model.calls.Load() - before; got != 2 {
+			t.Errorf("%s: %d calls", name, got)
+		}
+	}
+	failed := func(status int) func(http.ResponseWriter, *http.Request, modelRequest) bool {
+		return func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			rw.WriteHeader(status)
+			fmt.Fprint(rw, `{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`)
+			return true
+		}
+	}
+	f("overload", 429, false, failed(429))
+	f("failure", 500, false, failed(500))
+	f("another success", 201, false, failed(201))
+	f("cut off", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":"he"},"finish_reason":"length"}`))
+	f("filtered", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}`))
+	f("refused", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":null,"refusal":"I cannot"},"finish_reason":"stop"}`))
+	f("a tool", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},"finish_reason":"tool_calls"}`))
+	f("a tool that stops", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":"x","tool_calls":[{"id":"1"}]},"finish_reason":"stop"}`))
+	f("no end", 200, false, whole(`{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":null}`))
+	f("two", 200, false, whole(`{"index":0,"message":{"content":"x"},"finish_reason":"stop"},{"index":1,"message":{"content":"x"},"finish_reason":"stop"}`))
+	f("none", 200, false, whole(``))
+	f("empty", 200, false, whole(`{"index":0,"message":{"content":" "},"finish_reason":"stop"}`))
+	f("an error inside", 200, false, func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+		rw.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(rw, `{"error":{"message":"x"},"object":"chat.completion","choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`)
+		return true
+	})
+	f("no JSON", 200, false, func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+		fmt.Fprint(rw, `<html>`)
+		return true
+	})
+	f("stream without end", 200, true, stream(hello, stop))
+	f("stream without reason", 200, true, stream(hello, "[DONE]"))
+	f("stream cut off", 200, true, stream(hello, `{"index":0,"delta":{},"finish_reason":"length"}`, "[DONE]"))
+	f("stream with an error", 200, true, stream(hello, `{"error":{"message":"overloaded"}}`, stop, "[DONE]"))
+	f("stream with a tool", 200, true, stream(hello, `{"index":0,"delta":{"tool_calls":[{"index":0}]},"finish_reason":null}`, stop, "[DONE]"))
+	f("stream of two", 200, true, stream(hello, `{"index":1,"delta":{"content":"x"},"finish_reason":null}`, stop, "[DONE]"))
+	f("stream of nonsense", 200, true, stream(hello, `nonsense`, stop, "[DONE]"))
+	f("refusal as a stream", 200, true, stream(`{"index":0,"delta":{"refusal":"I cannot"},"finish_reason":null}`, stop, "[DONE]"))
+	// A stream that breaks off breaks off for the client, too.
+	w.model.set(stream(hello, "abort"))
+	for range 2 {
+		if a := w.ask("POST", chatPath, chatBody("a stream that breaks", `,"stream":true`)); a.err == nil || a.header.Get("X-Cache") != "miss" {
+			t.Errorf("%v, %s", a.err, a.body)
+		}
+	}
+	if v := w.do("SEM.STATS", "proxy"); !strings.Contains(fmt.Sprint(v), `"sets" 0`) {
+		t.Errorf("something was kept: %v", v)
+	}
+}
+
+// TestManyWhoAskTheSameMakeOneCall, also if they ask for it in other words.
+func TestManyWhoAskTheSameMakeOneCall(t *testing.T) {
+	w := newWorld(t)
+	open := make(chan struct{})
+	w.model.set(func(http.ResponseWriter, *http.Request, modelRequest) bool { <-open; return false })
+	const n = 50
+	answers := make(chan answer, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			prompt := "How do I reset my password?"
+			if i%2 == 1 {
+				prompt = "How do I reset my password please?"
+			}
+			more := ""
+			if i%3 == 0 {
+				more = `,"stream":true`
+			}
+			answers <- w.ask("POST", chatPath, chatBody(prompt, more))
+		})
+	}
+	eventually(t, "all have arrived", func() bool {
+		return strings.Contains(w.ask("GET", "/metrics", "").body, fmt.Sprintf("nearcache_http_active_requests %d\n", n+1))
+	})
+	close(open)
+	wg.Wait()
+	close(answers)
+	from := map[string]int{}
+	for a := range answers {
+		from[a.header.Get("X-Cache")]++
+		content := ""
+		if strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
+			content, _, _, _ = streamed(t, a.body)
+		} else {
+			content = contentOf(t, a)
+		}
+		if !strings.HasPrefix(content, "answer 1 to How do I") {
+			t.Errorf("%q", content)
+		}
+	}
+	if got := w.model.calls.Load(); got != 1 || from["miss"] != 1 || from["bypass"] != 0 {
+		t.Errorf("%d calls, %v", got, from)
+	}
+}
+
+// TestWhenTheFirstFailsTheNextAsks: nobody inherits a failure.
+func TestWhenTheFirstFailsTheNextAsks(t *testing.T) {
+	w := newWorld(t)
+	open := make(chan struct{})
+	w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+		<-open
+		rw.WriteHeader(500)
+		return true
+	})
+	var wg sync.WaitGroup
+	first := make(chan answer, 1)
+	wg.Go(func() { first <- w.ask("POST", chatPath, chatBody("x y z", "")) })
+	eventually(t, "the first has asked", func() bool { return w.model.calls.Load() == 1 })
+	second := make(chan answer, 1)
+	wg.Go(func() { second <- w.ask("POST", chatPath, chatBody("x y z", "")) })
+	w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool { return false })
+	eventually(t, "the second waits", func() bool {
+		return strings.Contains(w.ask("GET", "/metrics", "").body, "nearcache_http_active_requests 3\n")
+	})
+	close(open)
+	wg.Wait()
+	if a := <-first; a.status != 500 {
+		t.Errorf("%d", a.status)
+	}
+	if a := <-second; a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestAClientThatGoesLeavesNothingBehind(t *testing.T) {
+	w := newWorld(t)
+	gone := make(chan struct{})
+	w.model.set(func(rw http.ResponseWriter, r *http.Request, _ modelRequest) bool {
+		send := sender(rw)
+		send(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"tiny","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`)
+		<-r.Context().Done()
+		close(gone)
+		return true
+	})
+	req, err := http.NewRequestWithContext(t.Context(), "POST", w.url+chatPath, strings.NewReader(chatBody("long", `,"stream":true`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil {
+		t.Error(err)
+	}
+	_ = resp.Body.Close()
+	<-gone // upstream hears of it
+	w.model.set(func(http.ResponseWriter, *http.Request, modelRequest) bool { return false })
+	w.from("miss", chatBody("long", ""))
+	w.from("exact", chatBody("long", ""))
+}
+
+func TestUpstreamThatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.from("miss", chatBody("kept", ""))
+	var e struct {
+		Error struct{ Message, Type, Code string }
+	}
+	w.do("CONFIG", "SET", "http-upstream", "http://127.0.0.1:1/v1")
+	w.ask("POST", chatPath, chatBody("new", "")).want(t, http.StatusBadGateway, &e)
+	if e.Error.Type != "upstream_error" || strings.Contains(e.Error.Message, "127.0.0.1") {
+		t.Errorf("%+v", e)
+	}
+	w.from("exact", chatBody("kept", "")) // an outage of the model is none of what is kept
+	w.do("CONFIG", "SET", "http-upstream", "")
+	w.ask("POST", chatPath, chatBody("new", "")).want(t, http.StatusNotFound, nil)
+	w.from("exact", chatBody("kept", ""))
+
+	w.do("CONFIG", "SET", "http-upstream", w.model.URL+"/v1", "http-timeout", "1")
+	w.model.set(func(_ http.ResponseWriter, r *http.Request, _ modelRequest) bool { <-r.Context().Done(); return true })
+	w.ask("POST", chatPath, chatBody("slow", "")).want(t, http.StatusGatewayTimeout, &e)
+}
+
+func TestKeysOfUpstream(t *testing.T) {
+	w := newWorld(t, "--http-keys", "ann:key-a", "bob:key-b")
+	key := func() string { return w.model.last.Load().Header.Get("Authorization") }
+	a, b := []string{"Authorization", "Bearer key-a", "X-Custom", "1", "Cookie", "c=1"}, []string{"Authorization", "Bearer key-b"}
+	w.from("miss", chatBody("p", ""), a...)
+	if h := w.model.last.Load().Header; key() != "" || h.Get("X-Custom") != "1" || h.Get("Cookie") != "" {
+		t.Errorf("upstream is told %v", h)
+	}
+	w.from("exact", chatBody("p", ""), a...)
+	w.from("miss", chatBody("p", ""), b...)
+	w.do("CONFIG", "SET", "http-upstream-key", "sk-up")
+	w.from("miss", chatBody("q", ""), a...)
+	if key() != "Bearer sk-up" {
+		t.Errorf("upstream is told %q", key())
+	}
+	var e struct{ Error struct{ Code string } }
+	w.ask("POST", chatPath, chatBody("p", "")).want(t, 401, &e)
+	if e.Error.Code != "invalid_api_key" {
+		t.Errorf("%+v", e)
+	}
+	w.do("CONFIG", "SET", "http-upstream-key", "", "http-keys", "")
+	w.from("miss", chatBody("p", ""), "Authorization", "Bearer sk-client")
+	if key() != "Bearer sk-client" {
+		t.Errorf("upstream is told %q", key())
+	}
+	if s := w.log.String(); strings.Contains(s, "key-a") || strings.Contains(s, "sk-") {
+		t.Errorf("a key is in the log: %s", s)
+	}
+}
+
+func TestAnswersThatAreLargeArePassedOnOnly(t *testing.T) {
+	w := newWorld(t, "--http-max-body", "4kb")
+	w.model.set(func(rw http.ResponseWriter, _ *http.Request, q modelRequest) bool {
+		w.model.chat(rw, q, strings.Repeat("long ", 10_000))
+		return true
+	})
+	for _, more := range []string{"", `,"stream":true`} {
+		for range 2 {
+			if a := w.from("miss", chatBody("p", more)); strings.Count(a.body, "long ") != 10_000 {
+				t.Errorf("%d bytes", len(a.body))
+			}
+		}
+	}
+}
+
+func TestModelsAndEmbeddings(t *testing.T) {
+	w := newWorld(t, "--embed", "tiny=lexical:64")
+	if a := w.ask("GET", "/v1/models", ""); a.status != 200 || !strings.Contains(a.body, "tiny") {
+		t.Errorf("%+v", a)
+	}
+	var r struct {
+		Model string
+		Data  []struct {
+			Index     int
+			Embedding []float32
+		}
+	}
+	w.ask("POST", "/v1/embeddings", `{"model":"tiny","input":["one","two"]}`).want(t, 200, &r)
+	if len(r.Data) != 2 || len(r.Data[1].Embedding) != 64 || r.Data[1].Index != 1 || r.Model != "tiny" {
+		t.Errorf("%+v", r)
+	}
+	var b struct{ Data []struct{ Embedding []byte } } // JSON reads base64
+	w.ask("POST", "/v1/embeddings", `{"model":"tiny","input":"one","encoding_format":"base64","dimensions":64}`).want(t, 200, &b)
+	if len(b.Data) != 1 || len(b.Data[0].Embedding) != 256 {
+		t.Errorf("%+v", b)
+	}
+	for _, bad := range []string{`{"model":"tiny","input":""}`, `{"model":"tiny","input":[]}`, `{"model":"tiny","input":[1]}`, `{"model":"tiny","input":"a","dimensions":3}`, `{"model":"tiny","input":"a","encoding_format":"x"}`, `{`} {
+		w.ask("POST", "/v1/embeddings", bad).want(t, 400, nil)
+	}
+	before := w.model.calls.Load()
+	w.ask("POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":"one"}`).want(t, 404, nil)
+	if w.model.calls.Load() != before+1 {
+		t.Error("another model is not upstream's")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	w := newWorld(t)
+	w.from("miss", chatBody("p", ""))
+	w.from("exact", chatBody("p", ""))
+	w.set("c", `{"prompt":"p","response":"r"}`)
+	a := w.ask("GET", "/metrics", "")
+	for _, want := range []string{
+		`nearcache_http_requests_total{route="chatCompletions",code="200"} 2`, `nearcache_proxy_total{cache="exact"} 1`, `nearcache_proxy_total{cache="miss"} 1`,
+		`nearcache_upstream_requests_total{code="200"} 1`, `nearcache_http_request_seconds_count{route="set"} 1`, `le="Inf"} 1`,
+		`nearcache_semantic_entries{namespace="proxy"} 1`, `nearcache_semantic_exact_hits_total{namespace="proxy"} 1`,
+		`nearcache_semantic_tokens_saved_total{namespace="proxy"} 16`, "nearcache_used_memory ", `nearcache_embed_texts_total{model="lexical",what="computed"}`,
+	} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	types := map[string]bool{}
+	for line := range strings.Lines(a.body) {
+		line = strings.TrimSuffix(line, "\n")
+		if name, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			if types[name] {
+				t.Errorf("%s is there twice", name)
+			}
+			types[name] = true
+		} else if !strings.HasPrefix(line, "#") && len(strings.Fields(line)) != 2 {
+			t.Errorf("line %q", line)
+		}
+	}
+}
+
+// TestSharedWithSem: what the proxy keeps is an entry like any other.
+func TestSharedWithSem(t *testing.T) {
+	w := newWorld(t)
+	id := w.from("miss", chatBody("p", "")).header.Get("X-Cache-Id")
+	c, err := client.Dial(t.Context(), w.redis, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if v, err := c.Do("HGET", "sem:{proxy}:"+id, "prompt"); err != nil || v.Str != "p" {
+		t.Errorf("%v %v", v, err)
+	}
+	if v, err := c.Do("SEM.INVALIDATE", "proxy", "MODEL", "tiny"); err != nil || v.Int != 1 {
+		t.Errorf("%v %v", v, err)
+	}
+	w.from("miss", chatBody("p", ""))
+}
