@@ -9,6 +9,7 @@ import (
 	"github.com/nearcache/nearcache/bench/evict"
 	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
+	"github.com/nearcache/nearcache/bench/proxy"
 	"github.com/nearcache/nearcache/bench/semcache"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
@@ -26,6 +27,7 @@ var benches = []struct {
 	{"memory", "bytes a key, texts, collections and churn, beside Redis", keyspace.Memory},
 	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
 	{"slow", "reads while many clients ask for much and read nothing, beside Redis", keyspace.Slow},
+	{"proxy", "what the caching proxy and the embedding of prompts cost", proxy.Run},
 	{"semcache", "how often a semantic hit is right", semcache.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
