@@ -6,7 +6,9 @@ require (
 	github.com/RoaringBitmap/roaring/v2 v2.30.0
 	github.com/blevesearch/snowballstem v0.9.0
 	github.com/coder/hnsw v0.6.1
+	github.com/golang/geo v0.0.0-20260818125358-b200a1149890
 	github.com/klauspost/compress v1.20.3
+	github.com/peterstace/simplefeatures v0.50.0
 	github.com/tidwall/redcon v1.6.4
 	github.com/viterin/vek v0.4.3
 	github.com/zeebo/xxh3 v1.0.2

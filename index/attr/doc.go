@@ -3,6 +3,7 @@
 //
 //	Numeric   value ↔ ids: sorted blocks of (value, id), and the value of each id
 //	Tags      tag → Set of ids, and the tags of each id
+//	Geo       places, Shapes shapes: a query looks at all of them
 //	Text      term × field → Set of ids, and the terms of each id in order
 //
 // Each remembers what it holds of a document (a forward index), so that a

@@ -27,6 +27,9 @@ type plan struct {
 	lo, hi float64 // Numeric, inclusive
 	col    int     // Range: its column of distances, -1 for none
 
+	shape     *attr.Shape // Shape
+	predicate attr.Predicate
+
 	bits   *index.Bitmap // the documents, where they are known: keys, or what filter found
 	terms  []attr.Match
 	leaves []leaf        // of text and tags: what scoring looks for
@@ -63,12 +66,7 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 		if !x.a.IndexMissing {
 			return nil, errorf("'ismissing' requires field '%s' to be defined with 'INDEXMISSING'", n.Field)
 		}
-	case query.Shape:
-		if ix.byName[n.Field] == nil {
-			return nil, unknown(n.Offset, n.Field)
-		}
-		return nil, errorf("Field `%s` at offset %d is not a GEOSHAPE field", n.Field, n.Offset)
-	case query.Tag, query.Numeric, query.Geo, query.Range:
+	case query.Tag, query.Numeric, query.Geo, query.Shape, query.Range:
 		a := ix.byName[n.Field]
 		if a == nil {
 			return nil, unknown(n.Offset, n.Field)
@@ -79,6 +77,8 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			want = TypeNumeric
 		case query.Geo:
 			want = TypeGeo
+		case query.Shape:
+			want = TypeShape
 		case query.Range:
 			want = TypeVector
 		}
@@ -87,6 +87,12 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 		}
 		x.a = a
 		switch n.Kind {
+		case query.Shape:
+			var err error
+			if x.shape, err = attr.ParseShape(n.Blob, !a.Flat); err != nil {
+				return nil, errorf("Error querying geoshape index: %s", err)
+			}
+			x.predicate, _ = attr.ParsePredicate(n.Predicate)
 		case query.Tag:
 			for _, v := range n.Values {
 				if v.Kind == query.Wildcard && len(v.Text) > maxPattern {

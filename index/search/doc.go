@@ -52,6 +52,9 @@
 //     while the graph is walked; the vectors are kept as well and compared at the end.
 //   - Synonyms are looked for by queries. Documents from before FT.SYNUPDATE are found
 //     with them at once, whatever SKIPINITIALSCAN says.
+//   - A GEOSHAPE is a POINT or a POLYGON of up to 10,000 corners. On the globe edges are
+//     great circles on a sphere, there on an ellipsoid, and of a polygon the smaller
+//     side is its inside. GeoJSON objects cannot be indexed.
 //   - A JSON path that matches several vectors cannot be indexed.
 //   - FT.ALTER puts documents anew, in the order in which they were put first.
 package search

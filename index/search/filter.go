@@ -47,6 +47,8 @@ func (e *exec) filter(x *plan) *index.Bitmap {
 		b.Or(&x.a.missing)
 	case query.Geo:
 		x.a.geo.Within(b, x.n.Lon, x.n.Lat, metres(x.n))
+	case query.Shape:
+		x.a.shapes.Find(b, x.predicate, x.shape, e.stopped)
 	case query.Phrase:
 		e.release(b)
 		return e.phrase(x)

@@ -26,6 +26,7 @@ type attribute struct {
 	tags    *attr.Tags
 	nums    *attr.Numeric
 	geo     *attr.Geo
+	shapes  *attr.Shapes
 	vectors index.Index
 	graph   *buffered // the same, where it is one
 	load    func(f io.ReaderAt, size int64, p index.Params) (index.Index, error)
@@ -195,6 +196,8 @@ func (ix *Index) addFields(s *Schema) error {
 			a.nums = attr.NewNumeric()
 		case TypeGeo:
 			a.geo = &attr.Geo{}
+		case TypeShape:
+			a.shapes = &attr.Shapes{}
 		case TypeVector:
 			var err error
 			if err = ix.newVectors(&a); err != nil {
@@ -722,6 +725,8 @@ func (ix *Index) post(label uint32, p *prepared) {
 			a.nums.Put(label, p.numbers[i], p.others[i].numbers...)
 		case a.geo != nil && !a.NoIndex:
 			a.geo.Put(label, p.places[i], p.others[i].places...)
+		case a.shapes != nil && !a.NoIndex:
+			a.shapes.Put(label, p.others[i].shape)
 		}
 		if a.Sortable && (a.Type == TypeText || a.Type == TypeTag) {
 			for int(label) >= len(a.sort) {
@@ -747,6 +752,8 @@ func (ix *Index) unpost(label uint32) {
 			a.nums.Remove(label)
 		case a.geo != nil:
 			a.geo.Remove(label)
+		case a.shapes != nil:
+			a.shapes.Remove(label)
 		}
 		if int(label) < len(a.sort) {
 			a.sort[label], a.has[label] = "", false

@@ -21,6 +21,7 @@ type Info struct {
 	TagBytes      int64
 	NumericBytes  int64
 	GeoBytes      int64
+	ShapeBytes    int64
 	VectorBytes   int64
 	DocTableBytes int64
 	KeyTableBytes int64
@@ -83,6 +84,9 @@ func (ix *Index) Info() Info {
 		case a.geo != nil:
 			in.NumRecords += int64(a.geo.Len())
 			in.GeoBytes += a.geo.Bytes()
+		case a.shapes != nil:
+			in.NumRecords += int64(a.shapes.Len())
+			in.ShapeBytes += a.shapes.Bytes()
 		}
 		in.SortableBytes += 40 * int64(cap(a.sort))
 	}

@@ -15,7 +15,7 @@ func (ix *Index) Names() []string {
 
 // Bytes is the memory that the figures account for.
 func (in *Info) Bytes() int64 {
-	return in.InvertedBytes + in.OffsetBytes + in.TagBytes + in.NumericBytes + in.GeoBytes +
+	return in.InvertedBytes + in.OffsetBytes + in.TagBytes + in.NumericBytes + in.GeoBytes + in.ShapeBytes +
 		in.VectorBytes + in.DocTableBytes + in.KeyTableBytes + in.SortableBytes
 }
 

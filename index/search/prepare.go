@@ -17,7 +17,7 @@ type prepared struct {
 	values  [][]byte // by field; nil: the document has none
 	numbers []float64
 	places  []attr.Place
-	others  map[int]others // of fields with several values: those behind the first
+	others  map[int]others // of fields with several values: those behind the first; and shapes
 	words   attr.TextDoc
 	hashes  []uint64 // by vector
 	long    bool     // more words and tags than are put at once
@@ -30,6 +30,7 @@ type others struct {
 	values  [][]byte
 	numbers []float64
 	places  []attr.Place
+	shape   *attr.Shape // which is the first
 }
 
 var preparedPool = sync.Pool{New: func() any { return new(prepared) }}
@@ -114,13 +115,20 @@ func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
 			}
 			more.places = append(more.places, at)
 		}
+	case TypeShape:
+		if len(v.More) > 0 {
+			return errorf("A GEOSHAPE field has one shape")
+		}
+		if more.shape, err = attr.ParseShape(v.Data, !a.Flat); err != nil {
+			return errorf("Error indexing geoshape: %s", err)
+		}
 	case TypeVector:
 		if want := a.Vector.Dim * a.Vector.Element.Size(); len(v.Data) != want {
 			return errorf("Could not add vector with blob size %d (expected size %d)", len(v.Data), want)
 		}
 		p.hashes[a.vec] = xxh3.HashSeed(v.Data, ix.key) | 1
 	}
-	if len(more.values)+len(more.numbers)+len(more.places) > 0 {
+	if more.shape != nil || len(more.values)+len(more.numbers)+len(more.places) > 0 {
 		if p.others == nil {
 			p.others = map[int]others{}
 		}

@@ -39,9 +39,10 @@ const (
 	TypeNumeric
 	TypeGeo
 	TypeVector
+	TypeShape
 )
 
-var typeNames = [...]string{"TEXT", "TAG", "NUMERIC", "GEO", "VECTOR"}
+var typeNames = [...]string{"TEXT", "TAG", "NUMERIC", "GEO", "VECTOR", "GEOSHAPE"}
 
 // String is the type's name in FT.CREATE.
 func (t FieldType) String() string { return typeNames[t] }
@@ -59,6 +60,7 @@ type Field struct {
 	Phonetic                 string  // TEXT: kept, not used
 	Separator                byte    // TAG; 0: none
 	CaseSensitive            bool    // TAG
+	Flat                     bool    // GEOSHAPE: on the plane, otherwise on the globe
 
 	Algorithm string       // VECTOR: as FT.CREATE names it
 	Vector    index.Params // VECTOR
@@ -263,11 +265,19 @@ func (p *schemaParser) field() (Field, error) {
 			return f, err
 		}
 	}
+	if f.Type == TypeShape {
+		if f.Flat = p.accept("FLAT"); !f.Flat {
+			p.accept("SPHERICAL")
+		}
+	}
 	for p.more() {
 		switch text, tag := f.Type == TypeText, f.Type == TypeTag; {
 		case p.accept("SORTABLE"):
 			if f.Type == TypeVector {
 				return f, errorf("Vector field cannot be sortable")
+			}
+			if f.Type == TypeShape {
+				return f, errorf("Geoshape field cannot be sortable")
 			}
 			f.Sortable = true
 			f.UNF = p.accept("UNF") || f.Type == TypeNumeric || f.Type == TypeGeo

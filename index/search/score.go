@@ -335,7 +335,7 @@ func (s *scorer) node(x *plan, id uint32, ex *Explain) (w float64, ok bool) {
 			return 0, false
 		}
 		return s.blank(weight, 0, ex), true
-	case query.Numeric, query.Geo, query.Missing, keys:
+	case query.Numeric, query.Geo, query.Shape, query.Missing, keys:
 		if x.found == nil {
 			x.found = s.e.filter(x)
 		}

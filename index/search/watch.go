@@ -483,7 +483,7 @@ func known(x *plan) bool {
 		if a := x.n; a != nil && a.Attrs != nil && (a.Attrs.HasSlop || a.Attrs.InOrder) {
 			return false
 		}
-	case query.All, query.Or, query.Not, query.Optional, query.Numeric, query.Missing, query.Geo:
+	case query.All, query.Or, query.Not, query.Optional, query.Numeric, query.Missing, query.Geo, query.Shape:
 	case query.Tag:
 		for _, v := range x.n.Values {
 			if v.Kind != query.Term {
@@ -524,6 +524,8 @@ func (e *exec) has(x *plan, label uint32) bool {
 		return x.a.missing.Contains(index.Label(label))
 	case query.Geo:
 		return x.a.geo.Near(label, x.n.Lon, x.n.Lat, metres(x.n))
+	case query.Shape:
+		return x.a.shapes.Is(label, x.predicate, x.shape)
 	}
 	return true
 }

@@ -25,7 +25,7 @@ var (
 			{Name: "field_name", Type: "string"},
 			{Name: "alias", Type: "string", Token: "AS", Optional: true},
 			{Name: "field_type", Type: "oneof", Args: []command.Arg{
-				flagArg("text", "TEXT"), flagArg("tag", "TAG"), flagArg("numeric", "NUMERIC"), flagArg("geo", "GEO"), flagArg("vector", "VECTOR"),
+				flagArg("text", "TEXT"), flagArg("tag", "TAG"), flagArg("numeric", "NUMERIC"), flagArg("geo", "GEO"), flagArg("vector", "VECTOR"), flagArg("geoshape", "GEOSHAPE"),
 			}},
 			optional(flagArg("sortable", "SORTABLE")),
 			optional(flagArg("noindex", "NOINDEX")),

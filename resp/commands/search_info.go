@@ -63,7 +63,7 @@ func runFTInfo(c *command.Ctx, name string) error {
 	w.double("tag_overhead_sz_mb", float64(info.TagBytes)/mb)
 	w.double("numeric_overhead_sz_mb", float64(info.NumericBytes)/mb)
 	w.double("total_index_memory_sz_mb", float64(info.Bytes())/mb)
-	w.double("geoshapes_sz_mb", 0)
+	w.double("geoshapes_sz_mb", float64(info.ShapeBytes)/mb)
 	w.double("records_per_doc_avg", float64(info.NumRecords)/docs)
 	w.double("bytes_per_record_avg", float64(info.InvertedBytes)/recs)
 	w.double("offsets_per_term_avg", float64(info.TextTokens)/recs)
@@ -190,6 +190,12 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 		p = append(p, pair{"WEIGHT", f.Weight})
 	case search.TypeTag:
 		p = append(p, pair{"SEPARATOR", strings.Trim(string(f.Separator), "\x00")})
+	case search.TypeShape:
+		system := "SPHERICAL"
+		if f.Flat {
+			system = "FLAT"
+		}
+		p = append(p, pair{"coord_system", system})
 	case search.TypeVector:
 		v := f.Vector
 		p = append(p, pair{"algorithm", f.Algorithm}, pair{"data_type", v.Element.String()},

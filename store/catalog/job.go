@@ -39,6 +39,7 @@ func wantsOf(name string, s *search.Schema) ([]want, error) {
 
 const (
 	maxNumber = 512     // longer is no number, whatever follows
+	maxShape  = 1 << 20 // longer is refused
 	longTags  = 1 << 14 // from here on the copy of tags is cut to what is indexed
 	maxTag    = 2 * 4096
 )
@@ -49,6 +50,8 @@ func cutOf(f *search.Field) func(dst, value []byte) (rest, copied []byte) {
 	switch {
 	case f.Type == search.TypeNumeric || f.Type == search.TypeGeo:
 		return func(dst, v []byte) ([]byte, []byte) { return add(dst, v[:min(len(v), maxNumber)]) }
+	case f.Type == search.TypeShape:
+		return func(dst, v []byte) ([]byte, []byte) { return add(dst, v[:min(len(v), maxShape)]) }
 	case f.Type == search.TypeVector:
 		size := f.Vector.Dim * f.Vector.Element.Size()
 		return func(dst, v []byte) ([]byte, []byte) {

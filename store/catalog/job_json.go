@@ -35,6 +35,8 @@ func (j *job) fromJSON(w *want, root json.Node) search.Value {
 			return search.Value{Err: &search.Error{Msg: "Several vectors in one field are not supported"}}
 		}
 		return j.vector(w.field, nodes[0])
+	case w.field.Type == search.TypeShape && (len(nodes) > 1 || nodes[0].Kind() == json.Array):
+		return search.Value{Err: jsonErrors[json.Array]}
 	case len(nodes) == 1 && nodes[0].Kind() == json.Array:
 		a := nodes[0]
 		return j.several(w.field, a.Len(), a.Elem)
