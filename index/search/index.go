@@ -66,6 +66,7 @@ type Index struct {
 		docs   []doc        // by label
 		live   index.Bitmap // labels of visible documents
 		expiry *attr.Numeric
+		extras extras
 		free   []uint32
 		moment uint64 // counts changes of which documents are visible
 		partly int    // labels whose postings are being put or removed, so hold invisible ones
@@ -339,7 +340,7 @@ func (st *stripe) claimLocked(name string, version uint64) *entry {
 
 // Put is PutValues for a document of single values; field gives them by identifier.
 func (ix *Index) Put(name string, version uint64, expireAt int64, field func(identifier string) ([]byte, bool)) error {
-	return ix.PutValues(name, version, expireAt, func(i int) (Value, bool) {
+	return ix.PutValues(name, version, expireAt, Extra{}, func(i int) (Value, bool) {
 		v, ok := field(ix.fields[i].Identifier)
 		return Value{Data: v}, ok
 	})
@@ -357,7 +358,7 @@ func (ix *Index) Put(name string, version uint64, expireAt int64, field func(ide
 //
 // An error means that the document cannot be indexed: an older content of it
 // is gone, and the failure is counted in [Info].
-func (ix *Index) PutValues(name string, version uint64, expireAt int64, value func(field int) (Value, bool)) error {
+func (ix *Index) PutValues(name string, version uint64, expireAt int64, extra Extra, value func(field int) (Value, bool)) error {
 	ix.life.RLock()
 	defer ix.life.RUnlock()
 	if ix.closed {
@@ -366,6 +367,7 @@ func (ix *Index) PutValues(name string, version uint64, expireAt int64, value fu
 	start := ix.now()
 	defer func() { ix.indexing.Add(int64(ix.now().Sub(start))) }()
 	p := ix.prepare(value)
+	p.extra = extra
 	defer p.release()
 
 	st := ix.stripe(name)
@@ -705,6 +707,7 @@ func (ix *Index) post(label uint32, p *prepared) {
 	if ix.text != nil && !p.long {
 		ix.text.Put(label, &p.words)
 	}
+	ix.mu.extras.put(label, &p.extra)
 	for i := range ix.fields {
 		a := &ix.fields[i]
 		v := p.values[i]
@@ -742,6 +745,7 @@ func (ix *Index) unpost(label uint32) {
 	if ix.text != nil {
 		ix.text.Remove(label)
 	}
+	ix.mu.extras.remove(label)
 	for i := range ix.fields {
 		a := &ix.fields[i]
 		a.missing.Remove(index.Label(label))

@@ -20,7 +20,8 @@ type prepared struct {
 	others  map[int]others // of fields with several values: those behind the first; and shapes
 	words   attr.TextDoc
 	hashes  []uint64 // by vector
-	long    bool     // more words and tags than are put at once
+	extra   Extra
+	long    bool // more words and tags than are put at once
 	err     error
 	bad     int // the field that err speaks of
 }
@@ -38,7 +39,7 @@ var preparedPool = sync.Pool{New: func() any { return new(prepared) }}
 // release gives the memory back, except for what is large or the caller's.
 func (p *prepared) release() {
 	clear(p.values)
-	p.others = nil
+	p.others, p.extra = nil, Extra{}
 	if p.long {
 		p.words = attr.TextDoc{}
 	}

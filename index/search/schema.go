@@ -137,7 +137,6 @@ type Schema struct {
 	HasStopWords bool
 	Language     string  // of the stemmer; "" is english
 	Score        float64 // of documents that say nothing else; 0 is 1
-	Payloads     bool    // documents may have a payload
 
 	// Kept for FT.INFO. Leaving things out of the postings is not imitated.
 	NoOffsets, NoHL, NoFields, NoFreqs, MaxTextFields bool

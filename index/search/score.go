@@ -513,9 +513,3 @@ func distance(a, b []int32) int {
 	}
 	return least
 }
-
-// docScore is the document's own score.
-func (ix *Index) docScore(uint32) float64 { return ix.score }
-
-// payload is what HAMMING compares; no document has one yet.
-func (ix *Index) payload(uint32) []byte { return nil }

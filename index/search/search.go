@@ -76,6 +76,8 @@ type Row struct {
 	Number bool // the key is Key, otherwise KeyText
 	Key    float64
 	Text   string
+
+	Payload string // "" is none
 }
 
 // Result is what a search found. Its memory is used again after Release.
@@ -844,7 +846,7 @@ func (e *exec) fill(res *Result, page []item, sc *scorer) {
 	}
 	for i := range page {
 		it := &page[i]
-		row := Row{Name: e.ix.mu.docs[it.label].name}
+		row := Row{Name: e.ix.mu.docs[it.label].name, Payload: e.ix.payload(it.label)}
 		if o.by != byWrite && e.o.SortBy != "" {
 			row.HasKey, row.Key, row.Text = it.has, it.key, it.text
 			row.Number = o.by == byNumber || o.by == byDistance || o.by == byScore

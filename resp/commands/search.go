@@ -110,6 +110,12 @@ func parseFTCreate(a *args.Parser) ftCreate {
 			noFields = true
 		case a.Accept("NOFREQS"):
 			noFreqs = true
+		case a.Accept("FILTER"):
+			p.def.Filter = a.String()
+		case a.Accept("SCORE_FIELD"):
+			p.def.ScoreField = a.String()
+		case a.Accept("PAYLOAD_FIELD"):
+			p.def.PayloadField = a.String()
 		case a.Accept("SKIPINITIALSCAN"):
 			p.def.SkipScan = true
 		case a.Accept("TEMPORARY"):
@@ -135,7 +141,7 @@ func parseFTCreate(a *args.Parser) ftCreate {
 		default:
 			word := a.String()
 			switch strings.ToUpper(word) {
-			case "FILTER", "LANGUAGE_FIELD", "SCORE_FIELD", "PAYLOAD_FIELD":
+			case "LANGUAGE_FIELD":
 				a.Fail(resp.Error("ERR FT.CREATE does not support " + strings.ToUpper(word)))
 			default:
 				a.Fail(resp.Error("Unknown argument `" + word + "`"))

@@ -10,7 +10,6 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
-	"github.com/nearcache/nearcache/store/types/hash"
 )
 
 // ftLoader reads documents for a pipeline, each under its shard's lock. It is an
@@ -25,6 +24,7 @@ type ftLoader struct {
 	row   []expr.Value
 	set   func(field string, v expr.Value) // instead of wants: all fields
 	texts []byte                           // of the row
+	doc   catalog.Document
 
 	visit func(*store.Tx)
 }
@@ -66,16 +66,15 @@ func (l *ftLoader) open(name string) bool {
 }
 
 func (l *ftLoader) visited(tx *store.Tx) {
-	e := tx.Peek(l.key)
-	if e == nil {
+	if l.found = l.ix.Open(&l.doc, tx.Peek(l.key)); !l.found {
 		return
 	}
-	h, ok := e.Value().(*hash.Value)
-	if !ok {
+	h := l.doc.Hash
+	switch {
+	case h == nil:
+		l.visitedJSON()
 		return
-	}
-	l.found = true
-	if l.set != nil {
+	case l.set != nil:
 		h.Each(func(name string, value []byte) bool {
 			l.set(name, l.text(value))
 			return true
@@ -90,6 +89,34 @@ func (l *ftLoader) visited(tx *store.Tx) {
 			l.row[w.Slot] = l.text(l.key)
 		}
 	}
+}
+
+func (l *ftLoader) visitedJSON() {
+	if l.set != nil {
+		l.set("$", l.loaded(nil, l.doc.Root(0)))
+		return
+	}
+	for i := range l.wants {
+		w := &l.wants[i]
+		if w.Identifier == "__key" {
+			l.row[w.Slot] = l.text(l.key)
+		} else if v, ok := l.doc.Field(w.Identifier, 0); ok {
+			l.row[w.Slot] = l.loaded(w, v)
+		}
+	}
+}
+
+// loaded is what lies at a path, as the pipeline has it.
+func (l *ftLoader) loaded(w *agg.Want, v catalog.Loaded) expr.Value {
+	switch {
+	case v.Kind == catalog.Null:
+		return expr.Nil()
+	case v.Kind == catalog.Number:
+		return expr.Num(v.Number)
+	case w == nil:
+		return l.text(v.Text)
+	}
+	return l.value(w, v.Text)
 }
 
 // value is a field's content as the pipeline has it.

@@ -31,11 +31,13 @@ type ftSearch struct {
 	returned  []returnField
 	withScore bool
 	withKeys  bool // WITHSORTKEYS
-	timeout   int64
-	noStop    bool
-	shown     shown
-	tracking  string // the pseudo-key that the reply names
-	o         search.Options
+
+	withPayload bool
+	timeout     int64
+	noStop      bool
+	shown       shown
+	tracking    string // the pseudo-key that the reply names
+	o           search.Options
 
 	ftReply
 }
@@ -109,7 +111,8 @@ func parseFTSearch(a *args.Parser) *ftSearch {
 			p.o.Explain = true
 		case a.Accept("WITHSORTKEYS"):
 			p.withKeys = true
-		case a.Accept("WITHPAYLOADS"): // without PAYLOAD_FIELD no document has one
+		case a.Accept("WITHPAYLOADS"):
+			p.withPayload = true
 		case a.Accept("INORDER"):
 			p.o.InOrder = true
 		case a.Accept("SLOP"):
@@ -591,6 +594,9 @@ func (p *ftSearch) perRow() int {
 	if p.withKeys {
 		n++
 	}
+	if p.withPayload {
+		n++
+	}
 	if p.hasContent() {
 		n++
 	}
@@ -639,6 +645,16 @@ func (p *ftSearch) head() {
 		}
 		w.Double(row.Score)
 		explain(w, row.Explain)
+	}
+	if p.withPayload {
+		if resp3 {
+			w.BulkString("payload")
+		}
+		if row.Payload == "" {
+			w.Null()
+		} else {
+			w.BulkString(row.Payload)
+		}
 	}
 	if p.withKeys {
 		if resp3 {

@@ -50,6 +50,7 @@ type Index struct {
 	search   *search.Index
 	prefixes prefixes
 	wants    []want // changed with all shards held
+	rule     rule
 	altering atomic.Pointer[alteration]
 	after    int                  // flushes before it in the commit that made it
 	scan     atomic.Pointer[scan] // the last that began; nil: there was none
@@ -176,11 +177,15 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	if err != nil {
 		return err
 	}
+	rule, err := ruleOf(&def, schema)
+	if err != nil {
+		return err
+	}
 	s, err := search.New(schema, c.kinds)
 	if err != nil {
 		return err
 	}
-	ix := &Index{Definition: def, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes}
+	ix := &Index{Definition: def, rule: rule, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes}
 	ix.Touch(c.ks.Now())
 	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
@@ -209,7 +214,7 @@ func (c *Catalog) refill() {
 			next[name] = old
 			continue
 		}
-		ix := &Index{Definition: old.Definition, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
+		ix := &Index{Definition: old.Definition, rule: old.rule, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
 		ix.Uses.Store(old.Uses.Load())
 		ix.used.Store(old.used.Load())
 		s.SetSynonyms(old.search.Synonyms())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/nearcache/nearcache/index/expr"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/types/hash"
@@ -105,6 +106,10 @@ type job struct {
 	texts   [][]byte       // … where there are several
 	numbers []float64
 	query   json.Query
+	extra   search.Extra
+	doc     Document     // what the index's rule reads
+	row     []expr.Value // of its filter
+	eval    expr.Context
 	get     func(int) (search.Value, bool)
 }
 
@@ -128,6 +133,9 @@ func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bo
 	j.ix, j.key, j.version, j.expiry = ix, key, version, expiryOnly
 	j.gone = true
 	if e == nil {
+		return j
+	}
+	if ix.rule.any && !(ix.Open(&j.doc, e) && ix.rule.apply(j, &j.doc)) {
 		return j
 	}
 	if ix.JSON {
@@ -191,7 +199,7 @@ func (j *job) Do() {
 		s.Delete(j.key, j.version)
 	case j.expiry && s.Expire(j.key, j.version, j.expire):
 	default:
-		_ = s.PutValues(j.key, j.version, j.expire, j.get) // counted in Info as an indexing failure
+		_ = s.PutValues(j.key, j.version, j.expire, j.extra, j.get) // counted in Info as an indexing failure
 	}
 	j.release()
 }
@@ -206,6 +214,8 @@ func (j *job) release() {
 	}
 	clear(j.values)
 	clear(j.texts)
+	j.doc.Release()
+	j.extra = search.Extra{}
 	j.ix, j.key, j.values, j.buf, j.texts, j.numbers = nil, "", j.values[:0], j.buf[:0], j.texts[:0], j.numbers[:0]
 	jobs.Put(j)
 }

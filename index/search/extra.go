@@ -1,0 +1,56 @@
+package search
+
+import "math"
+
+// Extra is what a document says of itself beside its fields.
+type Extra struct {
+	HasScore bool
+	Score    float64
+	Payload  []byte // nil is none
+}
+
+// extras are those of all documents, by label. It is guarded by Index.mu.
+type extras struct {
+	scores   []float64 // NaN: the index's own
+	payloads []string  // "" is none
+}
+
+func (x *extras) put(label uint32, e *Extra) {
+	if e.HasScore {
+		for int(label) >= len(x.scores) {
+			x.scores = append(x.scores, math.NaN())
+		}
+		x.scores[label] = e.Score
+	}
+	if len(e.Payload) > 0 {
+		for int(label) >= len(x.payloads) {
+			x.payloads = append(x.payloads, "")
+		}
+		x.payloads[label] = string(e.Payload)
+	}
+}
+
+func (x *extras) remove(label uint32) {
+	if int(label) < len(x.scores) {
+		x.scores[label] = math.NaN()
+	}
+	if int(label) < len(x.payloads) {
+		x.payloads[label] = ""
+	}
+}
+
+// docScore is the document's own score.
+func (ix *Index) docScore(label uint32) float64 {
+	if s := ix.mu.extras.scores; int(label) < len(s) && !math.IsNaN(s[label]) {
+		return s[label]
+	}
+	return ix.score
+}
+
+// payload is what HAMMING compares.
+func (ix *Index) payload(label uint32) string {
+	if p := ix.mu.extras.payloads; int(label) < len(p) {
+		return p[label]
+	}
+	return ""
+}
