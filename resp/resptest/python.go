@@ -19,13 +19,16 @@ var pythonImports = map[string]string{
 	"8":    "import redis, pytest, numpy",
 	"http": "import langcache, openai, redisvl, pytest, numpy",
 	"apps": "import celery, rq, django_redis, limits, redlock, pottery, redis_lock, pytest, numpy",
+
+	"agents": "import redis_om, langgraph.checkpoint.redis, pytest, numpy",
 }
 
 // Python returns the interpreter of a virtual environment with the packages of
 // compat/python/requirements<version>.txt: version is "8" for the newest
 // redis-py, "7" for redisvl and langchain-redis on redis-py 7, "apps" for
-// applications, "http" for clients of the semantic cache over HTTP. The environment
-// is the folder that NEARCACHE_VENV8 and so on names. With
+// applications, "http" for clients of the semantic cache over HTTP, "agents" for
+// redis-om and LangGraph. The environment is the folder that NEARCACHE_VENV8 and
+// so on names. With
 // NEARCACHE_REQUIRE_PYTHON=1 it is made in the user's cache folder where none
 // is named, and its absence is a failure; otherwise the test is skipped without.
 func Python(tb testing.TB, version string) string {

@@ -26,6 +26,10 @@ func TestPythonApplications(t *testing.T) { python(t, "apps", "apps") }
 // OpenAI's client through the proxy.
 func TestPythonClientsOverHTTP(t *testing.T) { python(t, "http", "http") }
 
+// TestPythonAgents runs compat/python/agents: redis-om, and the checkpoints and the
+// store of LangGraph.
+func TestPythonAgents(t *testing.T) { python(t, "agents", "agents") }
+
 // python runs a folder of tests in an environment, against a server of their own.
 func python(t *testing.T, version, tests string) {
 	interpreter := resptest.Python(t, version)

@@ -3,8 +3,9 @@
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import Generation
-from langchain_redis import RedisCache, RedisConfig, RedisSemanticCache, RedisVectorStore
+from langchain_redis import RedisCache, RedisChatMessageHistory, RedisConfig, RedisSemanticCache, RedisVectorStore
 from nearcache_data import banking77, distance, embed, rows
 from redisvl.query.filter import Num, Tag
 
@@ -126,3 +127,21 @@ def test_cache_of_exact_prompts(url, wait):
     short = RedisCache(redis_url=url, prefix="short", ttl=1)
     short.update("prompt", "model", [Generation(text="answer")])
     wait(lambda: short.lookup("prompt", "model"), None)
+
+
+def test_chat_history(url):
+    one = RedisChatMessageHistory("session-1", redis_url=url)
+    two = RedisChatMessageHistory("session:2", redis_url=url)
+    one.add_user_message("Where is my new card?")
+    one.add_ai_message("It is on its way.")
+    two.add_messages([HumanMessage("hello"), AIMessage("hi, how can I help you?")])
+    assert [(m.type, m.content) for m in one.messages] == [("human", "Where is my new card?"), ("ai", "It is on its way.")]
+    assert [m.content for m in two.messages] == ["hello", "hi, how can I help you?"]
+    assert len(one) == 2
+    assert [m["content"] for m in one.search_messages("card")] == ["Where is my new card?"]
+    assert one.search_messages("hello") == []
+    one.clear()
+    assert one.messages == [] and len(two.messages) == 2
+    one.add_user_message("again")
+    assert [m.content for m in one.messages] == ["again"]
+    two.delete()  # and the index, which is of all sessions

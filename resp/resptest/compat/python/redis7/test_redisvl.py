@@ -8,6 +8,8 @@ from nearcache_data import banking77, distance, embed
 from redisvl.exceptions import RedisVLError
 from redisvl.extensions.cache.embeddings import EmbeddingsCache
 from redisvl.extensions.cache.llm import SemanticCache
+from redisvl.extensions.message_history import MessageHistory, SemanticMessageHistory
+from redisvl.extensions.router import Route, SemanticRouter
 from redisvl.index import AsyncSearchIndex, SearchIndex
 from redisvl.query import CountQuery, FilterQuery, RangeQuery, VectorQuery
 from redisvl.query.filter import Num, Tag, Text
@@ -38,9 +40,9 @@ def vectorizer():
     return CustomVectorizer(embed=anything)
 
 
-def schema(algorithm, datatype="float32", metric="cosine"):
+def schema(algorithm, datatype="float32", metric="cosine", storage="hash"):
     return {
-        "index": {"name": "questions", "prefix": "q", "storage_type": "hash"},
+        "index": {"name": "questions", "prefix": "q", "storage_type": storage},
         "fields": [
             {"name": "intent", "type": "tag"},
             {"name": "text", "type": "text"},
@@ -59,26 +61,29 @@ def questions():
     return banking77()[:: len(banking77()) // COUNT][:COUNT]
 
 
-def documents(datatype="float32"):
+def documents(datatype="float32", storage="hash"):
     return [
         {
             "id": str(i),
             "intent": q["intent"],
             "text": q["text"],
             "length": len(q["text"]),
-            "embedding": numpy.asarray(embed(q["text"]), datatype).tobytes(),
+            "embedding": embed(q["text"]) if storage == "json" else numpy.asarray(embed(q["text"]), datatype).tobytes(),
         }
         for i, q in enumerate(questions())
     ]
 
 
-@pytest.fixture(params=[("flat", "float32"), ("hnsw", "float32"), ("flat", "float64")], ids="-".join)
+@pytest.fixture(
+    params=[("flat", "float32", "hash"), ("hnsw", "float32", "hash"), ("flat", "float64", "hash"), ("hnsw", "float32", "json")],
+    ids="-".join,
+)
 def index(request, url):
-    algorithm, datatype = request.param
-    index = SearchIndex.from_dict(schema(algorithm, datatype), redis_url=url)
+    algorithm, datatype, storage = request.param
+    index = SearchIndex.from_dict(schema(algorithm, datatype, storage=storage), redis_url=url)
     index.create(overwrite=True)
-    index.load(documents(datatype), id_field="id")
-    index.datatype = datatype
+    index.load(documents(datatype, storage), id_field="id")
+    index.datatype, index.storage = datatype, storage
     return index
 
 
@@ -143,7 +148,7 @@ def test_filters_alone(index):
         (Text("text") == "top up", lambda q: " top up " in f" {' '.join(words(q))} "),
     ]:
         want = {f"q:{i}" for i, q in enumerate(questions()) if keep(q)}
-        got = {r["id"] for r in index.query(FilterQuery(filter_expression=expression, num_results=COUNT))}
+        got = {r["id"] for r in index.query(FilterQuery(expression, ["text"], num_results=COUNT))}
         # Stemming finds more: cards for card.
         assert want <= got, expression
         assert len(got - want) <= len(questions()) // 10 or "text" in str(expression)
@@ -185,7 +190,7 @@ def test_documents_come_and_go(index, client):
     assert index.fetch("0")["text"] == first
     assert index.drop_keys(["q:0"]) == 1
     assert index.query(query)[0]["id"] != "q:0"
-    index.load([documents(index.datatype)[0]], id_field="id")
+    index.load([documents(index.datatype, index.storage)[0]], id_field="id")
     assert index.query(query)[0]["id"] == "q:0"
     client.delete("q:0")
     assert index.query(query)[0]["id"] != "q:0"
@@ -367,3 +372,50 @@ def test_embeddings_cache(url, vectorizer, wait):
     calls.clear()
     assert numpy.allclose(through.embed(texts[0]), through.embed(texts[0]))
     assert calls == [texts[0]]
+
+
+# ---- conversations
+
+
+def test_message_history(url):
+    history = MessageHistory(name="chat", redis_url=url)
+    history.add_messages(
+        [{"role": "user", "content": "Where is my card?"}, {"role": "llm", "content": "On its way."}], session_tag="a"
+    )
+    history.store("hello", "hi", session_tag="b")
+    assert [m["content"] for m in history.get_recent(top_k=5, session_tag="a")] == ["Where is my card?", "On its way."]
+    assert [m["content"] for m in history.get_recent(top_k=1, session_tag="a")] == ["On its way."]
+    assert [m["role"] for m in history.get_recent(top_k=5, session_tag="b")] == ["user", "llm"]
+    history.clear()
+    assert history.get_recent(session_tag="a") == []
+    history.delete()
+
+
+def test_semantic_message_history(url, vectorizer, pair):
+    asked, again, d = pair
+    far = next(q["text"] for q in banking77() if q["intent"] == "exchange_rate")
+    history = SemanticMessageHistory(name="chat", redis_url=url, vectorizer=vectorizer, distance_threshold=d + 0.01)
+    history.add_messages([{"role": "user", "content": asked}, {"role": "user", "content": far}])
+    assert [m["content"] for m in history.get_relevant(again)] == [asked]
+    assert len(history.get_recent(top_k=5)) == 2
+    history.delete()
+
+
+def test_semantic_router(url, vectorizer):
+    by_intent = {}
+    for q in banking77():
+        by_intent.setdefault(q["intent"], []).append(q["text"])
+    routes = [
+        Route(name=intent, references=by_intent[intent][:10], distance_threshold=1.0)
+        for intent in ("card_arrival", "exchange_rate", "lost_or_stolen_card")
+    ]
+    router = SemanticRouter(name="router", redis_url=url, vectorizer=vectorizer, routes=routes, overwrite=True)
+    for r in routes:
+        found = [router(t).name for t in by_intent[r.name][10:30]]
+        assert found.count(r.name) >= 15, (r.name, found)
+    best = router.route_many(by_intent["card_arrival"][0], max_k=3)
+    assert best[0].name == "card_arrival" and best[0].distance < best[-1].distance
+    router.remove_route("exchange_rate")
+    assert router.get("exchange_rate") is None
+    router.clear()
+    router.delete()
