@@ -36,11 +36,12 @@ type step interface {
 
 // builder is New under way.
 type builder struct {
-	p     *Pipeline
-	look  *lookup
-	last  step
-	count bool
-	since bool // a FILTER stands behind the last GROUPBY
+	p      *Pipeline
+	look   *lookup
+	last   step
+	source *documents
+	count  bool
+	since  bool // a FILTER stands behind the last GROUPBY
 }
 
 // New binds a plan. Its errors are an [*Error] or an [*expr.Error].
@@ -70,7 +71,7 @@ func New(plan Plan, o Options) (*Pipeline, error) {
 		src.score = b.look.write(o.ScoreAs, true).slot
 	}
 	src.look = b.look
-	b.last = src
+	b.last, b.source = src, src
 	for i := range plan.Steps {
 		if err := b.step(&plan.Steps[i]); err != nil {
 			return nil, err
@@ -117,6 +118,12 @@ func (b *builder) load(s *Load) error {
 	}
 	var wants []Want
 	for _, f := range s.Fields {
+		if f.Path == b.p.o.Score && f.Path != "" {
+			if f.As == f.Path {
+				b.source.score = b.look.write(f.As, true).slot
+			}
+			continue
+		}
 		if _, want, _ := b.look.load(f.As, f.Path, false); want != nil {
 			wants = append(wants, *want)
 		}

@@ -140,6 +140,7 @@ type Options struct {
 	Schema  func(name string) (Field, bool)
 	Metrics []string // the names of distances and the like, which the source gives
 	ScoreAs string   // the property that holds the score; "" for none
+	Score   string   // the property that LOAD makes of the score; "" for none
 	Source  Source
 	Exact   bool            // Total counts what FILTER drops even behind LIMIT
 	Stop    func() bool     // asked now and then; true ends the query early

@@ -124,6 +124,22 @@ func (n *Node) HasVector() bool {
 	return false
 }
 
+// Weighted reports whether a part of the tree has a weight of its own.
+func (n *Node) Weighted() bool {
+	if n == nil {
+		return false
+	}
+	if n.Weight() != 1 {
+		return true
+	}
+	for _, c := range n.Children {
+		if c.Weighted() {
+			return true
+		}
+	}
+	return false
+}
+
 // HasText reports whether a leaf of text stands in the tree.
 func (n *Node) HasText() bool {
 	if n == nil {

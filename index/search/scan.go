@@ -235,3 +235,21 @@ func (s *Scan) Close() {
 	}
 	*s = Scan{}
 }
+
+// Written is when a document was written last, in an order of its own; 0 if it is
+// not there.
+func (ix *Index) Written(name string) uint64 {
+	st := ix.stripe(name)
+	st.mu.Lock()
+	label := noLabel
+	if e := st.names[name]; e != nil {
+		label = e.label
+	}
+	st.mu.Unlock()
+	if label == noLabel {
+		return 0
+	}
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return ix.mu.docs[label].version
+}

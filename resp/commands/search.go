@@ -59,6 +59,7 @@ var searchCommands = []*command.Spec{
 	ftDictAddCommand, ftDictDelCommand, ftDictDumpCommand, ftSpellCheckCommand, ftSynUpdateCommand, ftSynDumpCommand,
 	ftAggregateCommand,
 	ftCursorCommand,
+	ftHybridCommand,
 }
 
 const (

@@ -90,7 +90,7 @@ func parseFTAggregate(a *args.Parser) *ftAggregate {
 			a.Fail(resp.Error("RETURN is not supported on FT.AGGREGATE"))
 		case a.Accept("WITHCURSOR"):
 			p.cursor = true
-			p.parseCursor(a)
+			p.count, p.maxIdle = parseWithCursor(a, p.count, p.maxIdle)
 		case p.parseCommon(a):
 		default:
 			p.parseSteps(a)
@@ -106,7 +106,7 @@ func (p *ftAggregate) parseSteps(a *args.Parser) {
 		switch {
 		case a.Accept("WITHCURSOR"):
 			p.cursor = true
-			p.parseCursor(a)
+			p.count, p.maxIdle = parseWithCursor(a, p.count, p.maxIdle)
 		case p.parseCommon(a), parseStep(a, &p.plan):
 		default:
 			unknownOption(a)
@@ -212,15 +212,16 @@ func counted(a *args.Parser, what string) []string {
 	return l
 }
 
-func (p *ftAggregate) parseCursor(a *args.Parser) {
+// parseWithCursor reads the options of WITHCURSOR.
+func parseWithCursor(a *args.Parser, count, maxIdle int64) (int64, int64) {
 	for {
 		switch {
 		case a.Accept("COUNT"):
-			p.count = number(a, "COUNT", 1)
+			count = number(a, "COUNT", 1)
 		case a.Accept("MAXIDLE"):
-			p.maxIdle = min(number(a, "MAXIDLE", 1), cursorMaxIdle)
+			maxIdle = min(number(a, "MAXIDLE", 1), cursorMaxIdle)
 		default:
-			return
+			return count, maxIdle
 		}
 	}
 }
@@ -247,7 +248,7 @@ func parseStep(a *args.Parser, plan *agg.Plan) bool {
 	case a.Accept("FILTER"):
 		plan.Steps = append(plan.Steps, agg.Step{Filter: &agg.Filter{Expr: parseExpression(a)}})
 	case a.Accept("LOAD"):
-		parseLoad(a, plan)
+		parseLoad(a, plan, false)
 	default:
 		return false
 	}
@@ -360,7 +361,8 @@ func parseGroupBy(a *args.Parser, plan *agg.Plan) {
 	plan.Steps = append(plan.Steps, agg.Step{Group: g})
 }
 
-func parseLoad(a *args.Parser, plan *agg.Plan) {
+// parseLoad reads LOAD; if it is strict, names must have their @.
+func parseLoad(a *args.Parser, plan *agg.Plan, strict bool) {
 	l := &agg.Load{}
 	plan.Steps = append(plan.Steps, agg.Step{Load: l})
 	if a.More() {
@@ -374,6 +376,9 @@ func parseLoad(a *args.Parser, plan *agg.Plan) {
 	}
 	words := counted(a, "LOAD")
 	for i := 0; i < len(words); i++ {
+		if strict && !prefixed(a, words[i], "LOAD") {
+			return
+		}
 		f := agg.LoadField{Path: strings.TrimPrefix(words[i], "@")}
 		f.As = f.Path
 		if i+1 < len(words) && strings.EqualFold(words[i+1], "AS") {
@@ -419,17 +424,66 @@ func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
 	return err
 }
 
-// ftRun is an FT.AGGREGATE under way: the documents, the pipeline, and what reads
-// the documents for it. Between the reads of a cursor it rests.
-type ftRun struct {
-	p      *ftAggregate
-	scan   *search.Scan
-	pipe   *agg.Pipeline
-	loader ftLoader
-	now    int64
+// ftSource is where the documents of an ftRun come from.
+type ftSource interface {
+	agg.Source
+	at(now int64) // in Unix milliseconds: what is expired then is left out
+	Late() bool
+	Held() int
+	Close()
+}
 
+// ftScan is the documents of one query.
+type ftScan struct {
+	*search.Scan
+	now     int64
 	metrics []float64
 	metric  func(yield int, d float64)
+}
+
+func newScan(s *search.Scan) *ftScan {
+	f := &ftScan{Scan: s}
+	f.metric = func(yield int, d float64) { f.metrics[yield] = d }
+	return f
+}
+
+func (f *ftScan) at(now int64) { f.now = now }
+
+// Next implements [agg.Source].
+func (f *ftScan) Next(d *agg.Doc, metrics []float64) (ok bool) {
+	for i := range metrics {
+		metrics[i] = math.NaN()
+	}
+	f.metrics = metrics
+	d.Name, d.Score, ok = f.Scan.Next(f.now, f.metric)
+	return ok
+}
+
+// Terms implements [agg.Source].
+func (f *ftScan) Terms(d *agg.Doc, most int) []string { return f.Scan.Terms(d.Name, most) }
+
+// ftRun is a pipeline under way: the documents, the steps, and what reads the
+// documents for them. Between the reads of a cursor it rests.
+type ftRun struct {
+	p      *ftAggregate
+	source ftSource
+	pipe   *agg.Pipeline
+	loader ftLoader
+	bare   bool // a row is written as nothing but its properties
+}
+
+// newRun builds the pipeline. It takes the source, and closes it if it fails.
+func newRun(p *ftAggregate, ix *catalog.Index, src ftSource, o agg.Options) (*ftRun, error) {
+	r := &ftRun{p: p, source: src}
+	r.loader.init(ix)
+	o.Schema, o.Source = schemaOf(ix.Search().Schema()), src
+	var err error
+	if r.pipe, err = agg.New(p.plan, o); err != nil {
+		src.Close()
+		return nil, resp.Error(err.Error())
+	}
+	r.pipe.Use(&r.loader, p.deadline())
+	return r, nil
 }
 
 // open runs the query and builds the pipeline.
@@ -443,28 +497,25 @@ func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
 	if err != nil {
 		return nil, resp.Error(err.Error())
 	}
-	r := &ftRun{p: p, now: c.Tx.Now}
-	r.loader.init(ix)
-	r.metric = func(yield int, d float64) { r.metrics[yield] = d }
-	stop := p.deadline()
 	o := p.o
-	o.Now, o.Stop = c.Tx.Now, stop
-	if r.scan, err = s.Scan(q, o); err != nil {
-		if errors.Is(err, search.ErrClosed) {
-			return nil, noSuchIndex(p.index)
-		}
-		return nil, resp.Error(err.Error())
+	o.Now, o.Stop = c.Tx.Now, p.deadline()
+	scan, err := s.Scan(q, o)
+	if err != nil {
+		return nil, failedSearch(p.index, err)
 	}
-	ao := agg.Options{Schema: schemaOf(s.Schema()), Metrics: r.scan.Yields, Source: r, Exact: !p.inexact}
+	ao := agg.Options{Metrics: scan.Yields, Exact: !p.inexact}
 	if p.addScores {
 		ao.ScoreAs = "__score"
 	}
-	if r.pipe, err = agg.New(p.plan, ao); err != nil {
-		r.scan.Close()
-		return nil, resp.Error(err.Error())
+	return newRun(p, ix, newScan(scan), ao)
+}
+
+// failedSearch is the reply where a search failed.
+func failedSearch(index string, err error) error {
+	if errors.Is(err, search.ErrClosed) { // dropped since it was looked up
+		return noSuchIndex(index)
 	}
-	r.pipe.Use(&r.loader, stop)
-	return r, nil
+	return resp.Error(err.Error())
 }
 
 // deadline asks whether TIMEOUT has passed; nil if there is none.
@@ -491,22 +542,8 @@ func schemaOf(s *search.Schema) func(string) (agg.Field, bool) {
 }
 
 // Close and Held make it an [agg.State].
-func (r *ftRun) Close()    { r.scan.Close() }
-func (r *ftRun) Held() int { return r.pipe.Held() + r.scan.Held() + len(r.p.query) + 2048 }
-
-// Next, Total and Terms make it an [agg.Source].
-func (r *ftRun) Next(d *agg.Doc, metrics []float64) (ok bool) {
-	for i := range metrics {
-		metrics[i] = math.NaN()
-	}
-	r.metrics = metrics
-	d.Name, d.Score, ok = r.scan.Next(r.now, r.metric)
-	return ok
-}
-
-func (r *ftRun) Total() int { return r.scan.Total() }
-
-func (r *ftRun) Terms(d *agg.Doc, most int) []string { return r.scan.Terms(d.Name, most) }
+func (r *ftRun) Close()    { r.source.Close() }
+func (r *ftRun) Held() int { return r.pipe.Held() + r.source.Held() + len(r.p.query) + 2048 }
 
 // ftRows are rows that were read and written.
 type ftRows struct {
@@ -521,7 +558,8 @@ func (r *ftRun) read(c *command.Ctx, most int64) ftRows {
 	rows := ftRows{body: bodies.Get().(*resp.Writer)}
 	rows.body.Reset()
 	rows.body.SetProto(c.W.Proto())
-	r.loader.c, r.now = c, c.Tx.Now
+	r.loader.c = c
+	r.source.at(c.Tx.Now)
 	defer func() { r.loader.c = nil }()
 	for int64(rows.n) < most {
 		row, ok, err := r.pipe.Next()
@@ -543,19 +581,20 @@ func (r *ftRun) read(c *command.Ctx, most int64) ftRows {
 // writeRow writes a row; false where a row of NOCONTENT has nothing to show.
 func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 	n := r.pipe.Len(row)
-	if w.Proto() != 3 {
+	switch {
+	case r.bare:
+		w.Map(n)
+	case w.Proto() != 3:
 		if r.p.noContent {
 			return false
 		}
 		w.Array(2 * n)
-	} else {
-		if r.p.noContent {
-			w.Map(1)
-		} else {
-			w.Map(2)
-			w.BulkString("extra_attributes")
-			w.Map(n)
-		}
+	case r.p.noContent:
+		w.Map(1)
+	default:
+		w.Map(2)
+		w.BulkString("extra_attributes")
+		w.Map(n)
 	}
 	if !r.p.noContent {
 		r.pipe.Each(row, func(name string, v *expr.Value) {
@@ -563,7 +602,7 @@ func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 			writeValue(w, v)
 		})
 	}
-	if w.Proto() == 3 {
+	if w.Proto() == 3 && !r.bare {
 		w.BulkString("values")
 		w.Array(0)
 	}
@@ -642,13 +681,16 @@ func (r *ftRun) wrap(w *resp.Writer, rows ftRows, total int, tracking string, cu
 	w.BulkString("total_results")
 	w.Int(int64(total))
 	w.BulkString("warning")
-	if !r.pipe.Late() && !r.scan.Late() {
+	if !r.late() {
 		w.Array(0)
 		return
 	}
 	w.Array(1)
 	w.BulkString("Timeout limit was reached")
 }
+
+// late reports whether TIMEOUT ended the query.
+func (r *ftRun) late() bool { return r.pipe.Late() || r.source.Late() }
 
 // viewOf makes a string of bytes without a copy.
 func viewOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -69,3 +69,63 @@ var (
 		},
 	)
 )
+
+var ftScoreAsArg = command.Arg{Name: "yield_score_as", Type: "string", Token: "YIELD_SCORE_AS", Optional: true}
+
+var ftHybridArgs = slices.Concat(
+	[]command.Arg{
+		ftIndexArg,
+		{Name: "search", Type: "block", Args: []command.Arg{
+			{Name: "query", Type: "string", Token: "SEARCH"},
+			{Name: "scorer", Type: "string", Token: "SCORER", Optional: true},
+			ftScoreAsArg,
+		}},
+		{Name: "vsim", Type: "block", Args: []command.Arg{
+			{Name: "field", Type: "string", Token: "VSIM"},
+			{Name: "vector", Type: "string"},
+			{Name: "method", Type: "oneof", Optional: true, Args: []command.Arg{
+				{Name: "knn", Type: "block", Args: []command.Arg{
+					{Name: "count", Type: "integer", Token: "KNN"},
+					{Name: "k", Type: "integer", Token: "K"},
+					{Name: "ef_runtime", Type: "integer", Token: "EF_RUNTIME", Optional: true},
+				}},
+				{Name: "range", Type: "block", Args: []command.Arg{
+					{Name: "count", Type: "integer", Token: "RANGE"},
+					{Name: "radius", Type: "double", Token: "RADIUS"},
+					{Name: "epsilon", Type: "double", Token: "EPSILON", Optional: true},
+				}},
+			}},
+			{Name: "filter", Type: "string", Token: "FILTER", Optional: true},
+			ftScoreAsArg,
+		}},
+		{Name: "combine", Type: "block", Token: "COMBINE", Optional: true, Args: []command.Arg{
+			{Name: "method", Type: "oneof", Args: []command.Arg{
+				{Name: "rrf", Type: "block", Args: []command.Arg{
+					{Name: "count", Type: "integer", Token: "RRF"},
+					{Name: "constant", Type: "double", Token: "CONSTANT", Optional: true},
+					{Name: "window", Type: "integer", Token: "WINDOW", Optional: true},
+				}},
+				{Name: "linear", Type: "block", Args: []command.Arg{
+					{Name: "count", Type: "integer", Token: "LINEAR"},
+					{Name: "alpha", Type: "double", Token: "ALPHA", Optional: true},
+					{Name: "beta", Type: "double", Token: "BETA", Optional: true},
+					{Name: "window", Type: "integer", Token: "WINDOW", Optional: true},
+				}},
+			}},
+			ftScoreAsArg,
+		}},
+	},
+	ftStepArgs,
+	[]command.Arg{
+		optional(flagArg("nosort", "NOSORT")),
+		ftParamsArg,
+		{Name: "timeout", Type: "integer", Token: "TIMEOUT", Optional: true},
+		{Name: "format", Type: "string", Token: "FORMAT", Optional: true},
+		optional(flagArg("explainscore", "EXPLAINSCORE")),
+		{Name: "cursor", Type: "block", Optional: true, Args: []command.Arg{
+			{Name: "withcursor", Type: "pure-token", Token: "WITHCURSOR"},
+			{Name: "read_size", Type: "integer", Token: "COUNT", Optional: true},
+			{Name: "idle_time", Type: "integer", Token: "MAXIDLE", Optional: true},
+		}},
+	},
+)
