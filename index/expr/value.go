@@ -43,6 +43,21 @@ func Vals(l []Value) Value { return Value{kind: List, list: &l} }
 // Pairs is a map of names and values, in turns. It keeps the slice.
 func Pairs(l []Value) Value { return Value{kind: Map, list: &l} }
 
+// Shown is v with a text that replies have in its place. So it is with the values
+// that a JSONPath matches: the first one is reckoned with, the reply has them all.
+func Shown(v Value, text string) Value {
+	v.list = &[]Value{Str(text)}
+	return v
+}
+
+// Shown is the text of [Shown]; false if there is none.
+func (v *Value) Shown() (string, bool) {
+	if v.list == nil || v.kind == List || v.kind == Map {
+		return "", false
+	}
+	return (*v.list)[0].text, true
+}
+
 // Kind says what the value is.
 func (v *Value) Kind() Kind { return v.kind }
 

@@ -30,7 +30,7 @@ var ftAggregateCommand = &command.Spec{
 type ftAggregate struct {
 	index     string
 	query     []byte
-	dialect   int
+	dialect   int // 0: as FT.CONFIG says
 	params    query.Params
 	o         search.Options
 	noStop    bool
@@ -53,7 +53,7 @@ const (
 )
 
 func parseFTAggregate(a *args.Parser) *ftAggregate {
-	p := &ftAggregate{index: view(a), query: a.Bytes(), dialect: 2, count: cursorReadSize, maxIdle: cursorMaxIdle}
+	p := &ftAggregate{index: view(a), query: a.Bytes(), count: cursorReadSize, maxIdle: cursorMaxIdle}
 	for a.More() && a.Err() == nil {
 		switch {
 		case a.Accept("VERBATIM"):
@@ -406,6 +406,7 @@ func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
 	if p.cursor { // what is left of the query outlives the command
 		p = parseFTAggregate(keptArgs(c.Args))
 	}
+	p.settle(c)
 	t := trackSearch(c, ix) // any write of the index counts: the watch is given no query
 	run, err := p.open(c, ix)
 	if err != nil {
@@ -422,6 +423,16 @@ func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
 		t.failed()
 	}
 	return err
+}
+
+// settle fills in what FT.CONFIG says of a query that does not.
+func (p *ftAggregate) settle(c *command.Ctx) {
+	if p.dialect == 0 {
+		p.dialect = int(c.Catalog.Config.Int(catalog.DefaultDialect))
+	}
+	if t := c.Catalog.Config.Int(catalog.Timeout); p.timeout == 0 && t != catalog.DefaultTimeout {
+		p.timeout = t
+	}
 }
 
 // ftSource is where the documents of an ftRun come from.
@@ -469,13 +480,14 @@ type ftRun struct {
 	source ftSource
 	pipe   *agg.Pipeline
 	loader ftLoader
-	bare   bool // a row is written as nothing but its properties
+	bare   bool                             // a row is written as nothing but its properties …
+	before func(w *resp.Writer, d *agg.Doc) // … and, if it is set, one that this writes
 }
 
 // newRun builds the pipeline. It takes the source, and closes it if it fails.
 func newRun(p *ftAggregate, ix *catalog.Index, src ftSource, o agg.Options) (*ftRun, error) {
 	r := &ftRun{p: p, source: src}
-	r.loader.init(ix)
+	r.loader.init(ix, p.dialect)
 	o.Schema, o.Source = schemaOf(ix.Search().Schema()), src
 	var err error
 	if r.pipe, err = agg.New(p.plan, o); err != nil {
@@ -498,7 +510,7 @@ func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
 		return nil, resp.Error(err.Error())
 	}
 	o := p.o
-	o.Now, o.Stop = c.Tx.Now, p.deadline()
+	o.Now, o.Stop, o.Wait = c.Tx.Now, p.deadline(), !c.InExec
 	scan, err := s.Scan(q, o)
 	if err != nil {
 		return nil, failedSearch(p.index, err)
@@ -582,6 +594,9 @@ func (r *ftRun) read(c *command.Ctx, most int64) ftRows {
 func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 	n := r.pipe.Len(row)
 	switch {
+	case r.before != nil:
+		w.Map(n + 1)
+		r.before(w, &row.Doc)
 	case r.bare:
 		w.Map(n)
 	case w.Proto() != 3:
@@ -610,6 +625,10 @@ func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 }
 
 func writeValue(w *resp.Writer, v *expr.Value) {
+	if s, ok := v.Shown(); ok {
+		w.BulkString(s)
+		return
+	}
 	switch v.Kind() {
 	case expr.Text:
 		s, _ := v.Text()
@@ -642,8 +661,8 @@ func writeValue(w *resp.Writer, v *expr.Value) {
 // cursor's id stands behind them, unless it is negative.
 func (r *ftRun) reply(c *command.Ctx, rows ftRows, t *tracked, cursor int64) error {
 	defer bodies.Put(rows.body)
-	if rows.err != nil {
-		return resp.Error(rows.err.Error())
+	if err := r.failure(c, rows); err != nil {
+		return err
 	}
 	total := r.pipe.Total()
 	if r.p.inexact && c.W.Proto() != 3 {
@@ -687,6 +706,17 @@ func (r *ftRun) wrap(w *resp.Writer, rows ftRows, total int, tracking string, cu
 	}
 	w.Array(1)
 	w.BulkString("Timeout limit was reached")
+}
+
+// failure is why there is no reply; nil if there is one.
+func (r *ftRun) failure(c *command.Ctx, rows ftRows) error {
+	if rows.err != nil {
+		return resp.Error(rows.err.Error())
+	}
+	if r.late() && c.Catalog.Config.Int(catalog.OnTimeout) == 1 {
+		return errSearchTimeout
+	}
+	return nil
 }
 
 // late reports whether TIMEOUT ended the query.

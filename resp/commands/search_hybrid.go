@@ -63,26 +63,30 @@ type ftHybridRun struct {
 	begun   time.Time
 	tracked *tracked
 
-	lists [2][]agg.Ranked
-	late  [2]bool
+	lists    [2][]agg.Ranked
+	late     [2]bool
+	explains []*search.Explain     // of the text's list; with EXPLAINSCORE
+	fused    map[string]*agg.Fused // with EXPLAINSCORE
 }
 
 // search runs the two queries. Each gives as much as the window lets in.
 func (h *ftHybridRun) search() error {
 	s := h.ix.Search()
-	text, near, err := h.queries(s)
+	common := h.aggregate(nil)
+	text, near, err := h.queries(s, common.dialect)
 	if err != nil {
 		return err
 	}
-	o := search.Options{Now: h.c.Tx.Now, Stop: h.aggregate(nil).deadline(), Num: h.fusion.Window}
+	o := search.Options{Now: h.c.Tx.Now, Wait: !h.c.InExec, Stop: common.deadline(), Num: h.fusion.Window}
 	to := o
-	to.SortBy, to.Desc, to.WithScores, to.Scorer = "__score", true, true, h.text.scorer
+	to.SortBy, to.Desc, to.WithScores, to.Scorer, to.Explain = "__score", true, true, h.text.scorer, h.explain
 	res, err := s.Search(text, to)
 	if err != nil {
 		return failedSearch(h.index, err)
 	}
 	for i := range res.Rows {
 		h.lists[hybridText] = append(h.lists[hybridText], agg.Ranked{Name: res.Rows[i].Name, Score: res.Rows[i].Score})
+		h.explains = append(h.explains, res.Rows[i].Explain)
 	}
 	h.late[hybridText] = res.TimedOut
 	res.Release()
@@ -118,8 +122,8 @@ func nearness(m index.Metric, d float64) float64 {
 }
 
 // queries parses the text's query, and makes that of the vectors.
-func (h *ftHybridRun) queries(s *search.Index) (text, near *query.Query, err error) {
-	qo := query.Options{Dialect: 2, Params: h.params, StopWord: s.StopWord()}
+func (h *ftHybridRun) queries(s *search.Index, dialect int) (text, near *query.Query, err error) {
+	qo := query.Options{Dialect: dialect, Params: h.params, StopWord: s.StopWord()}
 	if text, err = query.Parse(h.text.query, qo); err != nil {
 		return nil, nil, resp.Error(err.Error())
 	}
@@ -187,10 +191,13 @@ func (h *ftHybridRun) blob(f *search.Field) ([]byte, error) {
 
 // aggregate is the pipeline of some steps in the terms of FT.AGGREGATE.
 func (h *ftHybridRun) aggregate(steps []agg.Step) *ftAggregate {
-	return &ftAggregate{
+	p := &ftAggregate{
 		index: h.index, query: h.text.query, timeout: h.timeout, count: h.count, maxIdle: h.maxIdle,
 		plan: agg.Plan{Steps: steps, Count: h.plan.Count && !h.cursor},
 	}
+	p.settle(h.c)
+	p.dialect = max(2, p.dialect)
+	return p
 }
 
 // loaded are the steps that read the documents: those that were given or, if there
@@ -223,7 +230,7 @@ func (h *ftHybridRun) reply() error {
 			s.Limit = 10
 		}
 	}
-	src := &hybridSource{rows: fused}
+	src := &hybridSource{rows: fused, late: h.late[hybridText] || h.late[hybridNear]}
 	for i, name := range []string{h.text.as, h.near.as} {
 		if name != "" {
 			src.shown = append(src.shown, i)
@@ -235,10 +242,16 @@ func (h *ftHybridRun) reply() error {
 	}
 	defer r.Close()
 	r.bare = true
+	if h.explain {
+		r.before, h.fused = h.explained, map[string]*agg.Fused{}
+		for i := range fused {
+			h.fused[fused[i].Name] = &fused[i]
+		}
+	}
 	rows := r.read(h.c, maxAggregateResults)
 	defer bodies.Put(rows.body)
-	if rows.err != nil {
-		return resp.Error(rows.err.Error())
+	if err := r.failure(h.c, rows); err != nil {
+		return err
 	}
 	w, name := h.c.W, h.tracked.done()
 	if name == "" || w.Proto() != 3 {
@@ -323,10 +336,11 @@ type hybridSource struct {
 	rows  []agg.Fused
 	next  int
 	shown []int // the lists whose scores are shown
+	late  bool
 }
 
 func (s *hybridSource) at(int64)   {}
-func (s *hybridSource) Late() bool { return false }
+func (s *hybridSource) Late() bool { return s.late }
 func (s *hybridSource) Close()     {}
 func (s *hybridSource) Held() int  { return 80 * len(s.rows) }
 func (s *hybridSource) Total() int { return len(s.rows) }

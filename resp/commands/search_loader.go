@@ -15,21 +15,24 @@ import (
 // ftLoader reads documents for a pipeline, each under its shard's lock. It is an
 // [agg.Loader].
 type ftLoader struct {
-	c  *command.Ctx // of the command that reads now
-	ix *catalog.Index
+	c       *command.Ctx // of the command that reads now
+	ix      *catalog.Index
+	dialect int
 
 	key   []byte
+	doc   catalog.Document
 	found bool
 	wants []agg.Want
 	row   []expr.Value
 	set   func(field string, v expr.Value) // instead of wants: all fields
 	texts []byte                           // of the row
-	doc   catalog.Document
 
 	visit func(*store.Tx)
 }
 
-func (l *ftLoader) init(ix *catalog.Index) { l.ix, l.visit = ix, l.visited }
+func (l *ftLoader) init(ix *catalog.Index, dialect int) {
+	l.ix, l.dialect, l.visit = ix, dialect, l.visited
+}
 
 // maxTexts is how much memory of texts is kept for the next row.
 const maxTexts = 1 << 20
@@ -69,69 +72,50 @@ func (l *ftLoader) visited(tx *store.Tx) {
 	if l.found = l.ix.Open(&l.doc, tx.Peek(l.key)); !l.found {
 		return
 	}
-	h := l.doc.Hash
 	switch {
-	case h == nil:
-		l.visitedJSON()
-		return
-	case l.set != nil:
-		h.Each(func(name string, value []byte) bool {
+	case l.set == nil:
+		for i := range l.wants {
+			w := &l.wants[i]
+			if v, ok := l.doc.Field(w.Identifier, l.dialect); ok {
+				l.row[w.Slot] = l.value(w, v)
+			} else if w.Identifier == "__key" {
+				l.row[w.Slot] = l.text(l.key)
+			}
+		}
+	case l.doc.Hash != nil:
+		l.doc.Hash.Each(func(name string, value []byte) bool {
 			l.set(name, l.text(value))
 			return true
 		})
-		return
+	default:
+		l.set("$", l.value(&agg.Want{}, l.doc.Root(l.dialect)))
 	}
-	for i := range l.wants {
-		w := &l.wants[i]
-		if v, ok := h.GetString(w.Identifier); ok {
-			l.row[w.Slot] = l.value(w, v)
-		} else if w.Identifier == "__key" {
-			l.row[w.Slot] = l.text(l.key)
-		}
-	}
-}
-
-func (l *ftLoader) visitedJSON() {
-	if l.set != nil {
-		l.set("$", l.loaded(nil, l.doc.Root(0)))
-		return
-	}
-	for i := range l.wants {
-		w := &l.wants[i]
-		if w.Identifier == "__key" {
-			l.row[w.Slot] = l.text(l.key)
-		} else if v, ok := l.doc.Field(w.Identifier, 0); ok {
-			l.row[w.Slot] = l.loaded(w, v)
-		}
-	}
-}
-
-// loaded is what lies at a path, as the pipeline has it.
-func (l *ftLoader) loaded(w *agg.Want, v catalog.Loaded) expr.Value {
-	switch {
-	case v.Kind == catalog.Null:
-		return expr.Nil()
-	case v.Kind == catalog.Number:
-		return expr.Num(v.Number)
-	case w == nil:
-		return l.text(v.Text)
-	}
-	return l.value(w, v.Text)
 }
 
 // value is a field's content as the pipeline has it.
-func (l *ftLoader) value(w *agg.Want, v []byte) expr.Value {
-	if w.Numeric {
-		if x, ok := expr.ParseNumber(viewOf(v)); ok && !math.IsNaN(x) {
-			return expr.Num(x)
+func (l *ftLoader) value(w *agg.Want, f catalog.Loaded) (v expr.Value) {
+	switch f.Kind {
+	case catalog.Number:
+		v = expr.Num(f.Number)
+	case catalog.Null:
+		v = expr.Nil()
+	default:
+		if x, ok := expr.ParseNumber(viewOf(f.Text)); w.Numeric && ok && !math.IsNaN(x) {
+			v = expr.Num(x)
+			break
+		}
+		v = l.text(f.Text)
+		if w.Fold {
+			s, _ := v.Text()
+			v = expr.Str(strings.ToLower(s))
 		}
 	}
-	t := l.text(v)
-	if w.Fold {
-		s, _ := t.Text()
-		return expr.Str(strings.ToLower(s))
+	if f.All != nil {
+		all := l.text(f.All)
+		s, _ := all.Text()
+		v = expr.Shown(v, s)
 	}
-	return t
+	return v
 }
 
 // text copies bytes to where they stay until the next row.
