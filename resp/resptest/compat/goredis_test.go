@@ -249,6 +249,37 @@ func TestGoRedisClientSideCache(t *testing.T) {
 	eventually(t, "a key that was missing", func() bool { return cached.Get(ctx, "later").Val() == "here" })
 }
 
+// goredisAggregate asks by FT.AGGREGATE and FT.HYBRID.
+func goredisAggregate(t *testing.T, ctx context.Context, r *redis.Client) {
+	groups, err := r.FTAggregateWithArgs(ctx, "idx", "*", &redis.FTAggregateOptions{Steps: []redis.FTAggregateStep{
+		{GroupBy: &redis.FTAggregateGroupBy{Fields: []any{"@color"}, Reduce: []redis.FTAggregateReducer{
+			{Reducer: redis.SearchCount, As: "n"}, {Reducer: redis.SearchSum, Args: []any{"@size"}, As: "sum"},
+		}}},
+		{Apply: &redis.FTAggregateApply{Field: "@sum / @n", As: "mean"}},
+		{SortBy: &redis.FTAggregateSortByStep{Fields: []redis.FTAggregateSortBy{{FieldName: "@mean", Desc: true}}}},
+	}}).Result()
+	if err != nil || len(groups.Rows) != 2 {
+		t.Fatal(groups, err)
+	}
+	if f := groups.Rows[0].Fields; f["color"] != "blue" || f["n"] != "10" || f["mean"] != "10" {
+		t.Error(f)
+	}
+	fused, err := r.FTHybridWithArgs(ctx, "idx", &redis.FTHybridOptions{
+		SearchExpressions: []redis.FTHybridSearchExpression{{Query: "@color:{red} @size:[4 8]"}},
+		VectorExpressions: []redis.FTHybridVectorExpression{{
+			VectorField: "v", VectorData: &redis.VectorFP32{Val: f32(4, 0, 0)}, Method: "KNN", MethodParams: []any{"K", 3}, YieldScoreAs: "near",
+		}},
+		Combine: &redis.FTHybridCombineOptions{Method: redis.FTHybridCombineRRF, Count: 2, Constant: 60},
+		Load:    []string{"@__key", "@size", "@__score"}, LimitOffset: 0, Limit: 5,
+	}).Result()
+	if err != nil || fused.TotalResults != 5 || len(fused.Results) != 5 || len(fused.Warnings) != 0 {
+		t.Fatalf("%+v %v", fused, err)
+	}
+	if d := fused.Results[0]; d["__key"] != "doc:4" || d["size"] != "4" || d["near"] != "1" {
+		t.Error(d)
+	}
+}
+
 func TestGoRedisSearch(t *testing.T) {
 	goredis(t, func(t *testing.T, ctx context.Context, r *redis.Client) {
 		err := r.FTCreate(ctx, "idx", &redis.FTCreateOptions{OnHash: true, Prefix: []any{"doc:"}},
@@ -286,6 +317,7 @@ func TestGoRedisSearch(t *testing.T) {
 		if d := got.Docs[0].Fields; d["size"] != "4" || !strings.HasPrefix(d["d"], "0.6") {
 			t.Error(d)
 		}
+		goredisAggregate(t, ctx, r)
 		info, err := r.FTInfo(ctx, "idx").Result()
 		if err != nil || info.IndexName != "idx" || info.NumDocs != 20 || len(info.Attributes) == 0 || info.CursorStats.IndexCapacity != 128 {
 			t.Errorf("FTInfo: %+v, %v", info, err)
