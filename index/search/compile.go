@@ -32,9 +32,11 @@ type plan struct {
 
 	bits   *index.Bitmap // the documents, where they are known: keys, or what filter found
 	terms  []attr.Match
-	leaves []leaf        // of text and tags: what scoring looks for
-	order  []*plan       // And: the kids in the order of scoring
-	found  *index.Bitmap // what scoring found for a part that has no leaves
+	groups [][]attr.Match // And: words that are to stand close together, in the fields of mask
+	leaves []leaf         // of text and tags: what scoring looks for
+	order  []*plan        // And: the kids in the order of scoring
+	near   bool           // And: scoring must look whether the words stand close together
+	found  *index.Bitmap  // what scoring found for a part that has no leaves
 }
 
 func unknown(offset int, name string) error {

@@ -276,22 +276,24 @@ func (e *exec) phrased(x *plan, id uint32) bool {
 	return e.ix.text.Near(id, groups, x.mask, slop, ordered, &e.near)
 }
 
-// close keeps of b the documents in which the words of an And stand close
-// together. Parts that are not words do not count.
+// close keeps of b the documents in which the words of an And stand close together.
 func (e *exec) close(b *index.Bitmap, x *plan, slop int, ordered bool) {
-	var groups [][]attr.Match
-	mask := attr.AllFields
+	if e.together(x); len(x.groups) >= 2 {
+		e.keep(b, func(id uint32) bool {
+			return !e.stopped() && e.ix.text.Near(id, x.groups, x.mask, slop, ordered, &e.near)
+		})
+	}
+}
+
+// together finds the words of an And that are to stand close together, and in
+// which fields. Parts that are not words do not count.
+func (e *exec) together(x *plan) {
+	x.groups, x.mask = nil, attr.AllFields
 	for _, k := range x.kids {
 		switch k.kind {
 		case query.Term, query.Prefix, query.Suffix, query.Infix, query.Wildcard, query.Fuzzy:
-			groups = append(groups, slices.Clone(e.expand(k)))
-			mask = mask.And(k.mask)
+			x.groups = append(x.groups, slices.Clone(e.expand(k)))
+			x.mask = x.mask.And(k.mask)
 		}
 	}
-	if len(groups) < 2 {
-		return
-	}
-	e.keep(b, func(id uint32) bool {
-		return !e.stopped() && e.ix.text.Near(id, groups, mask, slop, ordered, &e.near)
-	})
 }

@@ -123,7 +123,12 @@ func (s *scorer) bind(x *plan) {
 	case x.kind == query.And:
 		// RediSearch sums in the order in which it intersects.
 		x.order = append(x.order[:0], x.kids...)
-		if slop, ordered := s.e.closeness(x); slop < 0 && !ordered {
+		slop, ordered := s.e.closeness(x)
+		if x.near = (slop >= 0 || ordered) && x != s.root; x.near { // the root's has been seen to
+			s.e.together(x)
+			x.near = len(x.groups) >= 2
+		}
+		if slop < 0 && !ordered {
 			n := map[*plan]int{}
 			for _, k := range x.kids {
 				n[k] = s.e.estimate(k)
@@ -291,6 +296,12 @@ func (s *scorer) node(x *plan, id uint32, ex *Explain) (w float64, ok bool) {
 				return 0, false
 			}
 			sum += w
+		}
+		if x.near {
+			slop, ordered := s.e.closeness(x)
+			if !s.e.ix.text.Near(id, x.groups, x.mask, slop, ordered, &s.e.near) {
+				return 0, false
+			}
 		}
 		return s.sum(weight, sum, ex), true
 	case query.Or:
