@@ -3,6 +3,7 @@ package search
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/attr"
@@ -12,6 +13,13 @@ import (
 // filter is the set of documents that a plan without vectors matches, in a
 // bitmap of the exec. mu is locked.
 func (e *exec) filter(x *plan) *index.Bitmap {
+	if e.o.Profile != nil {
+		return e.timed(x)
+	}
+	return e.list(x)
+}
+
+func (e *exec) list(x *plan) *index.Bitmap {
 	b := e.bitmap()
 	ix := e.ix
 	if e.stopped() || x.a != nil && x.a.NoIndex && x.kind != query.Missing {
@@ -39,7 +47,12 @@ func (e *exec) filter(x *plan) *index.Bitmap {
 		return e.and(x)
 	case query.Tag:
 		for _, v := range x.n.Values {
-			e.tag(x.a.tags, v, func(_ string, s *attr.Set) { s.OrInto(b) })
+			e.tag(x.a.tags, v, func(tag string, s *attr.Set) {
+				if e.o.Profile != nil {
+					defer e.o.Profile.term(x, "TAG", tag, time.Now(), s.Len())
+				}
+				s.OrInto(b)
+			})
 		}
 	case query.Numeric:
 		x.a.nums.Range(b, x.lo, x.hi)
@@ -55,10 +68,18 @@ func (e *exec) filter(x *plan) *index.Bitmap {
 	default:
 		x.terms = e.expand(x)
 		for _, m := range x.terms {
-			ix.text.Or(b, m, x.mask)
+			e.word(b, x, m)
 		}
 	}
 	return b
+}
+
+// word adds the documents of a word to b.
+func (e *exec) word(b *index.Bitmap, x *plan, m attr.Match) {
+	if e.o.Profile != nil {
+		defer e.o.Profile.term(x, "TEXT", e.ix.text.Name(m.ID), time.Now(), e.ix.text.Docs(m.ID))
+	}
+	e.ix.text.Or(b, m, x.mask)
 }
 
 func metres(n *query.Node) float64 {
@@ -224,6 +245,14 @@ func (e *exec) lookUp(b *index.Bitmap, x *plan, n int) bool {
 	default:
 		return false
 	}
+	if e.o.Profile != nil {
+		node, start, before := e.o.Profile.node(x), time.Now(), b.Len()
+		defer func() {
+			node.Time += time.Since(start)
+			node.Read += before
+			node.About = n
+		}()
+	}
 	e.keep(b, has)
 	return true
 }
@@ -250,11 +279,11 @@ func (e *exec) phrase(x *plan) *index.Bitmap {
 	}
 	for i := range x.terms {
 		if i == 0 {
-			e.ix.text.Or(b, x.terms[0], x.mask)
+			e.word(b, x, x.terms[0])
 			continue
 		}
 		c := e.bitmap()
-		e.ix.text.Or(c, x.terms[i], x.mask)
+		e.word(c, x, x.terms[i])
 		b.And(c)
 		e.release(c)
 	}

@@ -287,16 +287,15 @@ func (o *oracle) tag(n *query.Node, doc string) (w float64, ok bool) {
 	f := o.schema.Field(n.Field)
 	have := o.tags(o.docs[doc], f)
 	slices.Sort(have)
-	alone := true // only one tag of all documents fits
-	found := map[string]bool{}
-	for _, v := range n.Values {
+	found := map[string]bool{} // by value, what fits of the tags of all documents
+	for i, v := range n.Values {
 		text := v.Text
 		if !f.CaseSensitive {
 			text = strings.ToLower(text)
 		}
 		for k := range o.df {
 			if t, is := strings.CutPrefix(k, "g"+f.Name+" "); is && o.fits(v.Kind, text, 0, t) {
-				found[strconv.Itoa(int(v.Kind))+text+k] = true
+				found[strconv.Itoa(i)+k] = true
 			}
 		}
 		for _, t := range have {
@@ -306,9 +305,8 @@ func (o *oracle) tag(n *query.Node, doc string) (w float64, ok bool) {
 			}
 		}
 	}
-	alone = len(found) == 1
 	weight := n.Weight()
-	if !alone && !(len(n.Values) == 1 && n.Values[0].Kind != query.Term) {
+	if len(found) > 1 && !(len(n.Values) == 1 && n.Values[0].Kind != query.Term) {
 		weight *= weight // the union has it, and each tag of it
 	}
 	return weight * w, ok

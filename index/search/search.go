@@ -40,11 +40,12 @@ type Options struct {
 
 	// Load returns a field of a document, by identifier. It is only used to sort
 	// by a field of which the index holds no value, and without any lock.
-	Load  func(doc, identifier string) ([]byte, bool)
-	Wait  bool        // let Extend go first; not for those who hold shards
-	Now   int64       // Unix milliseconds; what expires at or before it does not exist
-	Watch *Watch      // told what was found; see [Index.OpenWatch]
-	Stop  func() bool // asked now and then; true ends the search early
+	Load    func(doc, identifier string) ([]byte, bool)
+	Profile *Profile    // filled in, unless nil
+	Wait    bool        // let Extend go first; not for those who hold shards
+	Now     int64       // Unix milliseconds; what expires at or before it does not exist
+	Watch   *Watch      // told what was found; see [Index.OpenWatch]
+	Stop    func() bool // asked now and then; true ends the search early
 
 	// For Scan: not by score, and what matches is handed over instead of rows, mu locked.
 	byWrite bool
@@ -133,6 +134,7 @@ type exec struct {
 	items    []item
 	near     attr.NearScratch
 	ticks    int
+	began    time.Time // when the search began, where it is profiled
 	locked   time.Time // when mu was locked last
 	timedOut bool
 }
@@ -228,12 +230,16 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	e := execPool.Get().(*exec)
 	defer e.free()
 	e.ix, e.o = ix, o
+	start := e.clock()
 	knn, err := e.begin(q)
 	if err != nil {
 		return nil, err
 	}
 	if o.Watch != nil {
 		o.Watch.plan(e, q, knn)
+	}
+	if o.Profile != nil {
+		o.Profile.Plan = time.Since(start)
 	}
 	res := resultPool.Get().(*Result)
 	for _, c := range e.cols {
@@ -245,6 +251,9 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 	gen := ix.epochs.enter()
 	if err = e.narrow(); err == nil {
 		err = e.run(q.KNN, knn, res)
+	}
+	if o.Profile != nil && err == nil {
+		e.profile()
 	}
 	ix.epochs.leave(gen)
 	ix.sweep()
@@ -339,6 +348,7 @@ func (e *exec) narrow() error {
 // run answers the query in up to three steps: postings, vectors, rows.
 func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	ix := e.ix
+	e.began = e.clock()
 	ix.mu.RLock()
 	e.locked = time.Now()
 	e.moment = ix.mu.moment
@@ -406,9 +416,17 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 		if allow != nil && allow.Len() == 0 {
 			n = 0 // which still says whether the query is good
 		}
+		start := e.clock()
 		e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.EF, Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
 		if err != nil {
 			return err
+		}
+		if e.o.Profile != nil {
+			mode := "STANDARD_KNN"
+			if allow != nil {
+				mode = "HYBRID_ADHOC_BF"
+			}
+			e.o.Profile.vector(nil, mode, start, len(e.cands))
 		}
 		ix.mu.RLock()
 		if e.seen() && allow == nil && !e.timedOut {
@@ -512,7 +530,20 @@ func (e *exec) ranged(x *plan, dst []index.Neighbor, allow *index.Bitmap) ([]ind
 	if a := x.n.Attrs; a != nil {
 		o.Epsilon, o.EF = a.Epsilon, a.EF
 	}
-	return x.a.vectors.Range(dst, x.n.Blob, x.n.Radius, o)
+	start := e.clock()
+	near, err := x.a.vectors.Range(dst, x.n.Blob, x.n.Radius, o)
+	if e.o.Profile != nil {
+		e.o.Profile.vector(x, "RANGE_QUERY", start, len(near)-len(dst))
+	}
+	return near, err
+}
+
+// clock reads the clock where the search is profiled.
+func (e *exec) clock() time.Time {
+	if e.o.Profile == nil {
+		return time.Time{}
+	}
+	return time.Now()
 }
 
 // mixed is the part of allow that the plan matches. Nothing is locked.
@@ -716,6 +747,9 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	if bits != nil {
 		res.Total = bits.Len()
 	}
+	if p := e.o.Profile; p != nil {
+		p.Index, p.Found = time.Since(e.began), res.Total
+	}
 	from := min(e.o.Offset, res.Total)
 	to := res.Total
 	if e.o.Num >= 0 {
@@ -744,6 +778,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	if o.by == byScore || e.o.WithScores && o.by != byLoad {
 		sc = e.scorerOf(bits)
 	}
+	start := e.clock()
 	top := topN{want: to, o: o, items: e.items[:0]}
 	if o.by == byLoad {
 		top.want = res.Total // the keys are not known yet
@@ -802,7 +837,11 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 			sc = e.scorerOf(bits)
 		}
 	}
+	sorting := e.clock()
 	items := top.sorted()
+	if p := e.o.Profile; p != nil {
+		p.Scored, p.Score, p.Sort = sc != nil, sorting.Sub(start), time.Since(sorting)
+	}
 	to = min(to, len(items))
 	from = min(from, to)
 	if w := e.o.Watch; w != nil {

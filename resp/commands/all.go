@@ -24,6 +24,7 @@ func All() [][]*command.Spec {
 		semanticCommands,
 		suggestCommands,
 		explainCommands,
+		profileCommands,
 		connectionCommands,
 		clientCommands,
 		trackingCommands,

@@ -36,7 +36,8 @@ type ftSearch struct {
 	timeout     int64
 	noStop      bool
 	shown       shown
-	tracking    string // the pseudo-key that the reply names
+	parsed      time.Duration // what it took to read the query, where that is told
+	tracking    string        // the pseudo-key that the reply names
 	o           search.Options
 
 	ftReply
@@ -93,9 +94,12 @@ const firstOption = 2
 // maxResults is RediSearch's MAXSEARCHRESULTS.
 const maxResults = 1000000
 
-func parseFTSearch(a *args.Parser) *ftSearch {
+func parseFTSearch(a *args.Parser) *ftSearch { return parseFTQuery(view(a), a) }
+
+// parseFTQuery reads what stands behind the name of the index.
+func parseFTQuery(index string, a *args.Parser) *ftSearch {
 	p := searches.Get().(*ftSearch)
-	p.index, p.query = view(a), a.Bytes()
+	p.index, p.query = index, a.Bytes()
 	p.o.Num = 10
 	for a.More() && a.Err() == nil {
 		switch {
@@ -379,9 +383,16 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 // find runs the search.
 func (p *ftSearch) find(ix *catalog.Index) error {
 	s := ix.Search()
+	start := time.Time{}
+	if p.o.Profile != nil {
+		start = time.Now()
+	}
 	q, err := p.parseQuery(s)
 	if err != nil {
 		return err
+	}
+	if p.o.Profile != nil {
+		p.parsed = time.Since(start)
 	}
 	if p.shown.on {
 		p.o.Terms = true
