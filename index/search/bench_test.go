@@ -113,15 +113,31 @@ func BenchmarkFilters(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	for _, q := range []string{"@u:{u77}", "@g:{g1}", "@n:[100 200]", "@u:{u77} @n:[0 900]", "*", "-@g:{g1}", "word5", "word5 word9", "word700"} {
-		p, err := query.Parse([]byte(q), query.Options{})
+	for _, c := range []struct{ q, sortBy string }{
+		{"@u:{u77}", ""},
+		{"@g:{g1}", ""},
+		{"@g:{g1}", "n"},
+		{"@n:[100 200]", ""},
+		{"@n:[100 200]", "n"},
+		{"@u:{u77} @n:[0 900]", ""},
+		{"*", ""},
+		{"*", "n"},
+		{"-@g:{g1}", ""},
+		{"word5", ""},
+		{"word5 word9", ""},
+		{"word5 | word9 | word40", ""},
+		{"word700", ""},
+		{"word5 @g:{g1}", "n"},
+		{`"word5 word9"`, ""},
+	} {
+		p, err := query.Parse([]byte(c.q), query.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(q, func(b *testing.B) {
+		b.Run(c.q+" "+c.sortBy, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				res, err := ix.Search(p, Options{Num: 10})
+				res, err := ix.Search(p, Options{Num: 10, SortBy: c.sortBy})
 				if err != nil {
 					b.Fatal(err)
 				}
