@@ -193,7 +193,7 @@ func (o *oracle) node(n *query.Node, doc string) (w float64, ok bool) {
 		_, err := fmt.Sscanf(v, "%f,%f", &lon, &lat)
 		g := attr.Geo{}
 		if has && err == nil {
-			g.Put(0, lon, lat)
+			g.Put(0, attr.Place{Lon: lon, Lat: lat})
 		}
 		return 0, g.Near(0, n.Lon, n.Lat, metres(n))
 	case query.Missing:
@@ -656,8 +656,8 @@ func (o *checkOrder) check(res *Result, want []string, k int) error {
 	return nil
 }
 
-// history is what a document has been: of the states from seen on any may be what
-// a search finds that begins now.
+// history is what a document has been since the last search began: of the states
+// from seen on any may be what a search finds that begins now.
 type history struct {
 	sync.Mutex
 	states []state
@@ -728,11 +728,11 @@ func TestOracleWhileWriting(t *testing.T) {
 		if q.Root == nil {
 			continue
 		}
-		var first [docs]int
 		for i := range all {
-			all[i].Lock()
-			first[i] = all[i].seen
-			all[i].Unlock()
+			h := &all[i]
+			h.Lock()
+			h.states, h.seen = slices.Clone(h.states[h.seen:]), 0 // what is past is forgotten
+			h.Unlock()
 		}
 		at := now.Add(int64(g.IntN(2)))
 		res, err := x.Search(q, Options{Num: -1, Now: at, SortBy: "__key"})
@@ -751,7 +751,7 @@ func TestOracleWhileWriting(t *testing.T) {
 			name := fmt.Sprint("k", i)
 			h := &all[i]
 			h.Lock()
-			states := slices.Clone(h.states[first[i]:])
+			states := slices.Clone(h.states)
 			h.Unlock()
 			yes, no := 0, 0
 			for _, s := range states {
