@@ -57,6 +57,7 @@ func explainFTSearch(c *command.Ctx, p *ftSearch) (string, error) {
 	if err != nil {
 		return "", noSuchIndex(p.index)
 	}
+	p.useDialect(c)
 	s := ix.Search()
 	q, err := p.parseQuery(s)
 	if err != nil {

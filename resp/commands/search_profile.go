@@ -56,12 +56,13 @@ func runFTProfile(c *command.Ctx, p ftProfile) error {
 		defer p.free()
 		return noSuchIndex(p.index)
 	}
+	p.useDialect(c)
 	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
 		c.Keyspace.ExpireDue(dueBefore)
 	}
 	defer p.free()
 	prof := &search.Profile{}
-	p.c, p.o.Profile = c, prof
+	p.c, p.ix, p.o.Profile = c, ix, prof
 	if err := p.find(ix); err != nil {
 		return err
 	}

@@ -354,9 +354,7 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		defer p.free()
 		return noSuchIndex(p.index)
 	}
-	if p.dialect == 0 {
-		p.dialect = int(c.Catalog.Config.Int(catalog.DefaultDialect))
-	}
+	p.useDialect(c)
 	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
 		c.Keyspace.ExpireDue(dueBefore)
 	}
@@ -378,6 +376,13 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 	p.tracking = t.done()
 	p.reply()
 	return nil
+}
+
+// useDialect is the default one unless DIALECT said otherwise.
+func (p *ftSearch) useDialect(c *command.Ctx) {
+	if p.dialect == 0 {
+		p.dialect = int(c.Catalog.Config.Int(catalog.DefaultDialect))
+	}
 }
 
 // find runs the search.
