@@ -144,7 +144,7 @@ func (f *Freqs) Load(id uint32) {
 		h.freq, h.in, h.pos = 0, Mask{}, h.pos[:0]
 	}
 	f.set, f.Len, f.Top = f.set[:0], t.Length(id), 1
-	if len(f.ids) == 0 && !f.top || int(id) >= len(t.forward) || t.forward[id] == nil {
+	if len(f.ids) == 0 && !f.top || int(id) >= len(t.forward) || t.forward[id] == nil || f.once(id) {
 		return
 	}
 	if f.top {
@@ -174,12 +174,45 @@ func (f *Freqs) Load(id uint32) {
 	}
 }
 
+// fewTerms is how many terms are looked up one by one instead of reading all words
+// of a document.
+const fewTerms = 8
+
+// once counts in a document in which each of the terms stands once at most, in
+// fields whose words count once; false if it is not such.
+func (f *Freqs) once(id uint32) bool {
+	t := f.t
+	if t.uneven || f.top || f.positions || len(f.ids) > fewTerms {
+		return false
+	}
+	for slot, tid := range f.ids {
+		e := &t.terms[tid]
+		h := &f.hits[slot]
+		for i := range e.postings {
+			if !e.postings[i].set.Contains(id) {
+				continue
+			}
+			if h.freq > 0 || e.often.Contains(id) {
+				for _, i := range f.set {
+					f.hits[i].freq, f.hits[i].in = 0, Mask{}
+				}
+				f.set = f.set[:0]
+				return false
+			}
+			h.freq = 1
+			h.in.Add(int(e.postings[i].field))
+			f.set = append(f.set, slot)
+		}
+	}
+	return true
+}
+
 func (f *Freqs) hit(id TermID, field int, n uint32, pos int32) {
 	if f.top {
 		f.seen[id] += n
 	}
 	slot := -1
-	if len(f.ids) <= 8 {
+	if len(f.ids) <= fewTerms {
 		for i, x := range f.ids {
 			if x == id {
 				slot = i

@@ -50,6 +50,7 @@ type term struct {
 	docs     uint32 // documents that hold it
 	refs     uint32 // of a stem: terms that have it; 0 for a word
 	postings []posting
+	often    Set // documents in which it stands several times in one field
 }
 
 const noTerm = ^TermID(0)
@@ -69,7 +70,11 @@ func (t *term) add(id uint32, field uint8) bool {
 		t.postings = append(t.postings, posting{field: field})
 		set = &t.postings[len(t.postings)-1].set
 	}
-	return set.Add(id) && !elsewhere
+	if !set.Add(id) {
+		t.often.Add(id)
+		return false
+	}
+	return !elsewhere
 }
 
 // remove takes id out of the field's set; true if no field holds it any more.
@@ -82,7 +87,11 @@ func (t *term) remove(id uint32, field uint8) bool {
 			elsewhere = elsewhere || p.set.Contains(id)
 		}
 	}
-	return removed && !elsewhere
+	if !removed || elsewhere {
+		return false
+	}
+	t.often.Remove(id)
+	return true
 }
 
 // Text holds the words of documents.

@@ -170,6 +170,9 @@ func (s *scorer) score(id uint32, ex *Explain) float64 {
 		head = ex.of()
 	}
 	words := s.words(id, head.of())
+	if s.kind == attr.BM25STD && ex == nil { // what most searches ask
+		return docScore * words
+	}
 	switch s.kind {
 	case attr.BM25STD:
 		ex.set("Final BM25 : words BM25 %.2f * document score %.2f", words, docScore)
