@@ -68,6 +68,41 @@ func calibrate(sets []judged, scores [][]float64) []judge.Point {
 	return worth
 }
 
+// limits are the least confidences at which so many of the pairs served are wrong, by the
+// scores of models that have not seen them. Sets, and the labels within them, weigh the same.
+func limits(m *judge.Model, sets []judged, scores [][]float64) (l []judge.Limit) {
+	type row struct {
+		score, weight float64
+		same          bool
+	}
+	var rows []row
+	for i, s := range sets {
+		same, other := s.count()
+		for k, p := range s.pairs {
+			w := 1 / float64(max(other, 1))
+			if p.Label == 1 {
+				w = 1 / float64(max(same, 1))
+			}
+			rows = append(rows, row{scores[i][k], w, p.Label == 1})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.score, a.score) })
+	for _, most := range []float64{0.01, 0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.30, 0.40} {
+		var wrong, all float64
+		least := math.Inf(1)
+		for _, r := range rows {
+			if all += r.weight; !r.same {
+				wrong += r.weight
+			}
+			if wrong <= most*all {
+				least = r.score
+			}
+		}
+		l = append(l, judge.Limit{Wrong: most, Least: m.Probability(least)})
+	}
+	return l
+}
+
 // fitAround fits the weights of what is around a candidate, on top of what the pair is
 // worth: logistic regression by Newton's method, with a small penalty.
 func fitAround(seen []decision) []float64 {

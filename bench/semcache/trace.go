@@ -199,7 +199,7 @@ func follow(t trace, n int, m *judge.Model, trained []judged) traced {
 		r.Rules = append(r.Rules, a)
 	}
 	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
-		o := replay(requests, m, func(d decision) bool { return m.Among(d.score, d.around) >= 1-w }, nil)
+		o := replay(requests, m, func(d decision) bool { return m.Among(d.score, d.around) >= m.Least(w) }, nil)
 		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
 	}
 	return r

@@ -56,6 +56,7 @@ func train(sets []judged, progress func(tree int, loss float64)) *judge.Model {
 		}
 	})
 	m.Worth = calibrate(sets, scores)
+	m.Limits = limits(m, sets, scores)
 	return m
 }
 

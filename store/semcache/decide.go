@@ -24,7 +24,6 @@ type Candidate struct {
 	Evidence   judge.Evidence
 	Reason     string // why it is not served; "" if it may be
 
-	around   judge.Around
 	answer   string // of entries with the same answer it is the same
 	inserted int64
 	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
@@ -61,56 +60,81 @@ func (x *Candidate) read(h *hash.Value, partition, id []byte) bool {
 // holds reports whether a list of ids, with spaces between, holds one.
 func holds(list, id []byte) bool { return strings.Contains(string(list), string(id)) }
 
+// hashMark begins the id of an answer that nobody has given one.
+const hashMark = "#"
+
 // answerHash tells answers apart by their text.
 func answerHash(a []byte) string {
-	return fmt.Sprintf("#%016x", xxh3.Hash(a))
+	return fmt.Sprintf(hashMark+"%016x", xxh3.Hash(a))
 }
 
 func insertedAt(h *hash.Value) int64 { return int64(math.Round(floatField(h, fieldInserted) * 1000)) }
 
-// bounds are what a query wants of a hit.
-type bounds struct{ minSim, maxWrong float64 }
+// bounds are the least that a query wants of a hit: the cosine, and the confidence.
+type bounds struct{ minSim, least float64 }
 
 func (n *Namespace) bounds(q *Query) bounds {
-	b := bounds{n.MinSim, n.MaxWrong}
+	b, wrong := bounds{minSim: n.MinSim}, n.MaxWrong
 	if q.MinSim != nil {
 		b.minSim = *q.MinSim
 	}
 	if q.MaxWrong != nil {
-		b.maxWrong = *q.MaxWrong
+		wrong = *q.MaxWrong
 	}
+	b.least = judge.Default().Least(wrong)
 	return b
 }
 
 // decide judges candidates, which stand nearest first, and returns the place of the one
-// to serve, -1 for none: of those that may be served the surest. With all, it judges each of them.
+// to serve, -1 for none. With all, it judges each of them.
 func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, all bool) int {
-	var room [judge.MaxAround]float64
-	cosines := room[:0]
-	for i := range l[:min(len(l), judge.MaxAround)] {
-		cosines = append(cosines, l[i].Sim)
-	}
 	best := -1
+	var room [neighbours]float64
+	sims := room[:0]
+	for i := range l {
+		sims = append(sims, l[i].Sim)
+	}
+	speak := n.Guard != Off && answersRepeat(l)
 	for i := range l {
 		x := &l[i]
-		if i >= judge.MaxJudged && !all {
-			break
-		}
-		if x.Sim < b.minSim && !all {
-			x.Reason = fmt.Sprintf("similarity %.3f is below %.3f", x.Sim, b.minSim)
+		if !all && (i >= judge.MaxJudged || x.Sim < b.minSim) {
+			if i == 0 {
+				x.Reason = tooFar(x.Sim, b.minSim)
+			}
 			break
 		}
 		x.Margin = margin(l, i)
-		x.around = judge.Around{Margin: 1, Share: 1}
-		if i < len(cosines) {
-			x.around = judge.LookAround(i, cosines, func(j int) bool { return l[j].answer == l[i].answer })
+		around := judge.Around{}
+		if speak {
+			around = judge.LookAround(i, sims, func(j int) bool { return l[j].answer == x.answer })
 		}
-		n.judge(p, x, b, now)
+		var of *judge.Prompt
+		if n.Guard != Off {
+			of = judge.Parse(x.Prompt)
+		}
+		n.judge(p, of, x, around, b, now)
 		if x.Reason == "" && (best < 0 || x.Confidence > l[best].Confidence) {
 			best = i
 		}
 	}
 	return best
+}
+
+// answersRepeat reports whether answers can be told apart here: somebody has named them, or
+// two entries have the same. Where a model has written each of them anew, that two differ says
+// nothing.
+func answersRepeat(l []Candidate) bool {
+	for i := range l {
+		if !strings.HasPrefix(l[i].answer, hashMark) {
+			return true
+		}
+		for k := range l[:i] {
+			if l[i].answer == l[k].answer {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // margin is how much nearer a candidate is than any with another answer.
@@ -123,29 +147,26 @@ func margin(l []Candidate, i int) float64 {
 	return math.NaN()
 }
 
-// judge sets a candidate's confidence, and the reason if it is not to be served.
-func (n *Namespace) judge(p *judge.Prompt, x *Candidate, b bounds, now int64) {
-	var of *judge.Prompt
-	if n.Guard != Off {
-		of = judge.Parse(x.Prompt)
-	}
-	n.judgeParsed(p, of, x, b, now)
+func tooFar(sim, least float64) string {
+	return fmt.Sprintf("similarity %.3f is below %.3f", sim, least)
 }
 
-func (n *Namespace) judgeParsed(p, of *judge.Prompt, x *Candidate, b bounds, now int64) {
-	score := 0.0
+// judge sets a candidate's confidence, and the reason if it is not to be served. of is its
+// prompt, taken apart.
+func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around, b bounds, now int64) {
+	odds := 0.0
 	if n.Guard == Off {
-		score = judge.CosineScore(x.Sim)
+		odds = judge.CosineLogOdds(x.Sim)
 	} else {
 		x.Evidence = judge.Compare(p, of, x.Sim, x.Evidence[:0])
 		for _, s := range n.neutral {
 			x.Evidence[s] = 0
 		}
 		x.Guards = judge.Fired(x.Evidence)
-		score = judge.Default().Score(x.Evidence)
+		m := judge.Default()
+		odds = m.LogOddsAmong(m.Score(x.Evidence), around)
 	}
-	score += x.Shift + n.learnedBias()
-	x.Confidence = judge.Default().Among(score, x.around)
+	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias())))
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1
@@ -158,14 +179,14 @@ func (n *Namespace) judgeParsed(p, of *judge.Prompt, x *Candidate, b bounds, now
 	case n.MaxAge > 0 && now-x.inserted >= n.MaxAge:
 		x.Reason = "older than MAXAGE"
 	case x.Sim < b.minSim:
-		x.Reason = fmt.Sprintf("similarity %.3f is below %.3f", x.Sim, b.minSim)
+		x.Reason = tooFar(x.Sim, b.minSim)
 	case x.verdict > 0:
 	case n.Guard == Strict && len(x.Guards) > 0:
 		x.Reason = "guard: " + strings.Join(x.Guards, ", ")
 	case n.Margin > 0 && x.Margin < n.Margin:
 		x.Reason = fmt.Sprintf("margin %.3f is below %.3f", x.Margin, n.Margin)
-	case 1-x.Confidence > b.maxWrong:
-		x.Reason = fmt.Sprintf("confidence %.3f is below %.3f", x.Confidence, 1-b.maxWrong)
+	case x.Confidence < b.least:
+		x.Reason = fmt.Sprintf("confidence %.3f is below %.3f", x.Confidence, min(1, b.least))
 		if len(x.Guards) > 0 {
 			x.Reason += ", guard: " + strings.Join(x.Guards, ", ")
 		}

@@ -20,7 +20,7 @@ import (
 )
 
 // neighbours is how many of the nearest entries a look-up sees: those that are
-// judged, and some behind them for the margin.
+// judged, and some behind them that speak for or against.
 const neighbours = judge.MaxAround
 
 // getting is a Get under way. Its memory is used again.
@@ -103,7 +103,7 @@ func (n *Namespace) GetExact(call *Call, q *Query, a *Answer) bool {
 func (n *Namespace) getting(call *Call, q *Query, a *Answer) *getting {
 	g := gettings.Get().(*getting)
 	g.n, g.call, g.q, g.a = n, call, q, a
-	g.vector, g.bounds = q.Vector, n.bounds(q)
+	g.vector = q.Vector
 	n.locate(&g.place, q.Prompt, q.Scope, q.Context)
 	g.id = g.key[len(n.prefix):]
 	*a = Answer{}
@@ -258,6 +258,7 @@ func (g *getting) semantic() error {
 	if err := g.embed(); err != nil {
 		return err
 	}
+	g.bounds = n.bounds(g.q)
 	g.call.Settle()
 	for range 3 { // what was chosen may change before it is read
 		if err := g.nearest(neighbours, nil); err != nil {
@@ -441,7 +442,7 @@ func (g *getting) paraphrases(x *lease) bool {
 		return false
 	}
 	c := Candidate{Sim: sim, inserted: g.call.Tx.Now}
-	g.n.judgeParsed(g.prompt, x.prompt, &c, g.bounds, g.call.Tx.Now)
+	g.n.judge(g.prompt, x.prompt, &c, judge.Around{}, g.bounds, g.call.Tx.Now)
 	return c.Reason == ""
 }
 

@@ -49,7 +49,7 @@ type Params struct {
 }
 
 // Defaults are the parameters of a namespace of which only the dimension was said.
-func Defaults(dim int) Params { return Params{Dim: dim, MinSim: 0.6, MaxWrong: 0.1} }
+func Defaults(dim int) Params { return Params{Dim: dim, MinSim: 0.6, MaxWrong: 0.05} }
 
 // Limits of what callers may send.
 const (

@@ -67,11 +67,16 @@ func (a Around) Row() (x [aroundSize]float64) {
 // Among is the probability that a candidate with this score has the right answer,
 // given what is around it; where nothing is, that of the pair.
 func (m *Model) Among(score float64, a Around) float64 {
+	return 1 / (1 + math.Exp(-m.LogOddsAmong(score, a)))
+}
+
+// LogOddsAmong is Among as log odds.
+func (m *Model) LogOddsAmong(score float64, a Around) float64 {
 	z := m.LogOdds(score)
 	if len(m.Around) == aroundSize {
 		for i, x := range a.Row() {
 			z += m.Around[i] * x
 		}
 	}
-	return 1 / (1 + math.Exp(-z))
+	return z
 }

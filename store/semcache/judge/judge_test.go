@@ -150,6 +150,7 @@ func TestModelsThatAreNoneAreRefused(t *testing.T) {
 		"an empty tree":      func(m *Model) { m.Trees[0] = nil },
 		"a walk in a circle": func(m *Model) { m.Trees[0] = Tree{{Left: 1, Right: 1}, {Left: 0}, {}}; m.Trees[0][1].Left = 1 },
 		"out of the tree":    func(m *Model) { m.Trees[0][0].Right = 3 },
+		"limits in disorder": func(m *Model) { m.Limits = []Limit{{0.1, 0.7}, {0.2, 0.9}} },
 		"no such signal":     func(m *Model) { m.Trees[0][0].Signal = len(Signals) },
 	} {
 		m := ok()
@@ -157,6 +158,24 @@ func TestModelsThatAreNoneAreRefused(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
+}
+
+func TestLeastConfidence(t *testing.T) {
+	f := func(m *Model, wrong, want float64) {
+		t.Helper()
+		if got := m.Least(wrong); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v wrong: %v, want %v", wrong, got, want)
+		}
+	}
+	m := &Model{Limits: []Limit{{0.1, 0.9}, {0.2, 0.7}}}
+	f(m, 0, 2)
+	f(m, 0.05, 0.95)
+	f(m, 0.1, 0.9)
+	f(m, 0.15, 0.8)
+	f(m, 0.2, 0.7)
+	f(m, 0.6, 0.35)
+	f(m, 1, 0)
+	f(&Model{}, 0.3, 0.7)
 }
 
 func FuzzCompare(f *testing.F) {

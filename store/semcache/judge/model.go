@@ -24,6 +24,9 @@ type Model struct {
 	// "Transforming Classifier Scores into Accurate Multiclass Probability Estimates"
 	// (2002). Without them the sum is taken for the log odds.
 	Worth []Point `json:"worth,omitempty"`
+	// Limits say from what confidence on so many of the pairs that are served are wrong, all
+	// told: the one that is just served is more often wrong than that. Ascending.
+	Limits []Limit `json:"limits,omitempty"`
 	// Around are the weights of [Around.Row]; without them the neighbours do not count.
 	Around []float64 `json:"around,omitempty"`
 	// About says how the weights were made.
@@ -34,6 +37,12 @@ type Model struct {
 type Point struct {
 	Score   float64 `json:"score"`
 	LogOdds float64 `json:"log_odds"`
+}
+
+// Limit is a share of wrong ones among those served, and the least confidence that keeps it.
+type Limit struct {
+	Wrong float64 `json:"wrong"`
+	Least float64 `json:"least"`
 }
 
 // Tree is a list of nodes, the root first.
@@ -85,6 +94,22 @@ func (m *Model) LogOdds(score float64) float64 {
 	return a.LogOdds + (score-a.Score)*(b.LogOdds-a.LogOdds)/(b.Score-a.Score)
 }
 
+// Least is the confidence from which on a pair is to be served so that no more than a share of those
+// served is wrong; above 1 for 0, which is no share that can be promised.
+func (m *Model) Least(wrong float64) float64 {
+	if wrong <= 0 {
+		return 2
+	}
+	from := Limit{0, 1}
+	for _, l := range m.Limits {
+		if wrong <= l.Wrong {
+			return from.Least + (l.Least-from.Least)*(wrong-from.Wrong)/(l.Wrong-from.Wrong)
+		}
+		from = l
+	}
+	return from.Least * (1 - min(1, wrong)) / (1 - from.Wrong)
+}
+
 // parseModel reads a model, and refuses one that is not for these signals or whose trees are none.
 func parseModel(b []byte) (*Model, error) {
 	m := &Model{}
@@ -105,6 +130,13 @@ func (m *Model) check() error {
 		if a, b := m.Worth[i-1], m.Worth[i]; b.Score <= a.Score || b.LogOdds <= a.LogOdds {
 			return fmt.Errorf("judge: point %d of what a score is worth does not rise", i)
 		}
+	}
+	last := Limit{0, 1}
+	for _, l := range m.Limits {
+		if !(l.Wrong > last.Wrong && l.Wrong < 1 && l.Least <= last.Least && l.Least >= 0) {
+			return fmt.Errorf("judge: limit %v behind %v", l, last)
+		}
+		last = l
 	}
 	for i, s := range m.Signals {
 		if s != Signals[i].Name {
@@ -137,5 +169,6 @@ var Default = sync.OnceValue(func() *Model {
 	return m
 })
 
-// CosineScore is a score by the cosine alone: what guards that are switched off leave.
-func CosineScore(cosine float64) float64 { return 20 * (cosine - 0.85) }
+// CosineLogOdds are the log odds by the cosine alone: what is left where guards are
+// switched off.
+func CosineLogOdds(cosine float64) float64 { return 20 * (cosine - 0.85) }
