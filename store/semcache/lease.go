@@ -19,12 +19,12 @@ type lease struct {
 	prompt    *judge.Prompt // nil: only the very prompt waits for it
 	vector    []float32     // of length 1; nil: the same
 	owner     uint64
-	began     int64 // Unix ms
-	ended     time.Time
-	since     uint64 // by the clock of changes: what changed behind it may be in no answer
-	ends      int64  // Unix ms
-	time      int64  // ms that it was given
-	stored    string // the key under which there is an answer now; "" where there is none
+	began     int64     // Unix ms
+	seen      time.Time // since when searches find what was stored; zero: they may not yet
+	since     uint64    // by the clock of changes: what changed behind it may be in no answer
+	ends      int64     // Unix ms
+	time      int64     // ms that it was given
+	stored    string    // the key under which there is an answer now; "" where there is none
 	done      chan struct{}
 }
 
@@ -103,7 +103,7 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 		}
 		for i := len(l.mu.recent) - 1; i >= 0; i-- {
 			x := l.mu.recent[i]
-			if x.partition == a.partition && x.prompt != nil && x.ended.After(a.since) && a.same(x) {
+			if x.partition == a.partition && x.prompt != nil && (x.seen.IsZero() || x.seen.After(a.since)) && a.same(x) {
 				return x, false
 			}
 		}
@@ -187,13 +187,19 @@ func (l *leases) fulfil(c *Cache, x *lease, key string) {
 		return
 	}
 	x.stored = key
-	x.ended = time.Now()
 	if len(l.mu.recent) == recentLeases {
 		copy(l.mu.recent, l.mu.recent[1:])
 		l.mu.recent = l.mu.recent[:recentLeases-1]
 	}
 	l.mu.recent = append(l.mu.recent, x)
 	l.endLocked(c, x)
+}
+
+// visible notes that the index has what was stored under a lease.
+func (l *leases) visible(x *lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x.seen = time.Now()
 }
 
 // What a lease hears of: the change of a key, an invalidation by tag or model.

@@ -39,6 +39,10 @@ func (n *Namespace) Put(call *Call, e *Entry) (id string, err error) {
 		return "", nil
 	}
 	n.stats.sets.Add(1)
+	if p.lease != nil {
+		call.Settle()
+		n.leases.visible(p.lease)
+	}
 	if n.MaxEntries > 0 {
 		call.Settle()
 		n.evict(call, string(p.key))
@@ -76,6 +80,7 @@ type putting struct {
 	place
 	vector []byte
 	stale  bool
+	lease  *lease
 	pairs  [][]byte
 }
 
@@ -135,6 +140,7 @@ func (p *putting) write(tx *store.Tx) {
 	}
 	if x != nil {
 		n.leases.fulfil(n.c, x, string(p.key))
+		p.lease = x
 	}
 }
 
