@@ -5,6 +5,7 @@
 //	v, found, err := c.Get(ctx, "price:42")                    the second time, no round trip
 //	h, err := c.Read(ctx, "HGETALL", "user:7")                 any read of one key
 //	r, err := c.Search(ctx, "docs", "@user:{u1}")              a search, until a write makes it another one
+//	a, err := c.Semantic("shop", …).Cached(ctx, near.Prompt{Text: q}, compute)   the answer to what means the same
 //	v, err := c.Cached(ctx, "page:1", time.Minute, render, near.LoadOptions{Stale: 10 * time.Second})
 //
 // # How copies stay true

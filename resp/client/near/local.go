@@ -166,7 +166,7 @@ func (l *local) land(key, cmd string, f *flight, v client.Value) {
 
 // landUnder is land for a reply that dies with a pseudo-key; where it has none
 // it is not kept. It lets go of those who wait. Reader only.
-func (l *local) landUnder(key string, f *flight, v client.Value, name string) {
+func (l *local) landUnder(key string, f *flight, v client.Value, name string, end life) {
 	sh := l.shard(key)
 	sh.Lock()
 	defer sh.Unlock()
@@ -185,7 +185,7 @@ func (l *local) landUnder(key string, f *flight, v client.Value, name string) {
 		sh.dropEmpty(n)
 		return
 	}
-	h.value, h.flight, h.name = v, nil, name
+	h.value, h.flight, h.name, h.life = v, nil, name, end
 	l.names.Lock()
 	if l.names.nodes == nil {
 		l.names.nodes = map[string]map[string]struct{}{}

@@ -133,7 +133,7 @@ func (c *Client) Search(ctx context.Context, args ...any) (client.Value, error) 
 				return
 			}
 			name, _ := v.Get("tracking")
-			c.local.landUnder(key, f, v, name.Str)
+			c.local.landUnder(key, f, v, name.Str, life{})
 		}})
 		if err != nil {
 			c.local.fail(key, "", f, err)

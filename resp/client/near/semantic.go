@@ -1,0 +1,330 @@
+package near
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// Semantic is a namespace of the server's semantic cache (SEM.*), with the answers that
+// this process has seen kept near: the second time a prompt is asked there is no
+// round trip, and nothing to embed. The server tells when an answer dies, and when one comes
+// that is nearer to the prompt.
+type Semantic struct {
+	c      *Client
+	ns     string
+	prefix string // of the pseudo-keys that answers die with
+	o      SemanticOptions
+}
+
+// SemanticOptions of a [Semantic]. The zero value works where the namespace embeds by itself.
+type SemanticOptions struct {
+	// Embed makes the vector of a prompt. It is called only where the very prompt is
+	// not known to the server; nil lets the server embed.
+	Embed func(ctx context.Context, prompt string) ([]float32, error)
+	// Scope holds fields and values in turn: who shares answers. It is part of every question.
+	Scope []string
+	// Lease is how long a computation may take until another may begin; 0 means 30 seconds.
+	Lease time.Duration
+}
+
+// Prompt is a question.
+type Prompt struct {
+	Text    string
+	Context string    // hash of what came before in the conversation
+	Vector  []float32 // nil: Embed, or the server, makes it
+	Scope   []string  // beside that of the options
+}
+
+// Answer is what was found.
+type Answer struct {
+	Text       string
+	Status     string // exact, semantic, miss, or lease: another computes it
+	ID         string
+	Sim        float64
+	Confidence float64
+	Token      string // of a lease
+}
+
+// Hit reports whether there is an answer.
+func (a *Answer) Hit() bool { return a.ID != "" }
+
+// Computed is an answer to be stored.
+type Computed struct {
+	Text     string
+	TTL      time.Duration // 0: the namespace's
+	Tags     []string
+	Deps     []string // keys whose change makes it stale
+	AnswerID string
+	Cost     float64 // in dollars
+	Tokens   int64
+}
+
+// Semantic returns a namespace, which has to exist (SEM.CREATE).
+func (c *Client) Semantic(ns string, o SemanticOptions) *Semantic {
+	if o.Lease <= 0 {
+		o.Lease = 30 * time.Second
+	}
+	return &Semantic{c: c, ns: ns, prefix: "sem:{" + ns + "}:", o: o}
+}
+
+// key names a question among the copies. It holds all that decides about the answer but for
+// the vector, which the text decides.
+func (s *Semantic) key(p *Prompt) string {
+	n := len(s.ns) + len(p.Text) + len(p.Context) + 16
+	for _, w := range p.Scope {
+		n += len(w) + 1
+	}
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteString("\x00sem\x00") // no key of the server's
+	b.WriteString(s.ns)
+	for _, l := range [2][]string{s.o.Scope, p.Scope} {
+		for _, w := range l {
+			b.WriteByte(0)
+			b.WriteString(w)
+		}
+	}
+	b.WriteString("\x00\x01")
+	b.WriteString(p.Context)
+	b.WriteByte(0)
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// args is the beginning of SEM.GET or SEM.SET.
+func (s *Semantic) args(l []any, p *Prompt, vector []float32) []any {
+	if vector != nil {
+		l = append(l, "VEC", vector)
+	}
+	if p.Context != "" {
+		l = append(l, "CTX", p.Context)
+	}
+	if scope := slices.Concat(s.o.Scope, p.Scope); len(scope) > 0 {
+		l = append(l, "SCOPE", len(scope)/2)
+		for _, w := range scope {
+			l = append(l, w)
+		}
+	}
+	return l
+}
+
+// Get looks for an answer: here, then on the server.
+func (s *Semantic) Get(ctx context.Context, p Prompt) (Answer, error) {
+	key := s.key(&p)
+	if a, ok := s.near(key); ok {
+		return a, nil
+	}
+	return s.ask(ctx, key, &p, nil)
+}
+
+// exactly is what stands behind the name of a question that is about the very prompt
+// only: who asks for what means the same must not be given its reply.
+const exactly = "\x00="
+
+// near is the copy of an answer.
+func (s *Semantic) near(key string) (Answer, bool) {
+	v, _, ok := s.c.local.get(key, "", s.c.millis)
+	if !ok && s.o.Embed != nil {
+		v, _, ok = s.c.local.get(key+exactly, "", s.c.millis)
+	}
+	if !ok {
+		return Answer{}, false
+	}
+	return answerOf(v), true
+}
+
+// ask asks the server: for the very prompt first where a vector would have to be made.
+func (s *Semantic) ask(ctx context.Context, key string, p *Prompt, more []any) (Answer, error) {
+	vector := p.Vector
+	if vector == nil && s.o.Embed != nil {
+		a, err := s.send(ctx, key+exactly, append(s.args([]any{"SEM.GET", s.ns, p.Text}, p, nil), "MODE", "EXACT", "TRACK"))
+		if err != nil || a.Hit() {
+			return a, err
+		}
+		if vector, err = s.o.Embed(ctx, p.Text); err != nil {
+			return Answer{}, err
+		}
+		p.Vector = vector // for the Set that may follow
+	}
+	return s.send(ctx, key, append(append(s.args([]any{"SEM.GET", s.ns, p.Text}, p, vector), more...), "TRACK"))
+}
+
+// send asks the server, and keeps the answer as long as it lives.
+func (s *Semantic) send(ctx context.Context, key string, args []any) (Answer, error) {
+	out, err := client.AppendCommand(nil, args...)
+	if err != nil {
+		return Answer{}, err
+	}
+	c := s.c
+	f, mine := c.local.begin(key, "", c.millis)
+	if mine {
+		sent := c.millis()
+		err := c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
+			if err == nil {
+				err = v.Err()
+			}
+			if err != nil {
+				c.local.fail(key, "", f, err)
+				return
+			}
+			name := ""
+			if id, ok := v.Get("id"); ok {
+				name = s.prefix + id.Str
+			}
+			ttl, _ := v.Get("pttl")
+			c.local.landUnder(key, f, v, name, c.endOf(ttl, sent))
+		}})
+		if err != nil {
+			c.local.fail(key, "", f, err)
+		}
+	}
+	v, err := c.await(ctx, f)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := answerOf(v)
+	if !mine {
+		a.Token = "" // it is the other caller's
+	}
+	return a, nil
+}
+
+// answerOf reads a reply of SEM.GET.
+func answerOf(v client.Value) (a Answer) {
+	for i := 0; i+1 < len(v.Elems); i += 2 {
+		x := &v.Elems[i+1]
+		switch v.Elems[i].Str {
+		case "status":
+			a.Status = x.Str
+		case "id":
+			a.ID = x.Str
+		case "answer":
+			a.Text = x.Str
+		case "sim":
+			a.Sim, _ = x.Float()
+		case "confidence":
+			a.Confidence, _ = x.Float()
+		case "token":
+			a.Token = x.Str
+		}
+	}
+	return a
+}
+
+// Set stores an answer and returns its id, "" where its lease (token, "" for none) has ended,
+// or what it depends on has changed meanwhile.
+func (s *Semantic) Set(ctx context.Context, p Prompt, x Computed, token string) (id string, err error) {
+	if p.Vector == nil && s.o.Embed != nil {
+		if p.Vector, err = s.o.Embed(ctx, p.Text); err != nil {
+			return "", err
+		}
+	}
+	l := s.args([]any{"SEM.SET", s.ns, p.Text, x.Text}, &p, p.Vector)
+	if x.TTL > 0 {
+		l = append(l, "PX", x.TTL.Milliseconds())
+	}
+	words := func(token string, w []string) {
+		if len(w) > 0 {
+			l = append(l, token, len(w))
+			for _, s := range w {
+				l = append(l, s)
+			}
+		}
+	}
+	words("TAGS", x.Tags)
+	words("DEPS", x.Deps)
+	if x.AnswerID != "" {
+		l = append(l, "ANSWERID", x.AnswerID)
+	}
+	if x.Cost > 0 {
+		l = append(l, "COST", x.Cost)
+	}
+	if x.Tokens > 0 {
+		l = append(l, "TOKENS", x.Tokens)
+	}
+	if token != "" {
+		l = append(l, "LEASE", token)
+	}
+	out, err := client.AppendCommand(nil, l...)
+	if err != nil {
+		return "", err
+	}
+	r, err := s.c.do(ctx, out, 1, []string{s.key(&p), s.key(&p) + exactly})
+	if err != nil {
+		return "", err
+	}
+	return r[0].Str, r[0].Err()
+}
+
+// Waits between looks for an answer that another client computes, doubled up to the longest.
+const (
+	semFirst = 5 * time.Millisecond
+	semMost  = 200 * time.Millisecond
+)
+
+// Cached returns an answer, and where there is none has one caller compute it, in all
+// processes. The others wait for it, those with a prompt that means the same as well. An
+// answer that could not be stored, since what it depends on has changed, is returned.
+func (s *Semantic) Cached(ctx context.Context, p Prompt, compute func(context.Context) (Computed, error)) (Answer, error) {
+	key := s.key(&p)
+	for wait := semFirst; ; wait = min(2*wait, semMost) {
+		if a, ok := s.near(key); ok {
+			return a, nil
+		}
+		a, err := s.ask(ctx, key, &p, []any{"LEASE", s.o.Lease.Milliseconds()})
+		switch {
+		case err != nil || a.Hit():
+			return a, err
+		case a.Token != "":
+			return s.compute(ctx, p, a, compute)
+		}
+		// The connection is shared, so nobody waits on it.
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		}
+	}
+}
+
+// compute makes the answer under a lease, and gives the lease back whatever happens.
+func (s *Semantic) compute(ctx context.Context, p Prompt, a Answer, compute func(context.Context) (Computed, error)) (Answer, error) {
+	stored := false
+	defer func() {
+		if !stored { // also where compute has panicked
+			out, _ := client.AppendCommand(nil, "SEM.LEASE", "ABORT", s.ns, a.Token)
+			_ = s.c.mux.send(s.c.mux.ctx, out, call{replies: 1, reply: func(int, client.Value, error) {}})
+		}
+	}()
+	within, cancel := context.WithTimeout(ctx, s.o.Lease)
+	defer cancel()
+	x, err := compute(within)
+	if err != nil {
+		return Answer{}, err
+	}
+	id, err := s.Set(ctx, p, x, a.Token)
+	if err != nil {
+		return Answer{}, err
+	}
+	stored = true
+	return Answer{Text: x.Text, Status: a.Status, ID: id}, nil
+}
+
+// Feedback says whether the answer of an entry was right, for a prompt if one is given.
+func (s *Semantic) Feedback(ctx context.Context, id string, good bool, prompt string) error {
+	verdict := "BAD"
+	if good {
+		verdict = "GOOD"
+	}
+	l := []any{"SEM.FEEDBACK", s.ns, id, verdict}
+	if prompt != "" {
+		l = append(l, "QUERY", prompt)
+	}
+	v, err := s.c.Do(ctx, l...)
+	return errors.Join(err, v.Err())
+}
