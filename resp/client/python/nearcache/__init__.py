@@ -1,6 +1,7 @@
 """A near cache: what was read is answered from this process until the server says that it has changed."""
 
 from .aio import AsyncNearCache
+from .semantic import Answer, AsyncSemanticCache, Computed, SemanticCache
 from .sync import NearCache
 
-__all__ = ["AsyncNearCache", "NearCache"]
+__all__ = ["Answer", "AsyncNearCache", "AsyncSemanticCache", "Computed", "NearCache", "SemanticCache"]

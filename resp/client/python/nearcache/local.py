@@ -144,8 +144,9 @@ class Local:
                 self._account(node, c.cost)
                 self._evict()
 
-    def land_under(self, key: bytes, cmd: tuple, f: Flight, value: Any, name: Optional[bytes]) -> None:
-        """Enters a reply that dies with a pseudo-key; where it has none it is not kept. Lets go of those who wait."""
+    def land_under(self, key: bytes, cmd: tuple, f: Flight, value: Any, name: Optional[bytes], end: float = 0.0) -> None:
+        """Enters a reply that dies with a pseudo-key, or at its end; where it has none it is not kept. Lets go of those
+        who wait."""
         with self._lock:
             f.value, f.ended = value, True
             node = self._keys.get(key)
@@ -155,7 +156,7 @@ class Local:
                     del node.copies[cmd]
                     self._drop_empty(key, node)
                 else:
-                    c.value, c.flight, c.name = value, None, name
+                    c.value, c.flight, c.name, c.copy_end = value, None, name, end
                     c.cost = COPY_COST + weight(value)
                     self._names.setdefault(name, set()).add(key)
                     self._account(node, c.cost)

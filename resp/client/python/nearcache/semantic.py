@@ -1,0 +1,428 @@
+"""A namespace of the server's semantic cache (SEM.*), with the answers that this process has seen kept near."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import functools
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
+
+from redis.exceptions import ResponseError
+
+from .aio import AsyncNearCache
+from .core import Call, Core
+from .local import Flight
+from .sync import NearCache
+from .wire import encode
+
+Vector = Union[bytes, Sequence[float]]
+Embed = Callable[[str], Vector]
+AsyncEmbed = Callable[[str], Awaitable[Vector]]
+
+SEMANTIC = ("SEM.GET",)
+EXACTLY = ("SEM.GET", "MODE", "EXACT")
+WAIT_FIRST, WAIT_MOST = 0.005, 0.2  # seconds between looks for an answer that another client computes, doubled
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found. status is exact, semantic, miss, or lease: another client computes it."""
+
+    text: str
+    status: str
+    id: str = ""
+    sim: float = 0.0
+    confidence: float = 0.0
+    reason: str = ""
+    token: str = ""
+
+    @property
+    def hit(self) -> bool:
+        return bool(self.id)
+
+
+@dataclass
+class Computed:
+    """An answer to be stored. ttl is in seconds, deps are keys whose change makes it stale, cost is in dollars."""
+
+    text: str
+    ttl: Optional[float] = None
+    tags: Sequence[str] = ()
+    deps: Sequence[str] = ()
+    answer_id: str = ""
+    model: str = ""
+    cost: float = 0.0
+    tokens: int = 0
+
+
+def blob(v: Vector) -> bytes:
+    """A vector as the server takes it: float32, little-endian."""
+    if isinstance(v, (bytes, bytearray, memoryview)):
+        return bytes(v)
+    a = array.array("f", v)
+    if sys.byteorder == "big":
+        a.byteswap()
+    return a.tobytes()
+
+
+@dataclass
+class _Question:
+    prompt: str
+    context: str = ""
+    scope: Mapping[str, str] = field(default_factory=dict)
+    vector: Optional[bytes] = None
+
+    def key(self, ns: str) -> bytes:
+        """What the answer is kept under: no key of the server's. The vector is left out, as the prompt decides it."""
+        return b"\0sem" + encode((ns, self.prompt, self.context, *(w for p in sorted(self.scope.items()) for w in p)))
+
+    def args(self, vector: Optional[bytes]) -> list:
+        out: list = []
+        if vector is not None:
+            out += ["VEC", vector]
+        if self.context:
+            out += ["CTX", self.context]
+        if self.scope:
+            out += ["SCOPE", len(self.scope)]
+            for f, v in self.scope.items():
+                out += [f, v]
+        return out
+
+
+class _Semantic:
+    def __init__(self, near: Core, namespace: str, scope: Optional[Mapping[str, str]], lease: float, own: bool) -> None:
+        self.near, self.namespace, self.lease = near, namespace, lease
+        self.scope = dict(scope or {})
+        self._own = own
+        self._prefix = f"sem:{{{namespace}}}:".encode()
+
+    def _question(self, prompt: str, context: str, scope: Optional[Mapping[str, str]], vector: Optional[Vector]) -> _Question:
+        return _Question(prompt, context, {**self.scope, **(scope or {})}, None if vector is None else blob(vector))
+
+    def _request(self, args: list) -> Callable:
+        """SEM.GET, whose answer dies with the pseudo-key that is named after its id, or at its end."""
+        sent = time.monotonic()
+
+        def request(key: bytes, cmd: tuple, f: Flight) -> tuple[bytes, Call]:
+            def on_reply(i: int, value: Any, error: Optional[BaseException]) -> None:
+                if error is None and isinstance(value, ResponseError):
+                    error = value
+                if error is not None:
+                    self.near.local.fail(key, cmd, f, error)
+                    return
+                name = self._prefix + value[b"id"] if b"id" in value else None
+                _, end = self.near._ends(value.get(b"pttl"), sent)
+                self.near.local.land_under(key, cmd, f, value, name, end)
+
+            return encode(("SEM.GET", self.namespace, *args)), Call(1, on_reply)
+
+        return request
+
+    def _ask(self, q: _Question, vector: Optional[bytes], more: tuple = ()) -> Callable:
+        return self._request([q.prompt, *q.args(vector), *more, "TRACK"])
+
+    def _near(self, key: bytes) -> Optional[Answer]:
+        for cmd in (SEMANTIC, EXACTLY):
+            c = self.near.local.get(key, cmd)
+            if c is not None:
+                return _answer(c.value)
+        return None
+
+    def _set(self, q: _Question, vector: Optional[bytes], x: Computed, token: str) -> tuple:
+        out: list = ["SEM.SET", self.namespace, q.prompt, x.text, *q.args(vector)]
+        if x.ttl is not None:
+            out += ["PX", max(1, int(x.ttl * 1000))]
+        for word, l in (("TAGS", x.tags), ("DEPS", x.deps)):
+            if l:
+                out += [word, len(l), *l]
+        for word, v in (("ANSWERID", x.answer_id), ("MODEL", x.model), ("COST", x.cost), ("TOKENS", x.tokens), ("LEASE", token)):
+            if v:
+                out += [word, v]
+        return tuple(out)
+
+    def _create(self, dim: int, options: Mapping[str, Any]) -> tuple:
+        out: list = ["SEM.CREATE", self.namespace, "DIM", dim]
+        for name, v in options.items():
+            if v is True:
+                out.append(name.upper())
+            elif isinstance(v, (list, tuple)):
+                out += [name.upper(), len(v), *v]
+            elif v is not False and v is not None:
+                out += [name.upper(), v]
+        return tuple(out)
+
+    def _feedback(self, id: str, good: bool, prompt: Optional[str]) -> tuple:
+        out = ("SEM.FEEDBACK", self.namespace, id, "GOOD" if good else "BAD")
+        return out if prompt is None else (*out, "QUERY", prompt)
+
+
+def _answer(v: dict, mine: bool = True) -> Answer:
+    def text(name: bytes) -> str:
+        return v[name].decode("utf-8", "surrogateescape") if name in v else ""
+
+    return Answer(
+        text(b"answer"), text(b"status"), text(b"id"), float(v.get(b"sim", 0)), float(v.get(b"confidence", 0)), text(b"reason"),
+        text(b"token") if mine else "",
+    )
+
+
+def _computed(x: Union[str, Computed], more: Mapping[str, Any]) -> Computed:
+    return x if isinstance(x, Computed) else Computed(x, **more)
+
+
+class SemanticCache(_Semantic):
+    """For threads.
+
+    near       a NearCache, or the URL for one of its own
+    namespace  made by create, or by SEM.CREATE
+    embed      makes the vector of a prompt, and is called only where the very prompt is not known; None: the server does
+    scope      fields and values that are part of every question: who shares answers
+    lease      seconds that one caller may compute until another may begin
+    """
+
+    near: NearCache
+
+    def __init__(
+        self,
+        near: Union[NearCache, str] = "redis://localhost:6379",
+        namespace: str = "llm",
+        *,
+        embed: Optional[Embed] = None,
+        scope: Optional[Mapping[str, str]] = None,
+        lease: float = 30.0,
+    ) -> None:
+        own = isinstance(near, str)
+        super().__init__(NearCache(near) if isinstance(near, str) else near, namespace, scope, lease, own)
+        self.embed = embed
+
+    def __enter__(self) -> SemanticCache:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._own:
+            self.near.close()
+
+    def create(self, dim: int, **options: Any) -> SemanticCache:
+        """Makes the namespace, unless there is one of that name. Options are those of SEM.CREATE: maxwrong=0.1,
+        guard="STRICT", px=3600_000, require=["tenant"] …"""
+        if self.namespace.encode() not in self.near._execute([("SEM.LIST",)], [])[0]:
+            self.near.execute(*self._create(dim, options))
+        return self
+
+    def get(self, prompt: str, *, context: str = "", scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None) -> Answer:
+        """Looks for an answer: here, then on the server."""
+        q = self._question(prompt, context, scope, vector)
+        key = q.key(self.namespace)
+        return self._near(key) or self._get(q, key)
+
+    def _get(self, q: _Question, key: bytes, more: tuple = ()) -> Answer:
+        if q.vector is None and self.embed is not None:
+            a = self._kept(key, EXACTLY, self._ask(q, None, ("MODE", "EXACT")))
+            if a.hit:
+                return a
+            q.vector = blob(self.embed(q.prompt))
+        return self._kept(key, SEMANTIC, self._ask(q, q.vector, more))
+
+    def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
+        sent: list = []
+
+        def once(*a: Any) -> Any:
+            sent.append(True)
+            return request(*a)
+
+        value, _ = self.near._kept(key, cmd, once)
+        return _answer(value, bool(sent))
+
+    def set(
+        self, prompt: str, answer: Union[str, Computed], *, context: str = "", scope: Optional[Mapping[str, str]] = None,
+        vector: Optional[Vector] = None, token: str = "", **more: Any,
+    ) -> Optional[str]:
+        """Stores an answer and returns its id; None where its lease has ended, or what it depends on has changed. more
+        are the fields of Computed: ttl, tags, deps …"""
+        return self._store(self._question(prompt, context, scope, vector), _computed(answer, more), token)
+
+    def _store(self, q: _Question, x: Computed, token: str) -> Optional[str]:
+        if q.vector is None and self.embed is not None:
+            q.vector = blob(self.embed(q.prompt))
+        reply = self.near._execute([self._set(q, q.vector, x, token)], [q.key(self.namespace)])[0]
+        value = self.near.result(reply)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def cached(
+        self, prompt: str, compute: Callable[[], Union[str, Computed]], *, context: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, **more: Any,
+    ) -> str:
+        """The answer; where there is none, one caller of all processes calls compute and stores what it returns, and the
+        others wait for it, those with a prompt that means the same as well. An answer that could not be stored, since
+        what it depends on has changed, is returned to who has computed it."""
+        q = self._question(prompt, context, scope, vector)
+        key = q.key(self.namespace)
+        wait = WAIT_FIRST
+        while True:
+            a = self._near(key) or self._get(q, key, ("LEASE", int(self.lease * 1000)))
+            if a.hit:
+                return a.text
+            if a.token:
+                break
+            time.sleep(wait)
+            wait = min(2 * wait, WAIT_MOST)
+        try:
+            x = _computed(compute(), more)
+            self._store(q, x, a.token)
+        except BaseException:
+            self.near._execute([("SEM.LEASE", "ABORT", self.namespace, a.token)], [])
+            raise
+        return x.text
+
+    def memo(self, **more: Any) -> Callable[[Callable[..., str]], Callable[..., str]]:
+        """A decorator: of a function from a prompt to an answer, which is asked only where there is none. Further
+        arguments of the function are not looked at; what decides about the answer belongs into scope or context."""
+
+        def decorate(f: Callable[..., str]) -> Callable[..., str]:
+            @functools.wraps(f)
+            def wrapped(prompt: str, *args: Any, **kw: Any) -> str:
+                return self.cached(prompt, lambda: f(prompt, *args, **kw), **more)
+
+            return wrapped
+
+        return decorate
+
+    def feedback(self, id: str, good: bool, prompt: Optional[str] = None) -> None:
+        """Says whether the answer of an entry was right: thresholds around it move."""
+        self.near.execute(*self._feedback(id, good, prompt))
+
+    def invalidate(self, by: str, *words: Any) -> int:
+        """invalidate("TAG", "shipping"), ("DEP", key), ("MODEL", name), ("SCOPE", field, value)."""
+        return self.near.execute("SEM.INVALIDATE", self.namespace, by, *words)
+
+    def delete(self, *ids: str) -> int:
+        return self.near.execute("SEM.DEL", self.namespace, *ids)
+
+    def stats(self) -> dict:
+        """What the namespace has done since the server began, and what it has saved."""
+        return _strings(self.near._execute([("SEM.STATS", self.namespace)], [])[0])
+
+
+class AsyncSemanticCache(_Semantic):
+    """For asyncio, on an AsyncNearCache. See SemanticCache; embed and compute may be coroutine functions."""
+
+    near: AsyncNearCache
+
+    def __init__(
+        self,
+        near: AsyncNearCache,
+        namespace: str = "llm",
+        *,
+        embed: Optional[Union[Embed, AsyncEmbed]] = None,
+        scope: Optional[Mapping[str, str]] = None,
+        lease: float = 30.0,
+    ) -> None:
+        super().__init__(near, namespace, scope, lease, False)
+        self.embed = embed
+
+    async def create(self, dim: int, **options: Any) -> AsyncSemanticCache:
+        if self.namespace.encode() not in (await self.near._execute([("SEM.LIST",)], []))[0]:
+            await self.near.execute(*self._create(dim, options))
+        return self
+
+    async def get(
+        self, prompt: str, *, context: str = "", scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None
+    ) -> Answer:
+        q = self._question(prompt, context, scope, vector)
+        key = q.key(self.namespace)
+        return self._near(key) or await self._get(q, key)
+
+    async def _get(self, q: _Question, key: bytes, more: tuple = ()) -> Answer:
+        if q.vector is None and self.embed is not None:
+            a = await self._kept(key, EXACTLY, self._ask(q, None, ("MODE", "EXACT")))
+            if a.hit:
+                return a
+            q.vector = await self._embedded(q.prompt)
+        return await self._kept(key, SEMANTIC, self._ask(q, q.vector, more))
+
+    async def _embedded(self, prompt: str) -> bytes:
+        v: Any = self.embed(prompt)  # type: ignore[misc]
+        return blob(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v)
+
+    async def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
+        sent: list = []
+
+        def once(*a: Any) -> Any:
+            sent.append(True)
+            return request(*a)
+
+        value, _ = await self.near._kept(key, cmd, once)
+        return _answer(value, bool(sent))
+
+    async def set(
+        self, prompt: str, answer: Union[str, Computed], *, context: str = "", scope: Optional[Mapping[str, str]] = None,
+        vector: Optional[Vector] = None, token: str = "", **more: Any,
+    ) -> Optional[str]:
+        return await self._store(self._question(prompt, context, scope, vector), _computed(answer, more), token)
+
+    async def _store(self, q: _Question, x: Computed, token: str) -> Optional[str]:
+        if q.vector is None and self.embed is not None:
+            q.vector = await self._embedded(q.prompt)
+        reply = (await self.near._execute([self._set(q, q.vector, x, token)], [q.key(self.namespace)]))[0]
+        value = self.near.result(reply)
+        return value.decode() if isinstance(value, bytes) else value
+
+    async def cached(
+        self, prompt: str, compute: Callable[[], Any], *, context: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, **more: Any,
+    ) -> str:
+        q = self._question(prompt, context, scope, vector)
+        key = q.key(self.namespace)
+        wait = WAIT_FIRST
+        while True:
+            a = self._near(key) or await self._get(q, key, ("LEASE", int(self.lease * 1000)))
+            if a.hit:
+                return a.text
+            if a.token:
+                break
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, WAIT_MOST)
+        try:
+            v = compute()
+            x = _computed(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v, more)
+            await self._store(q, x, a.token)
+        except BaseException:
+            await asyncio.shield(self.near._execute([("SEM.LEASE", "ABORT", self.namespace, a.token)], []))
+            raise
+        return x.text
+
+    def memo(self, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[str]]]:
+        """A decorator of a coroutine function from a prompt to an answer; see SemanticCache.memo."""
+
+        def decorate(f: Callable[..., Any]) -> Callable[..., Awaitable[str]]:
+            @functools.wraps(f)
+            async def wrapped(prompt: str, *args: Any, **kw: Any) -> str:
+                return await self.cached(prompt, lambda: f(prompt, *args, **kw), **more)
+
+            return wrapped
+
+        return decorate
+
+    async def feedback(self, id: str, good: bool, prompt: Optional[str] = None) -> None:
+        await self.near.execute(*self._feedback(id, good, prompt))
+
+    async def invalidate(self, by: str, *words: Any) -> int:
+        return await self.near.execute("SEM.INVALIDATE", self.namespace, by, *words)
+
+    async def delete(self, *ids: str) -> int:
+        return await self.near.execute("SEM.DEL", self.namespace, *ids)
+
+    async def stats(self) -> dict:
+        return _strings((await self.near._execute([("SEM.STATS", self.namespace)], []))[0])
+
+
+def _strings(v: Any) -> dict:
+    if isinstance(v, ResponseError):
+        raise v
+    return {k.decode(): x for k, x in v.items()}

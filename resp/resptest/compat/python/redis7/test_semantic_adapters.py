@@ -1,0 +1,50 @@
+"""What RedisVL and LangChain see of the server's semantic cache (SEM.*)."""
+
+import math
+import struct
+
+import pytest
+import redis
+from langchain_core.outputs import Generation
+from redisvl.index import SearchIndex
+from redisvl.query import FilterQuery, VectorQuery
+from redisvl.query.filter import Tag
+
+from nearcache import SemanticCache
+from nearcache.langchain import NearcacheSemanticCache
+
+
+def embed(prompt):
+    a = math.radians(float(prompt.split()[0]))
+    return [math.cos(a), math.sin(a)]
+
+
+@pytest.fixture
+def cache(address):
+    with SemanticCache("redis://%s:%d" % address, "ns", embed=embed) as c:
+        yield c.create(2, maxwrong=1)
+
+
+def test_redisvl_reads_the_entries(cache, address):
+    cache.set("10 degrees", "little", scope={"tenant": "acme"}, tags=["angles"])
+    cache.set("80 degrees", "much")
+    client = redis.Redis(host=address[0], port=address[1])
+    index = SearchIndex.from_existing("sem:{ns}", redis_client=client)
+    rows = index.query(VectorQuery(embed("12 degrees"), "prompt_vector", return_fields=["prompt", "response"], num_results=2))
+    assert [(r["prompt"], r["response"]) for r in rows] == [("10 degrees", "little"), ("80 degrees", "much")]
+    rows = index.query(FilterQuery(Tag("tags") == "angles", return_fields=["response"]))
+    assert [r["response"] for r in rows] == ["little"]
+    # What another client writes under the prefix is found by FT.SEARCH, and not served: it is of no scope.
+    client.hset("sem:{ns}:mine", mapping={"prompt": "40 degrees", "response": "?", "prompt_vector": struct.pack("2f", *embed("40 degrees"))})
+    assert not cache.get("40 degrees").text == "?"
+
+
+def test_langchain(cache):
+    c = NearcacheSemanticCache(cache, ttl=60)
+    assert c.lookup("10 degrees", "gpt") is None
+    c.update("10 degrees", "gpt", [Generation(text="little")])
+    assert [g.text for g in c.lookup("10 degrees", "gpt")] == ["little"]
+    assert [g.text for g in c.lookup("11 degrees?", "gpt")] == ["little"]
+    assert c.lookup("10 degrees", "another model") is None
+    c.clear(llm_string="gpt")
+    assert c.lookup("10 degrees", "gpt") is None
