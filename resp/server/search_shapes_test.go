@@ -410,13 +410,6 @@ func TestCreateShapes(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	for _, line := range []string{
-		`FT.HYBRID ix1 SEARCH (~@job:(engineer)) SCORER BM25STD VSIM @emb $vector COMBINE RRF LIMIT 0 10`,
-	} {
-		if _, err := c.Do(split(line)...); err == nil || !strings.HasPrefix(err.Error(), "ERR unknown command") {
-			t.Errorf("%.30s: %v", line, err)
-		}
-	}
 }
 
 // TestInfoIsReadByPosition reads FT.INFO as redisvl does.
