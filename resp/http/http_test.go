@@ -28,6 +28,7 @@ type world struct {
 	redis string // its other address
 	model *modelServer
 	log   *logBuffer
+	stop  func() // begins to end the server
 }
 
 type logBuffer struct {
@@ -61,6 +62,7 @@ func newWorld(t testing.TB, flags ...string) *world {
 	cfg.SetLogger(slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	s := server.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
+	w.stop = cancel
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {

@@ -62,8 +62,8 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 		query := semcache.Query{
 			Prompt: []byte(q.prompt), Context: q.context, Scope: slices.Clone(q.scope), Mode: q.mode, MinSim: q.minSim,
 		}
-		if set.Upstream != "" {
-			query.Lease, query.Wait = min(set.Timeout, semcache.MaxLease), set.Timeout
+		if set.Upstream != "" && !q.tools {
+			query.Lease, query.Wait, query.Once = min(set.Timeout, semcache.MaxLease), set.Timeout, true
 		}
 		var a semcache.Answer
 		if err := n.Get(call, &query, &a); err != nil {
@@ -86,7 +86,6 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 			return
 		}
 		x.token, x.nearest, x.reason = a.Token, a.Sim, a.Reason
-		x.keep = x.keep && a.Token != "" // otherwise somebody else is about to store it
 		if a.Token != "" {
 			defer func() {
 				if !x.kept {

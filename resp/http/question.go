@@ -61,6 +61,7 @@ type question struct {
 	model   string
 	stream  bool
 	usage   bool // the stream ends with a count of tokens
+	tools   bool // the answer may be a call, which is not kept: nobody waits for it
 	wants
 }
 
@@ -205,6 +206,7 @@ func (d *dialect) readQuestion(body []byte, h http.Header, who *caller) (q quest
 			params[name] = decoded(v)
 		}
 	}
+	q.tools = !isNothing(fields["tools"]) || !isNothing(fields["functions"])
 	if len(params) > 0 {
 		q.scope = append(q.scope, semcache.Pair{Field: fieldParams, Value: hashOf(params)})
 	}

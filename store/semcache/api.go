@@ -28,6 +28,7 @@ type Query struct {
 
 	Lease time.Duration // of a miss: how long the caller may take to compute it, 0 for no lease
 	Wait  time.Duration // how long to wait where another has the lease
+	Once  bool          // who has waited in vain computes it without a lease, and nobody waits for him in turn
 	Track bool          // the caller keeps the answer: Call.Closer is told of a better one
 }
 

@@ -6,7 +6,8 @@ import (
 	"math"
 )
 
-// Embedder turns texts into vectors. It is called by many goroutines at once.
+// Embedder turns texts into vectors. It is called by many goroutines at once, often for
+// the same text, and so remembers what it has made.
 type Embedder interface {
 	// Embed returns a vector of Dim components for each text, in their order.
 	Embed(ctx context.Context, texts []string) ([][]float32, error)

@@ -123,6 +123,7 @@ func (g *getting) run() error {
 	if q.Wait > 0 {
 		until = time.Now().Add(q.Wait)
 	}
+	waited := false
 	for {
 		g.began = time.Now()
 		*a = Answer{}
@@ -141,7 +142,7 @@ func (g *getting) run() error {
 		} else {
 			a.Reason = "no such prompt"
 		}
-		if q.Lease <= 0 {
+		if q.Lease <= 0 || waited && q.Once {
 			n.stats.miss.Add(1)
 			return nil
 		}
@@ -158,12 +159,20 @@ func (g *getting) run() error {
 			n.stats.miss.Add(1)
 			return nil
 		}
+		if g.fulfilled() {
+			if g.found {
+				n.stats.hit(&n.stats.semantic, g)
+				return nil
+			}
+			continue
+		}
 		a.Reason = "another computes it"
 		if q.Wait <= 0 || g.call.Locked {
 			a.Status = Leased
 			n.stats.leased.Add(1)
 			return nil
 		}
+		waited = true
 		again, err := g.wait(until)
 		if err != nil {
 			return err
@@ -472,9 +481,7 @@ func (g *getting) wait(until time.Time) (again bool, err error) {
 		case <-x.done:
 			t.Stop()
 			g.call.now(c)
-			if x.stored != "" && x.stored != string(g.key) {
-				g.judgeStored(x)
-			}
+			g.fulfilled()
 			return true, nil
 		case <-ctx.Done():
 			t.Stop()
@@ -492,6 +499,21 @@ func (g *getting) wait(until time.Time) (again bool, err error) {
 			}
 		}
 	}
+}
+
+// fulfilled reports whether the lease has ended, and looks whether its answer is right
+// for this prompt, too.
+func (g *getting) fulfilled() bool {
+	x := g.lease
+	select {
+	case <-x.done:
+	default:
+		return false
+	}
+	if g.found = false; x.stored != "" && x.stored != string(g.key) {
+		g.judgeStored(x)
+	}
+	return true
 }
 
 // endsIn is how many ms a lease has left.

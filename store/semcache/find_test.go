@@ -1,0 +1,98 @@
+package semcache_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nearcache/nearcache/store/semcache"
+)
+
+// TestWhoHasWaitedInVainGoesAlone: with Once, a failure of the first does not put the
+// others in a queue.
+func TestWhoHasWaitedInVainGoesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.create("ns", semcache.Defaults(2))
+		q := semcache.Query{Prompt: []byte("p"), Vector: vec(0), Lease: time.Minute, Wait: time.Minute, Once: true}
+		first := w.get(n, q)
+		if first.Status != semcache.Miss || first.Token == "" {
+			t.Fatalf("%+v", first)
+		}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				q := q
+				var a semcache.Answer
+				if err := n.Get(w.cache.Begin(t.Context()), &q, &a); err != nil || a.Status != semcache.Miss || a.Token != "" {
+					t.Errorf("%+v, %v", a, err)
+				}
+			})
+		}
+		synctest.Wait()
+		if !n.Abort(w.call(), first.Token) {
+			t.Error("the lease has ended")
+		}
+		wg.Wait()
+	})
+}
+
+func TestFindLooksInEveryScopeThatHoldsThePairs(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	pair := func(l ...string) (scope []semcache.Pair) {
+		for i := 0; i < len(l); i += 2 {
+			scope = append(scope, semcache.Pair{Field: l[i], Value: l[i+1]})
+		}
+		return scope
+	}
+	put := func(prompt, answer string, angle float64, scope ...string) string {
+		return w.put(n, semcache.Entry{Prompt: []byte(prompt), Answer: []byte(answer), Vector: vec(angle), Scope: pair(scope...)})
+	}
+	put("what is it", "1", 0, "user", "ann", "team", "red")
+	put("what is it", "2", 0, "user", "bob", "team", "red")
+	put("what is it", "3", 0)
+	put("what is it then", "4", 0.01, "user", "ann")
+	f := func(want string, limit int, mode semcache.Mode, scope ...string) {
+		t.Helper()
+		all := 1.0 // the other answers speak against each other
+		q := semcache.Query{Prompt: []byte("What is  it"), Vector: vec(0), Scope: pair(scope...), Mode: mode, MaxWrong: &all}
+		l, err := n.Find(w.call(), &q, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for i, x := range l {
+			got[string(x.Answer.Answer)] = true
+			if exact := x.Prompt == "what is it"; exact != (x.Status == semcache.Exact) && mode == semcache.Both || i > 0 && l[i-1].Sim < x.Sim {
+				t.Errorf("%+v", l)
+			}
+		}
+		if len(got) != len(want) || len(l) != len(want) {
+			t.Errorf("%v: %v, want %s", scope, got, want)
+		}
+		for _, x := range want {
+			if !got[string(x)] {
+				t.Errorf("%v: %v, want %s", scope, got, want)
+			}
+		}
+	}
+	f("14", 9, semcache.Both, "user", "ann")
+	f("1", 1, semcache.Both, "user", "ann")
+	f("12", 9, semcache.Both, "team", "red")
+	f("1", 9, semcache.Both, "team", "red", "user", "ann")
+	f("123", 9, semcache.OnlyExact)
+	f("1234", 9, semcache.Both)
+	f("1234", 9, semcache.OnlySemantic)
+	f("", 9, semcache.Both, "user", "eve")
+	f("", 9, semcache.Both, "user", "an")
+	f("", 9, semcache.Both, "use", "rann")
+	if removed, err := n.Clear(w.call(), pair("user", "ann", "team", "red")); err != nil || removed != 1 {
+		t.Errorf("%d, %v", removed, err)
+	}
+	f("4", 9, semcache.Both, "user", "ann")
+	if removed, err := n.Clear(w.call(), nil); err != nil || removed != 3 || n.Len() != 0 {
+		t.Errorf("%d, %v", removed, err)
+	}
+}
