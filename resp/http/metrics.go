@@ -122,7 +122,7 @@ func (p *page) histogram(name string, h *histogram, labels ...string) {
 		if i < len(bounds) {
 			le = bounds[i]
 		}
-		p.value(name+"_bucket", float64(sum), append(slices.Clone(labels), "le", strings.TrimPrefix(strconv.FormatFloat(le, 'g', -1, 64), "+"))...)
+		p.value(name+"_bucket", float64(sum), append(slices.Clone(labels), "le", strconv.FormatFloat(le, 'g', -1, 64))...)
 	}
 	p.value(name+"_sum", h.sum, labels...)
 	p.value(name+"_count", float64(sum), labels...)

@@ -228,9 +228,6 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err erro
 	writeAPIError(w, http.StatusBadGateway, "upstream_error", "unreachable", "upstream cannot be reached")
 }
 
-// writeTime is how long a client may take to accept the next bytes.
-const writeTime = 30 * time.Second
-
 // copyStream passes bytes on as they come. before sees them first.
 func (s *Server) copyStream(w http.ResponseWriter, from io.Reader, before func([]byte)) {
 	c := http.NewResponseController(w)
@@ -241,7 +238,6 @@ func (s *Server) copyStream(w http.ResponseWriter, from io.Reader, before func([
 			if before != nil {
 				before(buf[:n])
 			}
-			_ = c.SetWriteDeadline(time.Now().Add(writeTime))
 			if _, err := w.Write(buf[:n]); err != nil {
 				return
 			}

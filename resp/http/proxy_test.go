@@ -525,7 +525,7 @@ func TestMetrics(t *testing.T) {
 	a := w.ask("GET", "/metrics", "")
 	for _, want := range []string{
 		`nearcache_http_requests_total{route="chatCompletions",code="200"} 2`, `nearcache_proxy_total{cache="exact"} 1`, `nearcache_proxy_total{cache="miss"} 1`,
-		`nearcache_upstream_requests_total{code="200"} 1`, `nearcache_http_request_seconds_count{route="set"} 1`, `le="Inf"} 1`,
+		`nearcache_upstream_requests_total{code="200"} 1`, `nearcache_http_request_seconds_count{route="set"} 1`, `le="+Inf"} 1`,
 		`nearcache_semantic_entries{namespace="proxy"} 1`, `nearcache_semantic_exact_hits_total{namespace="proxy"} 1`,
 		`nearcache_semantic_tokens_saved_total{namespace="proxy"} 16`, "nearcache_used_memory ", `nearcache_embed_texts_total{model="lexical",what="computed"}`,
 	} {

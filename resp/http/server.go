@@ -78,6 +78,8 @@ func (s *Server) Close() { s.client.CloseIdleConnections() }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := &recorder{ResponseWriter: w}
+	w = rec
 	if err := s.guard.Check(r); err != nil { // a page of some site, in the browser of somebody on this machine
 		newProblem(http.StatusForbidden, "pages of other sites are not served").write(w)
 		return
@@ -112,7 +114,10 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 // serve lets a request in, or not, and counts it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, at *route) {
 	began := time.Now()
-	rec := &recorder{ResponseWriter: w}
+	rec, ok := w.(*recorder)
+	if !ok {
+		rec = &recorder{ResponseWriter: w}
+	}
 	set := s.o.Settings()
 	n := s.active.Add(1)
 	defer func() {
@@ -147,10 +152,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, at *route) {
 	at.handle(s, rec, r, &who)
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer, and gives the client time for each part of
+// it. What it gave before, on the same connection, has run out: net/http does not renew it.
 type recorder struct {
 	http.ResponseWriter
 	status int
+}
+
+// writeTime is how long a client may take to accept the next bytes.
+const writeTime = 30 * time.Second
+
+func (r *recorder) renew() {
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTime))
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -158,6 +171,7 @@ func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
+	r.renew()
 	r.ResponseWriter.WriteHeader(status)
 }
 
@@ -166,6 +180,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	r.renew()
 	return r.ResponseWriter.Write(b)
 }
 
