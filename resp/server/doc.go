@@ -9,7 +9,8 @@
 //
 // One goroutine accepts per listener. Clients are served by reactors, one per
 // core (turn.go): a client's commands run in its turns, and the rules for turns
-// hold for them (package reactor). What would wait leaves its reactor first:
+// hold for them (package reactor). Before a pipeline runs, what its keys' look-ups
+// will touch is fetched (ahead.go). What would wait leaves its reactor first:
 // commands that search or look at the whole keyspace, graph insertions and, under
 // appendfsync always, the disk, before replies leave. A client that waits for a
 // key, or for the end of CLIENT PAUSE, or that does not read what it is sent,
