@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// What expires goes in short slices, with a rest after each: others, who may have but
-// this one processor, run between them. A slice is longer the later it is, so that a
-// crowd of keys that are due at once is gone within about as long as they took to
-// become due. Turns of a reactor would be no better: a reactor that has much to do is
-// one that the system makes wait for its processor.
+// What expires goes in short slices, and others, who may have but this one processor,
+// run between them: after a rest, or, where it is late, as soon as the system has
+// had a chance to prefer them. So a crowd of keys that are due at once is gone soon
+// after they have become due. Turns of a reactor would be no better: a reactor that
+// has much to do is one that the system makes wait for its processor.
 const (
-	expireKeys  = 64 // at once: some 30 µs
-	expireMin   = 100 * time.Microsecond
-	expireMax   = 400 * time.Microsecond
-	expireLate  = 200 // ms late at which a slice is at its longest
+	expireKeys  = 64 // at once: some 50 µs
+	expireTime  = 100 * time.Microsecond
+	expireLate  = 5 // ms, from which on there is no rest
 	expireRest  = 100 * time.Microsecond
 	expireEvery = 100 * time.Millisecond
 	expireSoon  = 2 * time.Millisecond
@@ -30,31 +29,35 @@ func (s *Server) expireLoop(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		if s.expireSlice() {
-			t.Reset(expireRest)
-			continue
+		late, more := s.expireSlice()
+		for more && late >= expireLate && ctx.Err() == nil {
+			yield()
+			late, more = s.expireSlice()
 		}
 		rest := expireEvery
-		if next := s.ks.NextDue(); next != 0 {
+		if more {
+			rest = expireRest
+		} else if next := s.ks.NextDue(); next != 0 {
 			rest = min(max(time.Duration(next-s.ks.Now())*time.Millisecond, expireSoon), expireEvery)
 		}
 		t.Reset(rest)
 	}
 }
 
-// expireSlice deletes some of what is due, and reports whether more of it may be.
-func (s *Server) expireSlice() (more bool) {
+// expireSlice deletes some of what is due, and tells how late in ms, and whether more
+// of it may be.
+func (s *Server) expireSlice() (late int64, more bool) {
 	next, now := s.ks.NextDue(), s.ks.Now()
 	if next == 0 || next > now {
-		return false
+		return 0, false
 	}
 	start := time.Now()
-	took, end := time.Duration(0), expireMin+time.Duration(min(now-next, expireLate))*(expireMax-expireMin)/expireLate
-	for more = true; more && took < end; took = time.Since(start) {
+	took := time.Duration(0)
+	for more = true; more && took < expireTime; took = time.Since(start) {
 		more = s.ks.ExpireDue(expireKeys) >= expireKeys
 	}
 	s.stats.ExpireTime.Add(int64(took))
-	return more
+	return now - next, more
 }
 
 // upkeepEvery is how often the server looks after itself.
