@@ -267,7 +267,7 @@ func goredisAggregate(t *testing.T, ctx context.Context, r *redis.Client) {
 	fused, err := r.FTHybridWithArgs(ctx, "idx", &redis.FTHybridOptions{
 		SearchExpressions: []redis.FTHybridSearchExpression{{Query: "@color:{red} @size:[4 8]"}},
 		VectorExpressions: []redis.FTHybridVectorExpression{{
-			VectorField: "v", VectorData: &redis.VectorFP32{Val: f32(4, 0, 0)}, Method: "KNN", MethodParams: []any{"K", 3}, YieldScoreAs: "near",
+			VectorField: "v", VectorData: &redis.VectorFP32{Val: []byte(f32(4, 0, 0))}, Method: "KNN", MethodParams: []any{"K", 3}, YieldScoreAs: "near",
 		}},
 		Combine: &redis.FTHybridCombineOptions{Method: redis.FTHybridCombineRRF, Count: 2, Constant: 60},
 		Load:    []string{"@__key", "@size", "@__score"}, LimitOffset: 0, Limit: 5,
