@@ -10,6 +10,7 @@ import (
 	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
 	"github.com/nearcache/nearcache/bench/proxy"
+	"github.com/nearcache/nearcache/bench/search"
 	"github.com/nearcache/nearcache/bench/semcache"
 	"github.com/nearcache/nearcache/bench/squeeze"
 	"github.com/nearcache/nearcache/bench/tracking"
@@ -28,6 +29,7 @@ var benches = []struct {
 	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
 	{"slow", "reads while many clients ask for much and read nothing, beside Redis", keyspace.Slow},
 	{"proxy", "what the caching proxy and the embedding of prompts cost", proxy.Run},
+	{"search", "queries of indexes: rates, recall, processor time, memory, and during a load", search.Run},
 	{"semcache", "how often a semantic hit is right", semcache.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},
 	{"types", "what commands on large values cost, and their memory, beside Redis", types.Run},
