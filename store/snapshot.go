@@ -43,6 +43,7 @@ type Snapshot struct {
 	queue struct {
 		sync.Mutex
 		full   [][]byte
+		free   [][]byte // for keptBlock
 		dead   []*space // flushed; to be looked at, then released
 		cells  []*cells
 		ended  bool
@@ -109,6 +110,9 @@ func (tx *Tx) save(e *Entry) {
 	if sh.snap == nil || e.rec.meta()&metaEpoch == tx.ks.epoch {
 		return
 	}
+	if sh.kept == nil {
+		sh.kept = sh.snap.buffer()
+	}
 	was := len(sh.kept)
 	sh.kept = sh.snap.keep(sh.kept, e.s, e.rec, e.ref, &tx.saver)
 	sh.snap.waiting.Add(int64(len(sh.kept) - was))
@@ -147,6 +151,29 @@ func (s *Snapshot) append(b []byte, sp *space, r record, ref slab.Ref, room **En
 	e.reset()
 	s.entries.Add(1)
 	return b
+}
+
+// buffer is an empty one, for a shard.
+func (s *Snapshot) buffer() []byte {
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	if n := len(s.queue.free); n > 0 {
+		b := s.queue.free[n-1]
+		s.queue.free = s.queue.free[:n-1]
+		return b
+	}
+	return make([]byte, 0, keptBlock+keptBlock/4)
+}
+
+// recycle takes buffers back that were handed out.
+func (s *Snapshot) recycle(l [][]byte) {
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	for _, b := range l {
+		if cap(b) <= 2*keptBlock && len(s.queue.free) < Shards {
+			s.queue.free = append(s.queue.free, b[:0])
+		}
+	}
 }
 
 func (s *Snapshot) push(b []byte) {
@@ -224,6 +251,7 @@ func (s *Snapshot) emit(ctx context.Context, emit func([]byte) error) error {
 					b = b[:0]
 				}
 			}
+			s.recycle(full)
 		}
 		if len(b) < emitBlock {
 			return b, nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nearcache/nearcache/bench/ann"
+	"github.com/nearcache/nearcache/bench/durable"
 	"github.com/nearcache/nearcache/bench/evict"
 	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
@@ -23,6 +24,7 @@ var benches = []struct {
 	run        func(args []string, stdout, stderr io.Writer) error
 }{
 	{"ann", "measures the vector indexes beside other libraries", ann.Run},
+	{"durable", "snapshots under load, starts, and restarts with vectors, beside Redis", durable.Run},
 	{"evict", "how many requests find their key under each eviction policy, beside Redis and the optimum", evict.Run},
 	{"load", "measures servers under load, beside Redis", load.Run},
 	{"memory", "bytes a key, texts, collections and churn, beside Redis", keyspace.Memory},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/vfs"
 )
@@ -103,6 +104,9 @@ func backup(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	}
 	if len(rep.Damage) > 0 {
 		return errDamaged
+	}
+	if err := catalog.CopyGraphs(vfs.OS, from, fs.Arg(0)); err != nil {
+		fmt.Fprintf(stdout, "graphs are not part of it, and will be made anew: %v\n", err)
 	}
 	fmt.Fprintf(stdout, "%s: %d files, %d records, %d bytes, all checked\n", fs.Arg(0), rep.Files, rep.Records, rep.Bytes)
 	return nil

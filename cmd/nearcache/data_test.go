@@ -32,6 +32,8 @@ func TestBackupAndCheck(t *testing.T) {
 	for i := range 2000 {
 		do("SET", fmt.Sprint("k", i), strings.Repeat(fmt.Sprint(i), 50))
 	}
+	do("FT.CREATE", "ix", "SCHEMA", "v", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", 2, "DISTANCE_METRIC", "L2")
+	do("HSET", "doc", "v", "12345678")
 	do("SAVE")
 	do("SET", "after", "the snapshot")
 	var out strings.Builder
@@ -57,8 +59,11 @@ func TestBackupAndCheck(t *testing.T) {
 	if c, err = client.Dial(context.Background(), addr, client.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := do("DBSIZE"); n != "2001" {
+	if n := do("DBSIZE"); n != "2002" {
 		t.Fatalf("the copy has %s keys", n)
+	}
+	if graphs, err := filepath.Glob(filepath.Join(copied, "nearcache-graph-*")); err != nil || len(graphs) != 2 {
+		t.Errorf("graphs of the copy: %v", graphs)
 	}
 	_ = c.Close()
 	_ = second.Process.Kill()

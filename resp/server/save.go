@@ -232,7 +232,7 @@ func (s *Server) writeState() (seq uint64, err error) {
 				return err
 			}
 		}
-		return snap.Emit(s.ctx, func(block []byte) error { return b.Block(snap.Seq, snap.At, block) })
+		return emitGently(s.ctx, snap, b)
 	})
 	if snap == nil {
 		return 0, errors.Join(err, cutErr)
@@ -248,6 +248,42 @@ func (s *Server) saveGraphs() {
 		s.cfg.Logger().Warn("saving graphs failed", "dir", s.cfg.Dir(), "error", err)
 	}
 }
+
+// emitGently writes the blocks of a snapshot to b. They are compressed on a thread of their own, which gets out of
+// the way of those that serve clients; it holds no lock.
+func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) error {
+	blocks, free := make(chan []byte), make(chan []byte, 2)
+	failed := make(chan error, 1)
+	var broken atomic.Bool
+	free <- nil
+	free <- nil
+	go func() {
+		lowerPriority()
+		var err error
+		for block := range blocks {
+			if err == nil {
+				err = b.Block(snap.Seq, snap.At, block)
+				broken.Store(err != nil)
+			}
+			free <- block
+		}
+		failed <- err
+	}()
+	err := snap.Emit(ctx, func(block []byte) error {
+		if broken.Load() {
+			return errBroken
+		}
+		blocks <- append((<-free)[:0], block...)
+		return nil
+	})
+	close(blocks)
+	if why := <-failed; why != nil {
+		return why
+	}
+	return err
+}
+
+var errBroken = errors.New("a block could not be written")
 
 // definitions are commands that make what is no key. All shards are held.
 func (s *Server) definitions(at *store.Snapshot) (l []persist.Record) {

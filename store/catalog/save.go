@@ -396,3 +396,47 @@ func (c *Catalog) current(tx *store.Tx, ix *Index, name string) *job {
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// CopyGraphs copies what is saved of indexes from one folder to another. Files that are replaced meanwhile, or
+// cannot be read, are an error, and nothing is used of the copy then: the graphs are made anew.
+func CopyGraphs(fsys vfs.FS, from, to string) error {
+	text, err := readAll(fsys, filepath.Join(from, graphsName), maxGraphs)
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l, err := parseGraphs(string(text))
+	if err != nil {
+		return err
+	}
+	names, err := fsys.List(from)
+	if err != nil {
+		return err
+	}
+	for _, s := range l {
+		prefix := fmt.Sprintf("%s%08d", filePrefix, s.num)
+		for _, n := range names {
+			if !strings.HasPrefix(n, prefix) {
+				continue
+			}
+			src, err := fsys.Open(filepath.Join(from, n))
+			if err != nil {
+				return err
+			}
+			dst, err := createFile(fsys, filepath.Join(to, n))
+			if err == nil {
+				_, err = io.Copy(dst, src)
+				err = errors.Join(err, dst.Close())
+			}
+			if err = errors.Join(err, src.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := fsys.SyncDir(to); err != nil {
+		return err
+	}
+	return writeGraphs(fsys, to, l)
+}

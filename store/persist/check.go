@@ -69,9 +69,9 @@ func inspect(fsys vfs.FS, dir string) (rep CheckReport, all []inspected, err err
 	if err != nil {
 		return rep, nil, err
 	}
-	var next uint64
+	next := uint64(1)
 	for i, s := range segs {
-		if s.kind == kindLog && (i == 0 || segs[i-1].kind == kindBase) {
+		if s.kind == kindLog && i > 0 && segs[i-1].kind == kindBase {
 			next = s.first
 		}
 		x := inspected{segment: s}
@@ -79,7 +79,8 @@ func inspect(fsys vfs.FS, dir string) (rep CheckReport, all []inspected, err err
 			x.bad = true
 			rep.Damage = append(rep.Damage, Damage{File: filepath.Join(dir, s.name()), Offset: off, Reason: reason, Bytes: size})
 		}
-		if s.kind == kindLog && s.first != next {
+		if s.first != next {
+			x.gone = s.kind == kindLog // nothing may follow a gap
 			damage(0, 0, fmt.Sprintf("its first record is %d, not %d", s.first, next))
 		}
 		next, err = inspectSegment(fsys, dir, &x, &rep, damage)

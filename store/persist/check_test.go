@@ -166,3 +166,32 @@ func TestBackupOfAFolderInUse(t *testing.T) {
 		t.Fatal("a backup into a folder that is in use")
 	}
 }
+
+// FuzzRepair repairs a folder whose base and log are arbitrary behind good headers: what is left opens.
+func FuzzRepair(f *testing.F) {
+	frames := func(first uint64, recs ...*Record) []byte {
+		var b, scratch []byte
+		for i, r := range recs {
+			b = r.appendFrame(b, first+uint64(i), int(r.payloadSize()))
+		}
+		return finish(b, seedOf(0), true, &scratch)
+	}
+	base, log := frames(1, set("a", "b"), set("c", strings.Repeat("d", 5000))), frames(5, set("e", "f"), set("g", "h"))
+	f.Add(base, log)
+	f.Add(base[3:], log)
+	f.Add(base[:len(base)-1], log[1:])
+	f.Add([]byte{}, make([]byte, 60))
+	f.Fuzz(func(t *testing.T, base, log []byte) {
+		fsys := vfs.NewMem()
+		check(t, fsys.MkdirAll(testDir))
+		segs := []segment{{num: 1, kind: kindBase, first: 1, size: headerSize + int64(len(base))}, {num: 2, first: 5, size: headerSize + int64(len(log))}, {num: 3, first: 7, size: openEnd}}
+		for i, b := range [][]byte{base, log, frames(7, set("i", "j"))} {
+			check(t, writeFile(fsys, filepath.Join(testDir, segs[i].name()), append(segs[i].appendHeader(nil, 0), b...)))
+		}
+		check(t, writeManifest(fsys, testDir, segs))
+		if _, err := Repair(fsys, testDir, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		reload(t, fsys)
+	})
+}

@@ -1,0 +1,339 @@
+package durable
+
+import (
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearcache/nearcache/bench/peer"
+	"github.com/nearcache/nearcache/resp/client"
+)
+
+// bench is one run.
+type bench struct {
+	ctx     context.Context
+	out     io.Writer
+	root    string
+	tmp     string
+	keys    int
+	value   int
+	clients int
+	seconds time.Duration
+	vectors int
+	dim     int
+}
+
+var parts = []struct {
+	name string
+	run  func(*bench, peer.Spec) error
+}{
+	{"snapshot", (*bench).snapshot},
+	{"load", (*bench).load},
+	{"vectors", (*bench).restart},
+}
+
+// Run carries out the command `nearcache bench durable`.
+func Run(args []string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("bench durable", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	b := &bench{ctx: context.Background(), out: stdout}
+	which := fs.String("parts", strings.Join(names, ","), "which, comma-separated")
+	fs.IntVar(&b.keys, "keys", 200_000, "keys of snapshot and load")
+	fs.IntVar(&b.value, "value", 200, "bytes of a value, which is text")
+	fs.IntVar(&b.clients, "clients", 8, "clients that write while snapshots are taken, one command at a time")
+	fs.DurationVar(&b.seconds, "time", 5*time.Second, "how long each half of snapshot takes")
+	fs.IntVar(&b.vectors, "vectors", 20_000, "documents of vectors")
+	fs.IntVar(&b.dim, "dim", 384, "components of a vector")
+	var specs peer.Specs
+	specs.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	l, err := specs.List()
+	if err != nil {
+		return err
+	}
+	if b.root, err = os.Getwd(); err != nil {
+		return err
+	}
+	if b.tmp, err = os.MkdirTemp("", "nearcache-durable"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.tmp)
+	for _, p := range parts {
+		if !slices.Contains(strings.Split(*which, ","), p.name) {
+			continue
+		}
+		for _, spec := range l {
+			if spec.Argv == nil {
+				return fmt.Errorf("%s: a server that is started is wanted", spec.Name)
+			}
+			if err := p.run(b, spec); err != nil {
+				return fmt.Errorf("%s, %s: %w", p.name, spec.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// open starts a server with a folder that outlives it.
+func (b *bench) open(spec peer.Spec, folder string, args ...string) (*peer.Server, error) {
+	dir := filepath.Join(b.tmp, spec.Name+folder)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return peer.Open(b.ctx, spec.With(append([]string{"--dir", dir}, args...)...), b.root, b.tmp)
+}
+
+var words = strings.Fields("the cache keeps what a model has answered before so that nobody has to ask it again and again for an answer that costs money time or patience which is why values are text most of the time and long")
+
+func text(rnd *rand.Rand, n int) string {
+	var s strings.Builder
+	for s.Len() < n {
+		s.WriteString(words[rnd.IntN(len(words))])
+		s.WriteByte(' ')
+		if rnd.IntN(6) == 0 {
+			fmt.Fprint(&s, rnd.IntN(100_000), " ")
+		}
+	}
+	return s.String()[:n]
+}
+
+func (b *bench) fill(p *peer.Server) error {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := 0; i < b.keys; {
+		pipe := p.Ctl.Pipeline()
+		for range min(1000, b.keys-i) {
+			pipe.Add("SET", fmt.Sprintf("key:%09d", i), text(rnd, b.value))
+			i++
+		}
+		if _, err := pipe.Run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writes has clients write for a while, and returns how many writes there were and their latencies.
+func (b *bench) writes(p *peer.Server) (n int, p50, p99, longest time.Duration, err error) {
+	var stop atomic.Bool
+	took := make([][]time.Duration, b.clients)
+	errs := make([]error, b.clients)
+	var wg sync.WaitGroup
+	for i := range b.clients {
+		c, err := client.Dial(b.ctx, p.Addr, client.Options{Proto: 2})
+		if err != nil {
+			stop.Store(true)
+			return 0, 0, 0, 0, err
+		}
+		wg.Go(func() {
+			defer c.Close()
+			rnd := rand.New(rand.NewPCG(uint64(i), 3))
+			v := text(rnd, b.value)
+			for !stop.Load() {
+				start := time.Now()
+				if _, errs[i] = c.Do("SET", fmt.Sprintf("key:%09d", rnd.IntN(b.keys)), v); errs[i] != nil {
+					return
+				}
+				took[i] = append(took[i], time.Since(start))
+			}
+		})
+	}
+	time.Sleep(b.seconds)
+	stop.Store(true)
+	wg.Wait()
+	all := slices.Concat(took...)
+	for _, err := range errs {
+		if err != nil {
+			return 0, 0, 0, 0, err
+		}
+	}
+	slices.Sort(all)
+	return len(all), all[len(all)/2], all[len(all)*99/100], all[len(all)-1], nil
+}
+
+func (b *bench) snapshot(spec peer.Spec) error {
+	p, err := b.open(spec, "snapshot", "--appendonly", "no")
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := b.fill(p); err != nil {
+		return err
+	}
+	n, p50, p99, longest, err := b.writes(p)
+	if err != nil {
+		return err
+	}
+	before := held(p)
+	fmt.Fprintf(b.out, "snapshot  %-10s none: %d writes/s, p50 %v, p99 %v, longest %v, %d MB\n", p.Name, int(float64(n)/b.seconds.Seconds()), p50, p99, longest, before>>20)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	saves, peak := 0, before
+	wg.Go(func() {
+		for !stop.Load() {
+			if p.Info()["rdb_bgsave_in_progress"] == "0" {
+				if _, err := p.Ctl.Do("BGSAVE"); err == nil {
+					saves++
+				}
+			}
+			peak = max(peak, held(p))
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	n, p50, p99, longest, err = b.writes(p)
+	stop.Store(true)
+	wg.Wait()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b.out, "snapshot  %-10s taken, %d times: %d writes/s, p50 %v, p99 %v, longest %v, %d MB (%+.0f%%)\n", p.Name, saves, int(float64(n)/b.seconds.Seconds()), p50, p99, longest, peak>>20, 100*float64(peak-before)/float64(before))
+	return nil
+}
+
+func folderSize(dir string) (n int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			if fi, err := d.Info(); err == nil {
+				n += fi.Size()
+			}
+		}
+		return nil
+	})
+	return n
+}
+
+func (b *bench) load(spec peer.Spec) error {
+	p, err := b.open(spec, "load", "--appendonly", "no")
+	if err != nil {
+		return err
+	}
+	err = b.fill(p)
+	if err == nil {
+		start := time.Now()
+		_, err = p.Ctl.Do("SAVE")
+		fmt.Fprintf(b.out, "load      %-10s saved %d keys in %v, %d MB on disk\n", p.Name, b.keys, time.Since(start).Round(time.Millisecond), folderSize(filepath.Join(b.tmp, spec.Name+"load"))>>20)
+	}
+	p.Close()
+	if err != nil {
+		return err
+	}
+	var took []time.Duration
+	for range 3 {
+		start := time.Now()
+		if p, err = b.open(spec, "load", "--appendonly", "no"); err != nil {
+			return err
+		}
+		took = append(took, time.Since(start))
+		v, err := p.Ctl.Do("DBSIZE")
+		p.Close()
+		if err != nil || v.Int != int64(b.keys) {
+			return fmt.Errorf("%d keys were loaded, %v", v.Int, err)
+		}
+	}
+	slices.Sort(took)
+	fmt.Fprintf(b.out, "load      %-10s starts in %v with %d keys (median of %d, to 50 ms)\n", spec.Name, took[1].Round(time.Millisecond), b.keys, len(took))
+	return nil
+}
+
+func blob(v []float32) string {
+	b := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return string(b)
+}
+
+func (b *bench) restart(spec peer.Spec) error {
+	p, err := b.open(spec, "vectors", "--appendonly", "yes")
+	if err != nil {
+		return err
+	}
+	defer func() { p.Close() }()
+	if _, err := p.Ctl.Do("FT.CREATE", "ix", "SCHEMA", "v", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", fmt.Sprint(b.dim), "DISTANCE_METRIC", "COSINE"); err != nil {
+		fmt.Fprintf(b.out, "vectors   %-10s has none: %v\n", p.Name, err)
+		return nil
+	}
+	rnd := rand.New(rand.NewPCG(4, 5))
+	centres := make([][]float32, 200)
+	vector := func(near []float32) []float32 {
+		v := make([]float32, b.dim)
+		for i := range v {
+			v[i] = float32(rnd.NormFloat64())
+			if near != nil {
+				v[i] = near[i] + v[i]/2
+			}
+		}
+		return v
+	}
+	for i := range centres {
+		centres[i] = vector(nil)
+	}
+	start := time.Now()
+	for i := 0; i < b.vectors; {
+		pipe := p.Ctl.Pipeline()
+		for range min(500, b.vectors-i) {
+			pipe.Add("HSET", fmt.Sprint("doc:", i), "v", blob(vector(centres[rnd.IntN(len(centres))])))
+			i++
+		}
+		if _, err := pipe.Run(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(b.out, "vectors   %-10s %d of %d components written in %v\n", p.Name, b.vectors, b.dim, time.Since(start).Round(time.Millisecond))
+	queries := make([]string, 100)
+	for i := range queries {
+		queries[i] = blob(vector(centres[rnd.IntN(len(centres))]))
+	}
+	ask := func(q string) (string, error) {
+		v, err := p.Ctl.Do("FT.SEARCH", "ix", "*=>[KNN 10 @v $q]", "PARAMS", "2", "q", q, "NOCONTENT", "DIALECT", "2")
+		return v.String(), err
+	}
+	var before []string
+	for _, q := range queries {
+		s, err := ask(q)
+		if err != nil {
+			return err
+		}
+		before = append(before, s)
+	}
+	if _, err := p.Ctl.Do("SAVE"); err != nil {
+		return err
+	}
+	p.Close()
+	start = time.Now()
+	if p, err = b.open(spec, "vectors", "--appendonly", "yes"); err != nil {
+		return err
+	}
+	if _, err := ask(queries[0]); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	same := 0
+	for i, q := range queries {
+		s, err := ask(q)
+		if err != nil {
+			return err
+		}
+		if s == before[i] {
+			same++
+		}
+	}
+	fmt.Fprintf(b.out, "vectors   %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(filepath.Join(b.tmp, spec.Name+"vectors"))>>20)
+	return nil
+}

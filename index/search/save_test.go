@@ -1,0 +1,116 @@
+package search
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"testing"
+
+	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/kinds"
+)
+
+func graphIndex(t testing.TB) *Index {
+	t.Helper()
+	ix, err := New(&Schema{Fields: []Field{
+		{Name: "v", Identifier: "v", Type: TypeVector, Algorithm: "HNSW", Vector: index.Params{Dim: 4}},
+		{Name: "w", Identifier: "w", Type: TypeVector, Algorithm: "FLAT", Vector: index.Params{Dim: 2}},
+	}}, kinds.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ix.Close() })
+	return ix
+}
+
+func floatBytes(v ...float32) []byte {
+	var b []byte
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+type closer struct{ *bytes.Buffer }
+
+func (closer) Close() error { return nil }
+
+// savedIndex is a graph and its table of labels, of n documents.
+func savedIndex(t testing.TB, n int) (graph, table []byte) {
+	t.Helper()
+	ix := graphIndex(t)
+	for i := range n {
+		x := float32(i)
+		if err := ix.Put(fmt.Sprint("doc", i), uint64(i+1), 0, func(id string) ([]byte, bool) {
+			if id == "w" {
+				return floatBytes(x, 1), i%2 == 0
+			}
+			return floatBytes(x, 1, 2, 3), true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var g, tb bytes.Buffer
+	if err := ix.Save(func(string) (io.WriteCloser, error) { return closer{&g}, nil }, &tb); err != nil {
+		t.Fatal(err)
+	}
+	return g.Bytes(), tb.Bytes()
+}
+
+// TestRestoreTakesNothingThatIsDamaged flips each byte of a table, and bytes of a graph: the index is empty then, as before,
+// and takes documents.
+func TestRestoreTakesNothingThatIsDamaged(t *testing.T) {
+	t.Parallel()
+	graph, table := savedIndex(t, 9)
+	restore := func(ix *Index, graph, table []byte) error {
+		return ix.Restore(table, func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(graph), int64(len(graph)), nil })
+	}
+	whole := graphIndex(t)
+	if err := restore(whole, graph, table); err != nil {
+		t.Fatal(err)
+	}
+	if n := whole.vecs[0].graph.graph.Len(); n != 9 {
+		t.Fatalf("%d vectors", n)
+	}
+	ix := graphIndex(t)
+	for i := range table {
+		bad := bytes.Clone(table)
+		bad[i] ^= 1 << (i % 8)
+		if restore(ix, graph, bad) == nil {
+			t.Fatalf("byte %d of the table", i)
+		}
+		if restore(ix, graph, table[:i]) == nil {
+			t.Fatalf("a table of %d bytes", i)
+		}
+	}
+	for i := 0; i < len(graph); i += 97 {
+		bad := bytes.Clone(graph)
+		bad[i] ^= 1 << (i % 8)
+		if restore(ix, bad, table) == nil && bytes.Equal(bad[:4096], graph[:4096]) {
+			// Zeros behind a section's checksums are not looked at: what is read is what was written.
+			if n := ix.vecs[0].graph.graph.Len(); n != 9 {
+				t.Fatalf("byte %d of the graph: %d vectors", i, n)
+			}
+		}
+	}
+}
+
+// FuzzLabels reads a table of labels.
+func FuzzLabels(f *testing.F) {
+	_, table := savedIndex(f, 3)
+	f.Add(table)
+	f.Add(table[:40])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tab, err := parseTable(b, 2)
+		if err != nil {
+			return
+		}
+		for name, c := range tab.claims {
+			if int(c.label) >= tab.labels || len(c.hashes) != 2 {
+				t.Fatalf("%q: %+v of %d", name, c, tab.labels)
+			}
+		}
+	})
+}
