@@ -164,8 +164,8 @@ func TestLogRewritesItself(t *testing.T) {
 			t.Fatal("the log does not rewrite itself")
 		}
 	}
-	if st := s.aof.Load().Stats(); st.Size > 400<<10 {
-		t.Errorf("the log still has %d bytes: %+v", st.Size, st)
+	if st := s.aof.Load().Stats(); st.Size >= st.Written {
+		t.Errorf("the log has %d bytes, all that was written: %+v", st.Size, st)
 	}
 	do(t, c, "CONFIG", "SET", "auto-aof-rewrite-percentage", 0)
 }
