@@ -317,3 +317,25 @@ func TestWaitAOF(t *testing.T) {
 	_ = third.Close()
 	awaitField(t, c, "clients", "blocked_clients", "0")
 }
+
+// TestLoadingRefusesAndTells has a server that says it is still loading: INFO, and who asks for keys, hear of it.
+func TestLoadingRefusesAndTells(t *testing.T) {
+	t.Parallel()
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir())
+	c := dial(t, s, client.Options{})
+	s.loading.begin()
+	s.loading.progress(50, 100)
+	for _, cmd := range [][]any{{"GET", "a"}, {"SET", "a", "b"}, {"PING"}, {"SAVE"}} {
+		if _, err := c.Do(cmd...); err == nil || err.Error() != "LOADING Redis is loading the dataset in memory" {
+			t.Errorf("%v: %v", cmd, err)
+		}
+	}
+	if on, share := field(t, c, "persistence", "loading"), field(t, c, "persistence", "loading_loaded_perc"); on != "1" || share != "50.00" {
+		t.Errorf("loading:%s, loading_loaded_perc:%s", on, share)
+	}
+	s.loading.end()
+	do(t, c, "SET", "a", "b")
+	if strings.Contains(do(t, c, "INFO", "persistence").Str, "loading_loaded_perc") {
+		t.Error("INFO still tells of loading")
+	}
+}
