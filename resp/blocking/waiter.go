@@ -125,10 +125,14 @@ type Outcome uint8
 const (
 	TimedOut  Outcome = iota // the null array
 	Unblocked                // CLIENT UNBLOCK ERROR
+	Demoted                  // the server has become a replica
 	HungUp                   // no reply: the client is gone
 )
 
-const errUnblocked resp.Error = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+const (
+	errUnblocked resp.Error = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+	errDemoted   resp.Error = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+)
 
 // End ends the wait of w, and reports whether it was still on.
 func (t *Table) End(w *Waiter, how Outcome) bool {
@@ -143,6 +147,8 @@ func (t *Table) End(w *Waiter, how Outcome) bool {
 	switch {
 	case how == Unblocked:
 		reply.Error(string(errUnblocked))
+	case how == Demoted:
+		reply.Error(string(errDemoted))
 	case w.Reply != nil:
 		w.Reply(&reply)
 	default:

@@ -97,7 +97,7 @@ func (s *Server) follow(host string, port int, wait bool) {
 	l.downSince.Store(time.Now().Unix())
 	r.link.Store(l)
 	for _, c := range s.env.Clients.All() {
-		s.env.Blocking.Release(c, blocking.Unblocked)
+		s.env.Blocking.Release(c, blocking.Demoted)
 	}
 	s.cfg.Logger().Info("this server is a replica", "master", net.JoinHostPort(host, strconv.Itoa(port)))
 	s.wg.Go(func() {
