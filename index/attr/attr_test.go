@@ -390,7 +390,7 @@ func TestTextAgainstScan(t *testing.T) {
 			w := vocab[r.IntN(len(vocab))]
 			phrase = append(phrase, w)
 			if id, ok := x.Term(w); ok {
-				groups = append(groups, []Match{{id, true}})
+				groups = append(groups, []Match{{ID: id, Exact: true}})
 			} else {
 				groups = append(groups, nil)
 			}

@@ -105,3 +105,35 @@ func TestFuzzyFindsWhatIsNear(t *testing.T) {
 		}
 	}
 }
+
+// TestSoundsFollowTheWords puts and removes documents: words that sound alike are those
+// that there are.
+func TestSoundsFollowTheWords(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	x := NewText([]TextField{{Weight: 1, Phonetic: true}, {Weight: 1}}, nil)
+	vocab := []string{"john", "jon", "joan", "felix", "phelix", "smith", "smithe", "語", "12"}
+	for range 2000 {
+		id := uint32(r.IntN(8))
+		if r.IntN(3) == 0 {
+			x.Remove(id)
+		} else {
+			x.Put(id, words(vocab[r.IntN(len(vocab))]+" "+vocab[r.IntN(len(vocab))]))
+		}
+		for _, w := range vocab {
+			var got, want []string
+			for _, m := range x.Sounding(nil, w) {
+				got = append(got, x.Name(m.ID))
+			}
+			for _, o := range vocab {
+				if _, ok := x.Term(o); ok && o != w && soundOf(o) != "" && soundOf(o) == soundOf(w) {
+					want = append(want, o)
+				}
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s sounds like %q, want %q", w, got, want)
+			}
+		}
+	}
+}

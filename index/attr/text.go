@@ -38,6 +38,7 @@ type TermID uint32
 type Match struct {
 	ID    TermID
 	Exact bool
+	Sound bool // it only sounds like the word: it counts in phonetic fields
 }
 
 type posting struct {
@@ -98,6 +99,7 @@ func (t *term) remove(id uint32, field uint8) bool {
 type Text struct {
 	counts    [][2]uint32 // by field: what a word counts, and what its stem does
 	stemmed   Mask        // fields that are stemmed
+	sounds    sounds
 	stem      Stemmer
 	dict      map[string]TermID // words
 	stems     map[string]TermID // stems that differ from their word
@@ -119,8 +121,9 @@ type Text struct {
 
 // TextField says how a field is indexed.
 type TextField struct {
-	Weight float64
-	NoStem bool
+	Weight   float64
+	NoStem   bool
+	Phonetic bool // words that sound alike are found, too
 }
 
 // NewText returns an empty index of words in the given fields.
@@ -144,6 +147,9 @@ func (t *Text) AddField(f TextField) int {
 	}
 	if !f.NoStem && t.stem != nil {
 		t.stemmed.Add(n)
+	}
+	if f.Phonetic {
+		t.listen(n)
 	}
 	return n
 }
@@ -187,6 +193,7 @@ func (t *Text) intern(word []byte) TermID {
 	id := t.alloc(name)
 	t.dict[name] = id
 	t.sorted.insert(name)
+	t.sounds.add(name, id)
 	if t.stem != nil {
 		if s := t.stem(name); s != name && s != "" {
 			sid, ok := t.stems[s]
@@ -363,6 +370,7 @@ func (t *Text) uncount(tid TermID, id uint32, field uint8) {
 	}
 	delete(t.dict, e.name)
 	t.sorted.remove(e.name)
+	t.sounds.remove(e.name, tid)
 	t.release(tid)
 }
 
@@ -411,26 +419,24 @@ func (t *Text) Term(word string) (TermID, bool) {
 // entry, and the term that is spelled as the stem.
 func (t *Text) Expand(dst []Match, word string) []Match {
 	if id, ok := t.dict[word]; ok {
-		dst = append(dst, Match{id, true})
+		dst = append(dst, Match{ID: id, Exact: true})
 	}
 	if t.stem == nil {
 		return dst
 	}
 	s := t.stem(word)
 	if id, ok := t.stems[s]; ok {
-		dst = append(dst, Match{id, false})
+		dst = append(dst, Match{ID: id})
 	}
 	if id, ok := t.dict[s]; ok && s != word {
-		dst = append(dst, Match{id, false})
+		dst = append(dst, Match{ID: id})
 	}
 	return dst
 }
 
 // Or adds the documents that match in one of the fields to b.
 func (t *Text) Or(b *index.Bitmap, w Match, m Mask) {
-	if !w.Exact {
-		m = m.And(t.stemmed)
-	}
+	m = t.Where(w, m)
 	e := &t.terms[w.ID]
 	for i := range e.postings {
 		if m.Has(int(e.postings[i].field)) {
@@ -511,7 +517,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 		for g := range groups {
 			s.pos[g] = s.pos[g][:0]
 		}
-		stemmed := t.stemmed.Has(int(f.field))
+		stemmed, phonetic := t.stemmed.Has(int(f.field)), t.sounds.fields.Has(int(f.field))
 		for p := range f.n {
 			tid := f.term()
 			stem := noTerm
@@ -520,7 +526,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 			}
 			for g, ids := range groups {
 				for _, w := range ids {
-					if w.ID == tid && (w.Exact || stemmed) || w.ID == stem {
+					if w.ID == tid && (w.Exact && (!w.Sound || phonetic) || stemmed && !w.Sound) || w.ID == stem {
 						s.pos[g] = append(s.pos[g], int32(p))
 						break
 					}

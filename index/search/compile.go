@@ -179,7 +179,8 @@ func (e *exec) expand(x *plan) []attr.Match {
 	}
 	switch n.Kind {
 	case query.Term:
-		if !n.Verbatim && !e.o.Verbatim && (e.expands("SBSTEM") || e.expands("SYNONYM")) {
+		phonetic := e.expands("PHONETIC") && t.Phonetic(x.mask) && (n.Attrs == nil || n.Attrs.Phonetic != query.PhoneticOff)
+		if !n.Verbatim && !e.o.Verbatim && (e.expands("SBSTEM") || e.expands("SYNONYM") || phonetic) {
 			if e.expands("SBSTEM") {
 				dst = t.Expand(dst, n.Text)
 			} else if id, ok := t.Term(n.Text); ok {
@@ -187,6 +188,9 @@ func (e *exec) expand(x *plan) []attr.Match {
 			}
 			if e.expands("SYNONYM") {
 				dst = e.ix.synonyms.Load().expand(t, dst, n.Text)
+			}
+			if phonetic {
+				dst = t.Sounding(dst, n.Text)
 			}
 			return dst
 		}

@@ -46,7 +46,8 @@
 //   - Patterns find all words that fit, not the first 200; a score counts the
 //     first of those 200 that a document holds, as in RediSearch.
 //   - A phrase stands in one field, not across the end of one and the beginning of the next.
-//   - PHONETIC, WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
+//   - PHONETIC compares by the English rules of Double Metaphone in every language.
+//   - WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
 //     change nothing.
 //   - SVS-VAMANA is our HNSW. Its compressions choose how many bits a component has
 //     while the graph is walked; the vectors are kept as well and compared at the end.

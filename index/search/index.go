@@ -225,7 +225,7 @@ func (ix *Index) addFields(s *Schema) error {
 			if ix.text == nil {
 				ix.text = attr.NewText(nil, ix.stemmer)
 			}
-			a.text = ix.text.AddField(attr.TextField{Weight: a.Weight, NoStem: a.NoStem})
+			a.text = ix.text.AddField(attr.TextField{Weight: a.Weight, NoStem: a.NoStem, Phonetic: a.Phonetic != ""})
 		}
 	}
 	ix.schema.Store(s)

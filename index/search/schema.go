@@ -57,7 +57,7 @@ type Field struct {
 	IndexMissing, IndexEmpty bool
 	NoStem, SuffixTrie       bool    // TEXT; TAG: SuffixTrie
 	Weight                   float64 // TEXT
-	Phonetic                 string  // TEXT: kept, not used
+	Phonetic                 string  // TEXT: "dm:en" and the like, "" for none; all are the same
 	Separator                byte    // TAG; 0: none
 	CaseSensitive            bool    // TAG
 	Flat                     bool    // GEOSHAPE: on the plane, otherwise on the globe
@@ -301,7 +301,7 @@ func (p *schemaParser) field() (Field, error) {
 				return f, errorf("PHONETIC requires an argument")
 			}
 			f.Phonetic = strings.ToLower(p.take())
-			if len(f.Phonetic) != 5 || f.Phonetic[:3] != "dm:" {
+			if !slices.Contains([]string{"dm:en", "dm:fr", "dm:pt", "dm:es"}, f.Phonetic) {
 				return f, errorf("Matcher Format: <2 chars algorithm>:<2 chars language>. Support algorithms: double metaphone (dm). Supported languages: English (en), French (fr), Portuguese (pt) and Spanish (es)")
 			}
 		case tag && p.accept("SEPARATOR"):

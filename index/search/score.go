@@ -59,7 +59,7 @@ type leaf struct {
 	idf    float64
 	weight float64
 	slot   int       // of a word
-	exact  bool      // of a word, as in attr.Match
+	mask   attr.Mask // of a word: the fields in which it counts
 	set    *attr.Set // of a tag
 	of     int       // of a tag: the value of the query that it matches
 }
@@ -100,8 +100,8 @@ func (s *scorer) bind(x *plan) {
 		t := s.e.ix.text
 		x.terms = s.e.expand(x)
 		for _, m := range x.terms[:min(len(x.terms), maxScored)] {
-			l := leaf{name: t.Name(m.ID), idf: s.kind.IDF(&s.corpus, t.Docs(m.ID)), weight: 1, slot: s.freqs.Slot(m.ID), exact: m.Exact}
-			if m.Exact && x.kind == query.Term {
+			l := leaf{name: t.Name(m.ID), idf: s.kind.IDF(&s.corpus, t.Docs(m.ID)), weight: 1, slot: s.freqs.Slot(m.ID), mask: t.Where(m, x.mask)}
+			if m.Exact && !m.Sound && x.kind == query.Term {
 				l.weight = x.n.Weight() // stems keep 1
 			}
 			x.leaves = append(x.leaves, l)
@@ -387,7 +387,7 @@ func (s *scorer) any(x *plan, id uint32, weight float64, ex *Explain) (float64, 
 				continue
 			}
 			last = l.of
-		} else if freq = s.freqs.Freq(l.slot, x.mask, l.exact); freq == 0 {
+		} else if freq = s.freqs.Freq(l.slot, l.mask, true); freq == 0 {
 			continue
 		}
 		if alone {
