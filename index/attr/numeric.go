@@ -116,6 +116,17 @@ func (n *Numeric) Range(b *index.Bitmap, min, max float64) {
 	})
 }
 
+// Walk calls f with each document that has a number, by its first one, ascending
+// or descending, until f returns false.
+func (n *Numeric) Walk(desc bool, f func(id uint32, x float64) bool) {
+	each := func(e numEntry) bool { return n.values[e.id] != e.x || f(e.id, e.x) }
+	if desc {
+		n.sorted.back(each)
+	} else {
+		n.sorted.from(numEntry{x: math.Inf(-1)}, each)
+	}
+}
+
 // Estimate is about how many documents lie in min..max, in time that does not
 // grow with them.
 func (n *Numeric) Estimate(min, max float64) int {

@@ -100,3 +100,14 @@ func (o *ordered[T]) from(x T, f func(T) bool) {
 		}
 	}
 }
+
+// back calls f with all entries, descending, until f returns false.
+func (o *ordered[T]) back(f func(T) bool) {
+	for b := len(o.blocks) - 1; b >= 0; b-- {
+		for i := len(o.blocks[b]) - 1; i >= 0; i-- {
+			if !f(o.blocks[b][i]) {
+				return
+			}
+		}
+	}
+}

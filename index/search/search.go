@@ -804,12 +804,15 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		}
 		top.push(it)
 	}
-	if bits != nil {
+	switch {
+	case bits != nil && o.by == byNumber && e.walks(bits, to):
+		e.walk(bits, to, add)
+	case bits != nil:
 		bits.Each(func(l index.Label) bool {
 			add(uint32(l), math.NaN())
 			return !e.stopped()
 		})
-	} else {
+	default:
 		for _, c := range e.cands {
 			add(uint32(c.Label), c.Distance)
 			if e.stopped() {
@@ -849,6 +852,37 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	}
 	e.fill(res, items[from:to], sc)
 	return nil
+}
+
+// walks reports whether the first want of the matches by number are found sooner in
+// the order of all numbers than by looking at all matches.
+func (e *exec) walks(bits *index.Bitmap, want int) bool {
+	n := bits.Len()
+	return want < n/8 && want*(e.order.a.nums.Len()/max(1, n)+1) < n/8
+}
+
+// walk adds the first want matches by number, and those of the same number as the last.
+func (e *exec) walk(bits *index.Bitmap, want int, add func(label uint32, dist float64)) {
+	found, last := 0, math.NaN()
+	e.order.a.nums.Walk(e.order.desc, func(id uint32, x float64) bool {
+		if found >= want && x != last {
+			return false
+		}
+		if bits.Contains(index.Label(id)) {
+			add(id, math.NaN())
+			found, last = found+1, x
+		}
+		return !e.stopped()
+	})
+	if found >= want || e.timedOut {
+		return
+	}
+	bits.Each(func(l index.Label) bool { // those without a number stand last
+		if _, ok := e.order.a.nums.Value(uint32(l)); !ok {
+			add(uint32(l), math.NaN())
+		}
+		return !e.stopped()
+	})
 }
 
 // scorerOf is a scorer that knows the best score of the candidates, if it needs

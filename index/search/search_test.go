@@ -509,3 +509,42 @@ func TestClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Few of many documents by number come from the order of all numbers: they are
+// those that all matches would give.
+func TestSortByNumberWalks(t *testing.T) {
+	x := newTester(t, "n NUMERIC SORTABLE g TAG")
+	for i := range 3000 {
+		kv := []string{"g", fmt.Sprint("g", i%3)}
+		if i%100 > 0 {
+			kv = append(kv, "n", fmt.Sprint((i*7919)%500))
+		}
+		x.put(fmt.Sprint("d", i), kv...)
+	}
+	e := &exec{ix: x.ix, order: order{a: x.ix.byName["n"]}}
+	if bits := e.bitmap(); true {
+		bits.Or(&x.ix.mu.live)
+		if !e.walks(bits, 10) || e.walks(bits, 2000) {
+			t.Error("walks is of no use here")
+		}
+	}
+	for _, q := range []string{"*", "@g:{g1}", "@n:[-inf 3]", "-@n:[1 inf]"} {
+		for _, desc := range []bool{false, true} {
+			all, err := x.search(q, Options{Num: -1, SortBy: "n", Desc: desc})
+			if err != nil {
+				t.Fatal(err)
+			}
+			few, err := x.search(q, Options{Offset: 2, Num: 9, SortBy: "n", Desc: desc})
+			if err != nil || few.Total != all.Total {
+				t.Fatal(err, few.Total, all.Total)
+			}
+			for i, r := range few.Rows {
+				if want := all.Rows[i+2]; r.Name != want.Name || r.HasKey != want.HasKey || r.HasKey && r.Key != want.Key {
+					t.Fatalf("%s %t row %d is %+v, want %+v", q, desc, i, r, want)
+				}
+			}
+			all.Release()
+			few.Release()
+		}
+	}
+}
