@@ -46,6 +46,8 @@
 //   - Patterns find all words that fit, not the first 200; a score counts the
 //     first of those 200 that a document holds, as in RediSearch.
 //   - A phrase stands in one field, not across the end of one and the beginning of the next.
+//   - A pattern may have one letter; SUMMARIZE leaves fields that are not TEXT as they are.
+//   - A KNN without SORTBY is in the order of distance.
 //   - PHONETIC compares by the English rules of Double Metaphone in every language.
 //   - WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
 //     change nothing.
