@@ -70,6 +70,7 @@ type Commit struct {
 	Effects []Effect
 	Notices []Notice // only where Keyspace.SetNotices asks for them
 	Served  bool     // those who wait for the keys have been served, see Tx.Served
+	Preview bool     // of Tx.Preview: what it defers is done while shards are held
 
 	deferred []Deferred
 }

@@ -168,7 +168,7 @@ func (tx *Tx) Preview(o Observer) {
 	if len(tx.commit.Events) == 0 {
 		return
 	}
-	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events}
+	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events, Preview: true}
 	o.Committed(&c)
 	DoAll(c.deferred)
 }

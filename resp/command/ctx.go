@@ -322,6 +322,9 @@ func (c *Ctx) open() error {
 		c.Tx.DB = c.S.DB
 		return nil
 	}
+	if c.Spec.Flags&ScriptRunner != 0 {
+		c.Settle() // as EXEC does
+	}
 	c.Begin()
 	if err := c.lock(); err != nil {
 		return err

@@ -62,6 +62,7 @@ func runExec(c *command.Ctx, _ struct{}) error {
 	if !c.Queue.Open {
 		return errExecAlone
 	}
+	c.Settle() // a search below would, and by then it may have to wait for who needs a shard
 	exec := c.Spec
 	q := c.Queue
 	var set store.LockSet

@@ -368,7 +368,9 @@ func (c *Catalog) Committed(cm *store.Commit) {
 			}
 			ix.Touch(cm.At)
 			if !loading || ix.SkipScan {
-				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry))
+				j := jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry)
+				j.held = cm.Preview
+				cm.Defer(j)
 			}
 		}
 	}
