@@ -68,7 +68,7 @@ func (k *connection) run(quick bool) state {
 	if limit > 0 {
 		fullAt = min(fullAt, limit+1)
 	}
-	if ses.CloseAfter { // the last reply had to wait
+	if ses.CloseAfter || ses.Killed() { // the last reply had to wait; or nothing that comes after the kill is run
 		return over
 	}
 	for ses.Proceed() {
