@@ -28,6 +28,9 @@ func (k *connection) join(s *Server, link session.Link, local, remote net.Addr, 
 	k.s, k.c = s, command.NewCtx(&s.env, ses, r)
 	s.env.Clients.Add(ses)
 	s.stats.Connections.Add(1)
+	if s.stopping() { // Run may not have found it among the clients
+		ses.Kill()
+	}
 	if !s.NeedsAuth() {
 		s.Authenticated(k.c)
 	}

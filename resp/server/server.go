@@ -156,9 +156,6 @@ func (s *Server) Run(ctx context.Context) error {
 		c.Kill()
 	}
 	s.wg.Wait()
-	for _, c := range s.env.Clients.All() { // who was let in meanwhile
-		c.Kill()
-	}
 	if s.reactors != nil {
 		s.reactors.Close()
 	}
