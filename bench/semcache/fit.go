@@ -8,18 +8,14 @@ import (
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
-// levels is into how many parts of equal weight the scores are cut to see what they are worth.
-const levels = 16
+// scored is a pair by its score.
+type scored struct {
+	score, weight float64
+	same          bool
+}
 
-// calibrate sees what scores are worth: by parts of equal weight the share of pairs with
-// the same answer, made to rise by pooling neighbours that do not. Sets, and the
-// labels within them, weigh the same.
-func calibrate(sets []judged, scores [][]float64) []judge.Point {
-	type row struct {
-		score, weight float64
-		same          bool
-	}
-	var rows []row
+// weighted gives the pairs their scores. Sets, and the labels within them, weigh the same.
+func weighted(sets []judged, scores [][]float64) (rows []scored) {
 	for i, s := range sets {
 		same, other := s.count()
 		for k, p := range s.pairs {
@@ -27,10 +23,20 @@ func calibrate(sets []judged, scores [][]float64) []judge.Point {
 			if p.Label == 1 {
 				w = 1 / float64(max(same, 1))
 			}
-			rows = append(rows, row{scores[i][k], w, p.Label == 1})
+			rows = append(rows, scored{scores[i][k], w, p.Label == 1})
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.score, b.score) })
+	return rows
+}
+
+// levels is into how many parts of equal weight the scores are cut to see what they are worth.
+const levels = 16
+
+// calibrate sees what scores are worth: by parts of equal weight the share of pairs with
+// the same answer, made to rise by pooling neighbours that do not.
+func calibrate(sets []judged, scores [][]float64) []judge.Point {
+	rows := weighted(sets, scores)
+	slices.SortFunc(rows, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
 	total := 0.0
 	for _, r := range rows {
 		total += r.weight
@@ -69,24 +75,10 @@ func calibrate(sets []judged, scores [][]float64) []judge.Point {
 }
 
 // limits are the least confidences at which so many of the pairs served are wrong, by the
-// scores of models that have not seen them. Sets, and the labels within them, weigh the same.
+// scores of models that have not seen them.
 func limits(m *judge.Model, sets []judged, scores [][]float64) (l []judge.Limit) {
-	type row struct {
-		score, weight float64
-		same          bool
-	}
-	var rows []row
-	for i, s := range sets {
-		same, other := s.count()
-		for k, p := range s.pairs {
-			w := 1 / float64(max(other, 1))
-			if p.Label == 1 {
-				w = 1 / float64(max(same, 1))
-			}
-			rows = append(rows, row{scores[i][k], w, p.Label == 1})
-		}
-	}
-	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.score, a.score) })
+	rows := weighted(sets, scores)
+	slices.SortStableFunc(rows, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
 	for _, most := range []float64{0.01, 0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.30, 0.40} {
 		var wrong, all float64
 		least := math.Inf(1)
