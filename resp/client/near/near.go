@@ -122,8 +122,20 @@ func (c *Client) Search(ctx context.Context, args ...any) (client.Value, error) 
 	if v, _, ok := c.local.get(key, "", c.millis); ok {
 		return v, nil
 	}
+	v, _, err := c.share(ctx, key, out, func(v client.Value, _ int64) (string, life) {
+		name, _ := v.Get("tracking")
+		return name.Str, life{}
+	})
+	return v, err
+}
+
+// share sends a command whose answer is kept under key, unless it is under way already:
+// then mine is false, and the answer is that of the one who has sent it. kept says under which
+// name of the server's the answer is, and for how long; sent is when it was asked for.
+func (c *Client) share(ctx context.Context, key string, out []byte, kept func(v client.Value, sent int64) (name string, end life)) (v client.Value, mine bool, err error) {
 	f, mine := c.local.begin(key, "", c.millis)
 	if mine {
+		sent := c.millis()
 		err := c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
 			if err == nil {
 				err = v.Err()
@@ -132,14 +144,15 @@ func (c *Client) Search(ctx context.Context, args ...any) (client.Value, error) 
 				c.local.fail(key, "", f, err)
 				return
 			}
-			name, _ := v.Get("tracking")
-			c.local.landUnder(key, f, v, name.Str, life{})
+			name, end := kept(v, sent)
+			c.local.landUnder(key, f, v, name, end)
 		}})
 		if err != nil {
 			c.local.fail(key, "", f, err)
 		}
 	}
-	return c.await(ctx, f)
+	v, err = c.await(ctx, f)
+	return v, mine, err
 }
 
 // await waits for a flight.

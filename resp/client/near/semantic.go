@@ -161,29 +161,13 @@ func (s *Semantic) send(ctx context.Context, key string, args []any) (Answer, er
 		return Answer{}, err
 	}
 	c := s.c
-	f, mine := c.local.begin(key, "", c.millis)
-	if mine {
-		sent := c.millis()
-		err := c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
-			if err == nil {
-				err = v.Err()
-			}
-			if err != nil {
-				c.local.fail(key, "", f, err)
-				return
-			}
-			name := ""
-			if id, ok := v.Get("id"); ok {
-				name = s.prefix + id.Str
-			}
-			ttl, _ := v.Get("pttl")
-			c.local.landUnder(key, f, v, name, c.endOf(ttl, sent))
-		}})
-		if err != nil {
-			c.local.fail(key, "", f, err)
+	v, mine, err := c.share(ctx, key, out, func(v client.Value, sent int64) (name string, end life) {
+		if id, ok := v.Get("id"); ok {
+			name = s.prefix + id.Str
 		}
-	}
-	v, err := c.await(ctx, f)
+		ttl, _ := v.Get("pttl")
+		return name, c.endOf(ttl, sent)
+	})
 	if err != nil {
 		return Answer{}, err
 	}
