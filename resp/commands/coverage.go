@@ -43,7 +43,6 @@ var absences = []struct{ of, reason string }{
 	{"replconf", "a replica can be made, but this server has none of its own yet"},
 	{"sync", "a replica can be made, but this server has none of its own yet"},
 	{"himport", "the import of hashes of Redis 8.10 is not built yet"},
-	{"search", "not built yet; FT.SEARCH takes filters, KNN, VECTOR_RANGE, SORTBY and LIMIT"},
 	{"timeseries", "time series are outside of what nearcache is for"},
 	{"bf", "probabilistic structures other than HyperLogLog are outside of what nearcache is for"},
 }

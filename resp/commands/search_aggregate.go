@@ -400,9 +400,7 @@ func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
 	if err != nil {
 		return noSuchIndex(p.index)
 	}
-	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
-		c.Keyspace.ExpireDue(dueBefore)
-	}
+	expireDue(c, ix)
 	if p.cursor { // what is left of the query outlives the command
 		p = parseFTAggregate(keptArgs(c.Args))
 	}

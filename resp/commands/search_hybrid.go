@@ -34,9 +34,7 @@ func runFTHybrid(c *command.Ctx, p *ftHybrid) error {
 	if err != nil {
 		return noSuchIndex(p.index)
 	}
-	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
-		c.Keyspace.ExpireDue(dueBefore)
-	}
+	expireDue(c, ix)
 	if p.cursor { // what is left of the queries outlives the command
 		p = parseFTHybrid(keptArgs(c.Args))
 	}

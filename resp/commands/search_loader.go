@@ -59,12 +59,8 @@ func (l *ftLoader) LoadAll(name string, set func(field string, v expr.Value)) bo
 
 // open calls visited while the shard of the document is held.
 func (l *ftLoader) open(name string) bool {
-	c := l.c
 	l.key, l.found = unsafe.Slice(unsafe.StringData(name), len(name)), false // only read
-	db := c.Tx.DB
-	c.Tx.DB = 0
-	c.After(c.Tx.With(l.key, l.visit))
-	c.Tx.DB = db
+	visitDocument(l.c, l.key, l.visit)
 	return l.found
 }
 

@@ -57,9 +57,7 @@ func runFTProfile(c *command.Ctx, p ftProfile) error {
 		return noSuchIndex(p.index)
 	}
 	p.useDialect(c)
-	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
-		c.Keyspace.ExpireDue(dueBefore)
-	}
+	expireDue(c, ix)
 	defer p.free()
 	prof := &search.Profile{}
 	p.c, p.ix, p.o.Profile = c, ix, prof

@@ -348,6 +348,21 @@ var bodies = sync.Pool{New: func() any { return new(resp.Writer) }}
 // dueBefore bounds how many dead keys a search removes before it looks.
 const dueBefore = 2000
 
+// expireDue removes dead keys before a search, where documents of the index are due and shards may be taken.
+func expireDue(c *command.Ctx, ix *catalog.Index) {
+	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
+		c.Keyspace.ExpireDue(dueBefore)
+	}
+}
+
+// visitDocument calls visit while the shard of an index's document, which is in database 0, is held.
+func visitDocument(c *command.Ctx, key []byte, visit func(*store.Tx)) {
+	db := c.Tx.DB
+	c.Tx.DB = 0
+	c.After(c.Tx.With(key, visit))
+	c.Tx.DB = db
+}
+
 func runFTSearch(c *command.Ctx, p *ftSearch) error {
 	ix, err := openIndex(c, p.index)
 	if err != nil {
@@ -355,9 +370,7 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		return noSuchIndex(p.index)
 	}
 	p.useDialect(c)
-	if !c.Tx.HoldsAll() && ix.Expire(c.Tx.Now) {
-		c.Keyspace.ExpireDue(dueBefore)
-	}
+	expireDue(c, ix)
 	t := trackSearch(c, ix)
 	if t != nil { // the query outlives the command
 		dialect := p.dialect
@@ -462,12 +475,8 @@ type ftReply struct {
 
 // open calls visit while the shard of doc is held; false where doc is gone.
 func (p *ftSearch) open(doc string) bool {
-	c := p.c
 	p.key, p.found = unsafe.Slice(unsafe.StringData(doc), len(doc)), false // only read
-	db := c.Tx.DB
-	c.Tx.DB = 0
-	c.After(c.Tx.With(p.key, p.visit))
-	c.Tx.DB = db
+	visitDocument(p.c, p.key, p.visit)
 	return p.found
 }
 
