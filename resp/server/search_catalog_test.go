@@ -60,9 +60,7 @@ func TestWhatSearchKnowsSurvives(t *testing.T) {
 
 	c = dial(t, s, client.Options{})
 	do(t, c, "BGREWRITEAOF")
-	eventually(t, "the log is made anew", func() bool {
-		return strings.Contains(do(t, c, "INFO", "persistence").Str, "aof_rewrite_in_progress:0")
-	})
+	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
 	stop()
 	s, _ = start(t, nil, flags...)
 	check("rewritten", s)

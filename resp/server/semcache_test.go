@@ -78,9 +78,7 @@ func TestSemanticCacheOutlivesTheServer(t *testing.T) {
 		t.Errorf("after a restart:\n%s\nwas\n%s", got, want)
 	}
 	do(t, c, "BGREWRITEAOF")
-	eventually(t, "the log is made anew", func() bool {
-		return strings.Contains(do(t, c, "INFO", "persistence").Str, "aof_rewrite_in_progress:0")
-	})
+	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
 	stop()
 	s, _ = start(t, nil, "--dir", dir)
 	c = dial(t, s, client.Options{})
