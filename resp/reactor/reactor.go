@@ -278,6 +278,9 @@ func (r *reactor) sleep() {
 // dispatch gives a connection its turn, unless it is away: then it is told when
 // it comes back. It returns false where the caller is the driver no longer.
 func (r *reactor) dispatch(c *Conn, ready Ready) bool {
+	if c.owes { // before its next turn; it may be its end
+		r.send()
+	}
 	if c.fd >= len(r.conns) || r.conns[c.fd] != c { // it has gone, or comes only now
 		return true
 	}
@@ -297,7 +300,7 @@ func (r *reactor) dispatch(c *Conn, ready Ready) bool {
 }
 
 func (r *reactor) run(c *Conn, ready Ready) bool {
-	if c.owes || cap(r.scratch.Out) < scratchSize {
+	if cap(r.scratch.Out) < scratchSize {
 		r.send()
 	}
 	r.turn = c

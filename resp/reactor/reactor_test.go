@@ -332,6 +332,66 @@ func TestAbortEndsAConnection(t *testing.T) {
 // Everything at once: turns that leave, that take long, that ask for another,
 // connections that come and go, wakers. Each byte comes back in its place, and
 // nothing runs twice at a time.
+// farewell ends its connection with what it sends when bytes have come, and has been woken by then.
+type farewell struct {
+	t      testing.TB
+	conn   *Conn
+	joined chan struct{} // of capacity 1
+	ended  bool
+}
+
+func (f *farewell) Turn(ready Ready, _ *Scratch) Next {
+	if f.ended {
+		f.t.Error("a turn after the end")
+		return Gone
+	}
+	if ready&Readable == 0 {
+		select {
+		case f.joined <- struct{}{}:
+		default:
+		}
+		return Wait
+	}
+	f.conn.Wake() // letters are read after what is ready, in the same round
+	return Send
+}
+
+func (f *farewell) Send(*Scratch) Next { f.ended = true; return Gone }
+
+func (f *farewell) Away() Next { return Gone }
+
+func TestAConnectionEndsOnce(t *testing.T) {
+	p, err := New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	nc, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined := make(chan struct{}, 1)
+	if err := p.Adopt(nc, func(conn *Conn) Handler { return &farewell{t: t, conn: conn, joined: joined} }); err != nil {
+		t.Fatal(err)
+	}
+	<-joined
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(c) // its end, or a reset: nobody has read the byte
+	p.Close()            // never returns where the count of connections is wrong
+}
+
 func TestTurnsOfAllKinds(t *testing.T) {
 	var rolls atomic.Uint64
 	w := newWorld(t, 2, func(e *echo) {
