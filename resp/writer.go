@@ -85,9 +85,14 @@ const maxLent = 1 << 20
 
 // Seal keeps what has been written where it is, in the memory lent, and returns
 // the rest of that for others. Return, later, is called with what is free then.
+// Where nothing has been written Seal is Return: what comes meanwhile would be
+// written over that of others.
 func (w *Writer) Seal(lent []byte) (rest []byte) {
 	n := len(w.buf)
-	if !w.borrowed || n == 0 || &w.buf[0] != &lent[:1][0] { // it has grown out of it
+	if n == 0 {
+		return w.Return(lent)
+	}
+	if !w.borrowed || &w.buf[0] != &lent[:1][0] { // it has grown out of it
 		return lent
 	}
 	w.buf = w.buf[:n:n]

@@ -117,6 +117,7 @@ func TestSealedRepliesStayWhereTheyAre(t *testing.T) {
 	if cap(rest) != cap(lent)-len(":1\r\n:2\r\n:2\r\n") {
 		t.Errorf("room for %d is left", cap(rest))
 	}
+	a.Status("a push to one that had nothing to send")
 	b.Status("a push that has come")
 	f := func(w *Writer, want string) {
 		t.Helper()
@@ -128,7 +129,10 @@ func TestSealedRepliesStayWhereTheyAre(t *testing.T) {
 			t.Errorf("%d bytes are kept", w.Size())
 		}
 	}
-	f(&a, "")
+	if got := string(a.Bytes()); got != "+a push to one that had nothing to send\r\n" {
+		t.Errorf("%q", got)
+	}
+	a = Writer{}
 	f(&b, ":1\r\n+a push that has come\r\n")
 	f(&c, ":2\r\n:2\r\n")
 

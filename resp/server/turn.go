@@ -129,8 +129,10 @@ func (k *turns) work() reactor.Next {
 // Send implements reactor.Handler.
 func (k *turns) Send(lent *reactor.Scratch) (next reactor.Next) {
 	defer k.caught(&next)
-	if next = k.flush(); next != reactor.Gone {
-		lent.Out = k.c.S.Out.Return(lent.Out)
+	out := &k.c.S.Out
+	out.Lend(lent.Out) // for pushes, where nothing was sealed
+	next = k.flush()
+	if lent.Out = out.Return(lent.Out); next != reactor.Gone {
 		k.hold()
 	}
 	return next
