@@ -12,7 +12,7 @@ import (
 )
 
 // Timeout is how long a [Conn] waits for a reply.
-const Timeout = 5 * time.Second
+const Timeout = 30 * time.Second
 
 // Conn is a client that shows everything the server sends: replies as they are,
 // pushes apart from them. It is for one goroutine.

@@ -93,3 +93,75 @@ func misbehave(rng *rand.Rand, addr string) {
 		}
 	}
 }
+
+// TestNobodyIsSentWhatIsForAnother: replies and pushes of clients that share a reactor and its
+// memory come whole, in order, and to whom they belong, while some turns take long.
+func TestNobodyIsSentWhatIsForAnother(t *testing.T) {
+	s := resptest.Start(t, "--enable-debug-command", "yes", "--io-threads", "1")
+	const clients, rounds = 12, 60
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(i), 6))
+			c, err := resptest.Dial(s.Addr(), 3)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			if i%2 == 0 {
+				c.DoMany(1, "SUBSCRIBE", "c")
+				c.Do("CLIENT", "TRACKING", "ON", "BCAST")
+			}
+			for round := range rounds {
+				var w strings.Builder
+				var want []string
+				add := func(reply string, args ...string) {
+					w.WriteString(resptest.Encode(args...))
+					want = append(want, reply)
+				}
+				for j := range 1 + rng.IntN(30) {
+					mark := fmt.Sprintf("%d:%d:%d:%s", i, round, j, strings.Repeat("x", rng.IntN(1<<rng.IntN(14))))
+					switch rng.IntN(6) {
+					case 0:
+						add("", "PUBLISH", "c", mark)
+					case 1:
+						add("OK", "SET", fmt.Sprint("k", i), mark)
+						add(mark, "GET", fmt.Sprint("k", i))
+					case 2:
+						if i == 1 && rng.IntN(20) == 0 {
+							add("OK", "DEBUG", "SLEEP", "0.025")
+						}
+						add("", "INCR", "n")
+					default:
+						add(mark, "ECHO", mark)
+					}
+				}
+				b := w.String()
+				cut := rng.IntN(len(b))
+				c.Write(b[:cut])
+				if rng.IntN(2) == 0 {
+					time.Sleep(time.Duration(rng.IntN(300)) * time.Microsecond)
+				}
+				c.Write(b[cut:])
+				for k := 0; k < len(want); {
+					v := c.Next()
+					switch {
+					case v.Kind == resptest.Push:
+						if len(v.Elems) < 2 || v.Elems[0].Text != "message" && v.Elems[0].Text != "invalidate" {
+							t.Errorf("client %d: a push %v", i, v)
+							return
+						}
+						continue
+					case want[k] == "" && v.Kind == resptest.Int:
+					case want[k] == "" || v.Text != want[k]:
+						t.Errorf("client %d, round %d: %.60v where %.60q belongs", i, round, v, want[k])
+						return
+					}
+					k++
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
