@@ -3,6 +3,7 @@ package resp
 import (
 	"math"
 	"strconv"
+	"unsafe"
 
 	"github.com/tidwall/redcon"
 )
@@ -14,9 +15,9 @@ import (
 // Whoever writes the head of an aggregate (Array, Map, Set, Push, Attr) writes
 // its elements next; nothing checks the count.
 type Writer struct {
-	buf      []byte
-	resp3    bool
-	borrowed bool // buf was lent
+	buf   []byte
+	lent  *byte // where the memory lent begins, nil without any
+	resp3 bool
 }
 
 // Proto returns the protocol version, 2 or 3.
@@ -40,7 +41,7 @@ func (w *Writer) Len() int { return len(w.buf) }
 
 // Size is the memory of the buffer in bytes, 0 while it is lent.
 func (w *Writer) Size() int {
-	if w.borrowed {
+	if w.lent != nil {
 		return 0
 	}
 	return cap(w.buf)
@@ -50,15 +51,6 @@ func (w *Writer) Size() int {
 // begun before an error showed.
 func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
 
-// Discard drops the first n bytes: they were sent.
-func (w *Writer) Discard(n int) {
-	if n == len(w.buf) {
-		w.Reset()
-		return
-	}
-	w.buf = w.buf[n:]
-}
-
 // maxIdleBuffer is how much memory a Writer keeps when it is reset: 64 kB hold
 // a deep pipeline of common replies, and ten thousand idle clients stay cheap.
 const maxIdleBuffer = 64 << 10
@@ -66,17 +58,32 @@ const maxIdleBuffer = 64 << 10
 // Reset forgets what was written and keeps the buffer, unless a large reply
 // has blown it up.
 func (w *Writer) Reset() {
-	if cap(w.buf) > maxIdleBuffer && !w.borrowed {
+	if cap(w.buf) > maxIdleBuffer && w.lent == nil {
 		w.buf = nil
 		return
 	}
 	w.buf = w.buf[:0]
 }
 
+// Detach gives up the memory that holds what has been written, which is the
+// caller's from here on. It returns nil, and changes nothing, where that was lent or
+// is less than so many bytes.
+func (w *Writer) Detach(least int) []byte {
+	b := w.buf
+	if len(b) < least || !w.own() {
+		return nil
+	}
+	w.buf = nil
+	return b
+}
+
+// own reports whether the buffer is not the one that was lent.
+func (w *Writer) own() bool { return w.lent == nil || unsafe.SliceData(w.buf) != w.lent }
+
 // Lend gives a writer without content memory to write to until Return.
 func (w *Writer) Lend(b []byte) {
 	if len(w.buf) == 0 {
-		w.buf, w.borrowed = b[:0], true
+		w.buf, w.lent = b[:0], unsafe.SliceData(b)
 	}
 }
 
@@ -92,7 +99,7 @@ func (w *Writer) Seal(lent []byte) (rest []byte) {
 	if n == 0 {
 		return w.Return(lent)
 	}
-	if !w.borrowed || &w.buf[0] != &lent[:1][0] { // it has grown out of it
+	if w.own() { // it has grown out of it
 		return lent
 	}
 	w.buf = w.buf[:n:n]
@@ -102,12 +109,15 @@ func (w *Writer) Seal(lent []byte) (rest []byte) {
 // Return ends Lend and gives the memory back, or more that it has grown to.
 // What has not been sent moves to memory of the writer's own.
 func (w *Writer) Return(lent []byte) []byte {
-	if !w.borrowed {
+	if w.lent == nil {
 		return lent
 	}
-	w.borrowed = false
+	own := w.own()
+	w.lent = nil
 	if len(w.buf) > 0 {
-		w.buf = append([]byte(nil), w.buf...)
+		if !own {
+			w.buf = append([]byte(nil), w.buf...)
+		}
 		return lent
 	}
 	if cap(w.buf) > cap(lent) && cap(w.buf) <= maxLent {

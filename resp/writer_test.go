@@ -124,7 +124,7 @@ func TestSealedRepliesStayWhereTheyAre(t *testing.T) {
 		if got := string(w.Bytes()); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-		w.Discard(w.Len())
+		w.Reset()
 		if rest = w.Return(rest); w.Size() != 0 {
 			t.Errorf("%d bytes are kept", w.Size())
 		}
@@ -141,7 +141,7 @@ func TestSealedRepliesStayWhereTheyAre(t *testing.T) {
 	if rest = a.Seal(lent); cap(rest) != cap(lent) {
 		t.Errorf("room for %d is left", cap(rest))
 	}
-	a.Discard(a.Len())
+	a.Reset()
 	if rest = a.Return(rest); cap(rest) < 1000 {
 		t.Errorf("%d bytes come back", cap(rest))
 	}
@@ -155,20 +155,21 @@ func TestAWriterWorksInLentMemory(t *testing.T) {
 	if b := w.Bytes(); &b[0] != &lent[:1][0] {
 		t.Error("the memory lent is not used")
 	}
-	w.Discard(w.Len())
+	w.Reset()
 	if got := w.Return(lent); &got[:1][0] != &lent[:1][0] || w.Bytes() != nil {
 		t.Error("the memory does not come back")
 	}
 	w.Lend(lent)
 	w.Bulk(make([]byte, 1000)) // it grows
-	w.Discard(w.Len())
+	w.Reset()
 	if lent = w.Return(lent); cap(lent) < 1000 || len(lent) != 0 {
 		t.Errorf("%d bytes of %d come back", len(lent), cap(lent))
 	}
 	w.Lend(lent)
-	w.Status("sent")
 	w.Status("kept")
-	w.Discard(7)
+	if w.Detach(1) != nil {
+		t.Error("memory that was lent is given up")
+	}
 	lent = w.Return(lent)
 	copy(lent[:20], "somebody else's bytes")
 	if got := string(w.Bytes()); got != "+kept\r\n" {
@@ -178,6 +179,26 @@ func TestAWriterWorksInLentMemory(t *testing.T) {
 	w.Int(1)
 	if got := string(w.Bytes()); got != "+kept\r\n:1\r\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestAWriterGivesUpItsMemory(t *testing.T) {
+	var w Writer
+	w.Bulk(make([]byte, 1000))
+	if w.Detach(2000) != nil || w.Len() < 1000 {
+		t.Error("less than was asked for is given up")
+	}
+	b := w.Detach(1000)
+	if w.Status("OK"); len(b) != 1009 || string(w.Bytes()) != "+OK\r\n" {
+		t.Errorf("%d bytes are given up, %q is written then", len(b), w.Bytes())
+	}
+	w.Reset()
+	lent := make([]byte, 0, 64)
+	w.Lend(lent)
+	w.Bulk(make([]byte, 1000)) // it grows
+	b = w.Detach(1000)
+	if back := w.Return(lent); len(b) != 1009 || w.Len() != 0 || cap(back) != 64 {
+		t.Errorf("%d bytes are given up, %d stay, %d come back", len(b), w.Len(), cap(back))
 	}
 }
 

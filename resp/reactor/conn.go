@@ -26,6 +26,7 @@ type Conn struct {
 	owes    bool          // its last turn ended in Send; the driver's
 	queued  bool          // among those who have more to do; the driver's
 	noted   Ready         // what came while it was queued; the driver's
+	long    bool          // it had more to do than one turn when it was last asked, or never was; the driver's
 	mu      struct {
 		sync.Mutex
 		closed bool // the descriptor is, and may be another's

@@ -19,6 +19,14 @@
 // served in the order in which they became ready, so that their p99 is that of
 // a short queue. An idle connection has no stack and no buffers.
 //
+// Who needs more than a turn, or did the last time, or asks for the first time and
+// may be anybody, waits in a queue: between two turns of these all others have theirs,
+// so that a thousand that ask for much delay one that asks for little by one turn.
+// Those whose client takes nothing and who go on nevertheless (Hoard) pile up what
+// they have for it. They have every other of these turns, the one that began last
+// until it is done: the memory is that of one of them rather than of all. And a socket
+// is given no more than the network takes soon.
+//
 // # Threading
 //
 // A reactor's loop is run by one goroutine, its driver. The driver owns the
@@ -91,6 +99,7 @@ type Next uint8
 const (
 	Wait  Next = iota // for something to happen
 	Again             // another turn, after the others'
+	Hoard             // likewise, though its client takes nothing
 	Send              // Handler.Send, after the others' turns
 	Leave             // go on in Away
 	Gone              // be closed

@@ -26,10 +26,9 @@ type Pool struct {
 // wait, up to as much again; then they are sent.
 const scratchSize = 64 << 10
 
-// longTurns is how many of those who have more to do have a turn before it is asked
-// who is ready: their turns are long, and a thousand such clients must not keep
-// those waiting who ask for little.
-const longTurns = 4
+// unsentMost is about how much a socket takes that cannot go onto the network yet, in
+// bytes. The kernel would take megabytes, even for a client that reads nothing.
+const unsentMost = 128 << 10
 
 // batch is how many connections are taken from the kernel at once.
 const batch = 128
@@ -45,8 +44,10 @@ type reactor struct {
 	n, at   int      // events fetched, and dealt with
 	letters []letter // to deal with, from done on
 	done    int
-	long    []*Conn // that have asked for another turn: there is more to do for them
+	long    []*Conn // that wait for a turn until all others have had theirs
 	longAt  int     // the first of them
+	hoards  []*Conn // likewise, after Hoard; the last comes first
+	odd     bool    // whose turn it is, of the two
 	turn    *Conn   // whose turn it is
 	seq     uint64
 	scratch *Scratch
@@ -147,6 +148,7 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 	if err != nil {
 		return err
 	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMost) // elsewhere than in TCP there is no network
 	r := p.reactors[0]
 	for _, x := range p.reactors[1:] {
 		if x.load.Load() < r.load.Load() {
@@ -154,7 +156,7 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 		}
 	}
 	r.load.Add(1)
-	c := &Conn{r: r, fd: fd}
+	c := &Conn{r: r, fd: fd, long: true}
 	c.handler = handle(c)
 	r.post(letter{c, joins})
 	return nil
@@ -219,16 +221,14 @@ func (r *reactor) drive() {
 				return
 			}
 		}
-		for range min(longTurns, len(r.long)-r.longAt) {
-			if c := r.next(); !r.dispatch(c, c.noted) {
-				return
-			}
+		if c := r.next(); c != nil && !r.run(c, c.noted) {
+			return
 		}
 		r.send()
 		if r.pool.away.Load() > 0 { // which need a processor too
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; len(r.long) > 0 {
+		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()
@@ -236,12 +236,32 @@ func (r *reactor) drive() {
 	}
 }
 
-// next takes the first of those who have more to do out of their queue.
-func (r *reactor) next() *Conn {
-	c := r.long[r.longAt]
-	r.long[r.longAt] = nil
-	if r.longAt++; 2*r.longAt >= len(r.long) {
-		r.long, r.longAt = r.long[:copy(r.long, r.long[r.longAt:])], 0
+// enqueue has a connection wait until all others have had their turns.
+func (r *reactor) enqueue(c *Conn, why Next, ready Ready) {
+	c.queued, c.noted = true, ready
+	if why == Hoard {
+		r.hoards = append(r.hoards, c)
+	} else {
+		r.long = append(r.long, c)
+	}
+}
+
+// next takes one of those out of their queues, of either in turn; nil if there is none.
+func (r *reactor) next() (c *Conn) {
+	r.odd = !r.odd
+	switch k := len(r.hoards); {
+	case k > 0 && (r.odd || len(r.long) == 0):
+		c = r.hoards[k-1]
+		r.hoards[k-1] = nil
+		r.hoards = r.hoards[:k-1]
+	case len(r.long) > 0:
+		c = r.long[r.longAt]
+		r.long[r.longAt] = nil
+		if r.longAt++; 2*r.longAt >= len(r.long) {
+			r.long, r.longAt = r.long[:copy(r.long, r.long[r.longAt:])], 0
+		}
+	default:
+		return nil
 	}
 	c.queued = false
 	return c
@@ -275,8 +295,8 @@ func (r *reactor) sleep() {
 	r.asleep.Store(false)
 }
 
-// dispatch gives a connection its turn, unless it is away: then it is told when
-// it comes back. It returns false where the caller is the driver no longer.
+// dispatch gives a connection its turn, or a place in the queue. One that is away is
+// told when it comes back. It returns false where the caller is the driver no longer.
 func (r *reactor) dispatch(c *Conn, ready Ready) bool {
 	if c.owes { // before its next turn; it may be its end
 		r.send()
@@ -291,17 +311,25 @@ func (r *reactor) dispatch(c *Conn, ready Ready) bool {
 	for {
 		old := c.state.Load()
 		if old&away == 0 {
-			return r.run(c, ready)
+			break
 		}
 		if c.state.CompareAndSwap(old, old|uint32(ready)) {
 			return true
 		}
 	}
+	if c.long {
+		r.enqueue(c, Again, ready)
+		return true
+	}
+	return r.run(c, ready)
 }
 
 func (r *reactor) run(c *Conn, ready Ready) bool {
 	if cap(r.scratch.Out) < scratchSize {
 		r.send()
+	}
+	if ready&Readable != 0 {
+		c.long = false
 	}
 	r.turn = c
 	r.seq++
@@ -324,9 +352,9 @@ func (r *reactor) run(c *Conn, ready Ready) bool {
 // follow does what a turn has asked for.
 func (r *reactor) follow(c *Conn, next Next) {
 	switch next {
-	case Again:
-		c.queued, c.noted = true, 0
-		r.long = append(r.long, c)
+	case Again, Hoard:
+		c.long = true
+		r.enqueue(c, next, 0)
 	case Leave:
 		c.state.Store(away)
 		r.pool.wg.Go(func() { c.finish(Leave) })

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -329,9 +330,6 @@ func TestAbortEndsAConnection(t *testing.T) {
 	w.ping(w.dial())
 }
 
-// Everything at once: turns that leave, that take long, that ask for another,
-// connections that come and go, wakers. Each byte comes back in its place, and
-// nothing runs twice at a time.
 // farewell ends its connection with what it sends when bytes have come, and has been woken by then.
 type farewell struct {
 	t      testing.TB
@@ -392,6 +390,80 @@ func TestAConnectionEndsOnce(t *testing.T) {
 	p.Close()            // never returns where the count of connections is wrong
 }
 
+// asker asks for as many turns as are left.
+type asker struct {
+	name  string
+	next  Next
+	left  int
+	turns *[]string
+}
+
+func (a *asker) Turn(Ready, *Scratch) Next {
+	*a.turns = append(*a.turns, a.name)
+	if a.left--; a.left < 0 {
+		return Wait
+	}
+	return a.next
+}
+func (a *asker) Send(*Scratch) Next { return Wait }
+func (a *asker) Away() Next         { return Wait }
+
+// Who is new, or needs more than a turn, waits until those have had theirs who are ready
+// and ask for little. Of those whose clients take nothing one comes to its end before
+// the next begins.
+func TestLongOnesLetOthersGoFirst(t *testing.T) {
+	r := &reactor{}
+	r.lend()
+	var turns []string
+	add := func(name string, next Next, left int) *Conn {
+		c := &Conn{r: r, fd: len(r.conns), long: true}
+		c.handler = &asker{name, next, left, &turns}
+		r.conns = append(r.conns, c)
+		return c
+	}
+	next := func() bool {
+		c := r.next()
+		return c != nil && r.run(c, c.noted)
+	}
+	f := func(want string) {
+		t.Helper()
+		if got := strings.Join(turns, " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		turns = nil
+	}
+	little := add("little", Wait, 0)
+	r.dispatch(little, Readable)
+	f("") // it may be anybody
+	next()
+	f("little")
+	much, more := add("much", Again, 2), add("more", Again, 1)
+	for _, c := range []*Conn{much, more, much, little} {
+		r.dispatch(c, Readable)
+	}
+	f("little")
+	for next() {
+		r.dispatch(little, Readable)
+	}
+	f("much little more little much little more little much little")
+	r.dispatch(much, Readable)
+	f("") // it was a long one
+	next()
+	r.dispatch(much, Readable)
+	f("much much")
+
+	for i, name := range []string{"a", "b", "c"} {
+		r.dispatch(add(name, Hoard, 2+i/2), Readable)
+	}
+	r.dispatch(add("x", Again, 3), Readable)
+	for next() {
+	}
+	f("a b b c c x c x c x b x a a") // one of either in turn; the one that began last is done first
+}
+
+// Everything at once: turns that leave, that take long, that ask for another,
+// connections that come and go, wakers. Each byte comes back in its place, and
+// nothing runs twice at a time.
 func TestTurnsOfAllKinds(t *testing.T) {
 	var rolls atomic.Uint64
 	w := newWorld(t, 2, func(e *echo) {

@@ -18,6 +18,7 @@ const minAhead = 3
 
 // ahead are the next commands of a connection.
 type ahead struct {
+	most  int // how many to look at next, 0 for maxAhead
 	left  int // commands that the reader had whole at the last look and that have not run
 	at    int // the next of known
 	known []known
@@ -37,7 +38,11 @@ func (a *ahead) look(c *command.Ctx) {
 		return
 	}
 	a.forget()
-	if a.left = c.Reader.Ahead(maxAhead); a.left < minAhead {
+	n := maxAhead
+	if a.most > 0 {
+		n, a.most = a.most, 0
+	}
+	if a.left = c.Reader.Ahead(n); a.left < minAhead {
 		return
 	}
 	for i := range a.left {
@@ -71,3 +76,7 @@ func (a *ahead) forget() {
 	clear(a.known)
 	a.left, a.at, a.known = 0, 0, a.known[:0]
 }
+
+// short is called when no more of a batch is run now than so many commands, as their
+// replies are large: the next look is at few.
+func (a *ahead) short(ran int) { a.most = min(2*ran, maxAhead) }

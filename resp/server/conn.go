@@ -56,21 +56,18 @@ func (k *connection) run(quick bool) state {
 	s, c, ses := k.s, k.c, k.c.S
 	c.Tick()
 	ses.LastUse.Store(c.Now)
-	ran := int64(0)
+	ran := 0
 	defer func() {
 		if ran > 0 {
-			ses.Commands.Add(ran)
-			s.stats.Commands.Add(ran)
+			ses.Commands.Add(int64(ran))
+			s.stats.Commands.Add(int64(ran))
 		}
 		c.Meter.Flush()
 		s.countHits(c)
 		k.ahead.forget()
 		c.Tx.Expect(nil)
 	}()
-	limit, fullAt := ses.ReplyLimit(), flushAt
-	if limit > 0 {
-		fullAt = min(fullAt, limit+1)
-	}
+	limit := ses.ReplyLimit()
 	if ses.CloseAfter || ses.Killed() { // the last reply had to wait; or nothing that comes after the kill is run
 		return over
 	}
@@ -115,11 +112,12 @@ func (k *connection) run(quick bool) state {
 		if ses.CloseAfter {
 			return over
 		}
-		if n := ses.Out.Len(); n >= fullAt {
-			if limit > 0 && n > limit {
-				ses.Overflow()
-				return over
-			}
+		if limit > 0 && ses.Unsent() > limit {
+			ses.Overflow()
+			return over
+		}
+		if ses.Out.Len() >= flushAt && c.Reader.Buffered() > 0 {
+			k.ahead.short(ran)
 			return full
 		}
 	}
@@ -132,7 +130,7 @@ func (k *connection) run(quick bool) state {
 // hold tells the session what its client's buffers take now, for those who look.
 // In a turn it is called when lent memory has been returned.
 func (k *connection) hold() {
-	n := k.c.Memory()
+	n := k.c.Memory() + k.c.S.Room()
 	for _, a := range k.held {
 		n += cap(a)
 	}

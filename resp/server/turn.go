@@ -110,17 +110,18 @@ func (k *turns) work() reactor.Next {
 		switch err := k.c.Reader.Fill(); {
 		case err == nil, errors.Is(err, errNothing):
 			st = k.run(true)
-		case k.c.S.Out.Len() == 0:
+		case k.c.S.Unsent() == 0:
 			k.unread(err)
 			return k.end()
-		default: // the next turn meets it again
-			k.readable = true
+		default: // it ends when all is sent; away it meets that again
+			st, k.readable = over, true
 		}
 	}
 	switch k.st = st; {
 	case st == busy || k.mustWait():
 		return reactor.Leave
 	case k.choked:
+		k.c.S.Stash()
 		return k.next()
 	}
 	return reactor.Send
@@ -147,6 +148,7 @@ func (k *turns) Away() (next reactor.Next) {
 		return k.end()
 	}
 	if k.choked {
+		k.c.S.Stash()
 		next = k.next()
 	} else {
 		next = k.flush()
@@ -175,7 +177,10 @@ func (k *turns) next() reactor.Next {
 	switch {
 	case k.closing, k.held != nil, k.stalled():
 		return reactor.Wait
-	case k.st == full, k.readable:
+	case k.st != full && !k.readable:
+	case k.choked:
+		return reactor.Hoard
+	default:
 		return reactor.Again
 	}
 	return reactor.Wait

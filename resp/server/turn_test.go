@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,94 @@ func TestReplyLimitCutsAClient(t *testing.T) {
 	})
 	if do(t, c, "PING").Str != "PONG" {
 		t.Error("another client was cut")
+	}
+}
+
+// Replies that come one by one count together.
+func TestReplyLimitCountsWhatWaits(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--client-output-buffer-limit", "normal 2mb 0 0")
+	needReactors(t, s)
+	c := dial(t, s, client.Options{Timeout: time.Minute})
+	do(t, c, "SET", "k", strings.Repeat("x", 1000))
+	slow := dialWire(t, s)
+	slow.do("PING")
+	var ses *session.Session
+	s.env.Clients.Each(func(c *session.Session) {
+		if c.Addr == slow.conn.LocalAddr().String() {
+			ses = c
+		}
+	})
+	get, most := []byte(strings.Repeat("GET k\r\n", 10)), 0
+	eventually(t, "the client is still there", func() bool {
+		for range 1000 {
+			most = max(most, ses.UnsentLen())
+			if _, err := slow.conn.Write(get); err != nil {
+				break
+			}
+		}
+		return ses.Overflowed()
+	})
+	if most > 2<<20 {
+		t.Errorf("%d bytes have waited", most)
+	}
+}
+
+// slowClient asks for a large value n times, without reading, and returns when what it
+// takes is all that its socket takes.
+func slowClient(t *testing.T, s *Server, size, n int) (*wire, *session.Session) {
+	t.Helper()
+	do(t, dial(t, s, client.Options{Timeout: time.Minute}), "SET", "k", strings.Repeat("x", size))
+	slow := dialWire(t, s)
+	_ = slow.conn.SetDeadline(time.Now().Add(2 * time.Minute))
+	if _, err := io.WriteString(slow.conn, strings.Repeat("GET k\r\n", n)); err != nil {
+		t.Fatal(err)
+	}
+	var ses *session.Session
+	eventually(t, "the client is never stalled", func() bool {
+		s.env.Clients.Each(func(c *session.Session) {
+			if c.UnsentLen() > 0 {
+				ses = c
+			}
+		})
+		return ses != nil
+	})
+	return slow, ses
+}
+
+// A client that has said all it has to say and reads later costs nothing until then,
+// though a limit lets it pile up what it has asked for, and gets everything.
+func TestASlowClientThatIsHalfClosedCostsNothing(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--client-output-buffer-limit", "normal 100mb 0 0")
+	needReactors(t, s)
+	const size, gets = 100 << 10, 200
+	slow, ses := slowClient(t, s, size, gets)
+	_ = slow.conn.(*net.TCPConn).CloseWrite()
+	c := dial(t, s, client.Options{Timeout: time.Minute})
+	reply := fmt.Sprintf("$%d\r\n%s\r\n", size, strings.Repeat("x", size))
+	eventually(t, "what it has asked for is not ready", func() bool {
+		return ses.UnsentLen()+int(ses.NetOut.Load()) == gets*len(reply)
+	})
+	eventually(t, "it is looked at again and again", func() bool {
+		before := ses.Reads.Load()
+		for range 100 {
+			do(t, c, "PING")
+		}
+		return ses.Reads.Load() == before
+	})
+	if b, err := io.ReadAll(slow.conn); string(b) != strings.Repeat(reply, gets) {
+		t.Errorf("%d bytes, want %d, %v", len(b), gets*len(reply), err)
+	}
+}
+
+// What a client does not read waits here, where it counts: the kernel gets little of it.
+func TestASocketTakesLittleOfWhatNobodyReads(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	needReactors(t, s)
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux knows the setting")
+	}
+	if _, ses := slowClient(t, s, 100<<10, 100); ses.NetOut.Load() > 1<<20 {
+		t.Errorf("the kernel has taken %d bytes", ses.NetOut.Load())
 	}
 }
 

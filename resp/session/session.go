@@ -7,7 +7,8 @@
 // time: its owner. Others may only Push, Resume, Wake, Kill, and read what is
 // atomic or behind mu.
 //
-// Replies go to Out, which only the owner touches. Pushes (invalidations,
+// Replies go to Out, which only the owner touches, and from there to the client, or
+// behind what it has not taken yet (Stash, Flush). Pushes (invalidations,
 // messages) from any goroutine go to pending, under box. The owner merges
 // pending into Out when it holds the shards of a command's keys, before the
 // command reads them, and again before each flush. So a push for a change is
@@ -67,7 +68,8 @@ type Session struct {
 	Created time.Time
 
 	// Owner only.
-	Out        resp.Writer
+	Out        resp.Writer // replies of the commands that run
+	waits      backlog     // replies before these, which the client has not taken
 	DB         int
 	NoTouch    bool
 	Reply      ReplyMode
@@ -127,7 +129,7 @@ type Session struct {
 	hasPending atomic.Bool // pending holds something: the owner was woken for it
 	link       Link
 	limits     *atomic.Pointer[Limits]
-	pieces     [1][]byte
+	pieces     [flushPieces][]byte
 	softPush   overSince // of Sweep
 	softReply  overSince
 }
@@ -302,6 +304,12 @@ func (s *Session) PendingLen() int {
 // UnsentLen is how many bytes of replies the client has not taken.
 func (s *Session) UnsentLen() int { return int(s.unsent.Load()) }
 
+// Unsent is that with what has been written since the last Flush. Owner only.
+func (s *Session) Unsent() int { return s.waits.bytes + s.Out.Len() }
+
+// Room is the memory of the replies that the client has not taken. Owner only.
+func (s *Session) Room() int { return s.waits.room }
+
 // MergePushes moves what others have queued into Out, before the reply of the
 // command that is about to run. Owner only.
 func (s *Session) MergePushes() {
@@ -328,37 +336,78 @@ func (s *Session) mergeLocked() {
 // maxKept is the largest buffer a session keeps for the next batch, in bytes.
 const maxKept = 64 << 10
 
+// flushPieces is how many pieces one write has. Together they are about what a
+// socket takes at once.
+const flushPieces = 8
+
 // Flush sends replies and pushes, and reports whether all have left: the client
 // may be slow, and the rest goes with a later Flush. What is pushed meanwhile
 // stays pending, where its limit counts. Owner only, no shard held.
 func (s *Session) Flush() (all bool, err error) {
-	if s.unsent.Load() == 0 {
+	if s.waits.bytes == 0 {
 		s.MergePushes()
 	}
 	for {
-		if s.Out.Len() == 0 {
-			if s.unsent.Load() != 0 {
-				s.unsent.Store(0)
-				s.StalledAt.Store(0)
-			}
+		if s.waits.bytes == 0 && s.Out.Len() == 0 {
+			s.note()
 			if s.MergePushes(); s.Out.Len() == 0 {
 				return true, nil
 			}
-			continue
 		}
-		s.pieces[0] = s.Out.Bytes()
-		n, err := s.link.Write(s.pieces[:])
+		p := s.waits.unsent(s.pieces[:])
+		if len(p) < cap(p) && s.Out.Len() > 0 {
+			p = append(p, s.Out.Bytes())
+		}
+		size := 0
+		for _, b := range p {
+			size += len(b)
+		}
+		n, err := s.link.Write(p)
+		clear(p) // it may be much memory
 		s.NetOut.Add(int64(n))
 		s.Writes.Add(1)
-		s.Out.Discard(n)
 		s.replyStart = 0
-		if left := s.Out.Len(); err != nil || left > 0 {
-			if s.unsent.Swap(int64(left)) == 0 {
-				s.StalledAt.Store(time.Now().UnixMilli())
-			}
+		old := min(n, s.waits.bytes)
+		s.waits.discard(old)
+		if n < size || err != nil {
+			s.stash(n - old)
 			return false, err
 		}
+		if n > old {
+			s.Out.Reset()
+		}
 	}
+}
+
+// Stash puts what has been written behind what the client has not taken yet: it
+// goes with the next Flush. Owner only.
+func (s *Session) Stash() { s.stash(0) }
+
+// stash is Stash without the first bytes, which were sent.
+func (s *Session) stash(sent int) {
+	if b := s.Out.Detach(pieceSize); b != nil {
+		s.waits.adopt(b)
+		s.waits.discard(sent)
+	} else {
+		s.waits.add(s.Out.Bytes()[sent:])
+		s.Out.Reset()
+	}
+	s.replyStart = 0
+	s.note()
+}
+
+// note says how much the client has not taken, for those who look.
+func (s *Session) note() {
+	n := int64(s.waits.bytes)
+	switch old := s.unsent.Load(); {
+	case n == old:
+		return
+	case n == 0:
+		s.StalledAt.Store(0)
+	case old == 0:
+		s.StalledAt.Store(time.Now().UnixMilli())
+	}
+	s.unsent.Store(n)
 }
 
 // Wake has the owner look after the session soon.
@@ -388,8 +437,11 @@ func (s *Session) Overflow() {
 // Overflowed reports whether the client was closed because too much waited for it.
 func (s *Session) Overflowed() bool { return s.overflow.Load() }
 
-// Close ends the session: later pushes are dropped.
+// Close ends the session: later pushes are dropped, and what was not sent. Owner
+// only.
 func (s *Session) Close() {
+	s.waits.clear()
+	s.note()
 	s.box.Lock()
 	s.box.closed = true
 	s.box.pending = nil
