@@ -30,11 +30,15 @@ const (
 )
 
 // After a tick in which less than gcQuiet bytes were allocated the collector runs
-// if the heap has grown by gcBurst and by half since it was smallest.
+// if the heap has grown by gcBurst and by half since it was smallest. It may have been
+// too early: a client may still be sending the value, and the log keeps its record
+// until the disk has it, for a second. So, unless little is left, it runs once more,
+// gcAgain quiet ticks later.
 const (
 	gcTick  = 100 * time.Millisecond
 	gcQuiet = 1 << 20
 	gcBurst = 48 << 20
+	gcAgain = 15
 )
 
 // collector is how the collector is set.
@@ -45,6 +49,7 @@ type collector struct {
 
 	allocated uint64 // ever, at the last tick
 	least     uint64 // bytes of the heap since the last burst
+	again     int    // quiet ticks until the collector runs once more after it, 0 where it has
 }
 
 // of sample.
@@ -89,15 +94,25 @@ func (s *Server) collectLoop(ctx context.Context) {
 
 func (c *collector) value(i int) uint64 { return c.sample[i].Value.Uint64() }
 
-// burst reports whether a burst has ended that has left much behind.
+// burst reports whether a burst has ended that has left much behind, or did so a
+// while ago.
 func (c *collector) burst(objects, allocated uint64) bool {
 	quiet := allocated-c.allocated < gcQuiet
 	c.allocated = allocated
 	if c.least == 0 || objects < c.least {
 		c.least = objects
 	}
-	if !quiet || objects < c.least+max(gcBurst, c.least/2) {
+	switch {
+	case !quiet:
 		return false
+	case objects >= c.least+max(gcBurst, c.least/2):
+		c.again = gcAgain
+	case c.again == 0:
+		return false
+	default:
+		if c.again--; c.again > 0 || objects < gcBurst {
+			return false
+		}
 	}
 	c.least = 0 // what is left is looked at next time
 	return true

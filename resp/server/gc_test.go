@@ -47,4 +47,17 @@ func TestBurst(t *testing.T) {
 	f(1400, 0, false) // not by half
 	f(1500, 100, false)
 	f(1500, 0, true)
+	for range gcAgain - 1 {
+		f(1500, 0, false)
+		f(1500, 10, false) // these do not count
+	}
+	f(1500, 0, true) // once more, for what has died since
+	for range 2 * gcAgain {
+		f(1400, 0, false)
+	}
+	f(1400+700, 700, false)
+	f(1400+700, 0, true)
+	for range 2 * gcAgain {
+		f(40, 0, false) // nearly all has gone at once
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"go.uber.org/goleak"
 
 	"github.com/nearcache/nearcache/store/vfs"
@@ -136,6 +137,38 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	if err := l.Wait(1); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A large record is compressed piece by piece, into memory that is no larger than
+// that, and read as one block.
+func TestLargeRecordsArePackedInPieces(t *testing.T) {
+	text := bytes.Repeat([]byte("what repeats becomes short. "), 5*packPiece/28)
+	noise := make([]byte, packPiece)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	var scratch []byte
+	f := func(name string, payload []byte, packs bool) {
+		t.Helper()
+		pieces := pack(payload, &scratch)
+		packed := bytes.Join(pieces, nil)
+		if (pieces != nil) != packs || len(packed) > len(payload)-len(payload)/8 {
+			t.Fatalf("%s: %d bytes of %d", name, len(packed), len(payload))
+		}
+		if cap(scratch) > 2*packPiece {
+			t.Errorf("%s: %d bytes beside them", name, cap(scratch))
+		}
+		if packs {
+			if plain, err := s2.Decode(nil, packed); err != nil || !bytes.Equal(plain, payload) {
+				t.Errorf("%s: something else comes back: %v", name, err)
+			}
+		}
+	}
+	f("a piece", text[:packPiece], true)
+	f("a piece and a byte", text[:packPiece+1], true)
+	f("text", text, true)
+	f("noise", noise[:packPiece/2], false)
+	f("text and noise", append(text[:len(text):len(text)], noise[:packPiece/4]...), true)
+	f("text and more noise", append(text[:packPiece:packPiece], bytes.Repeat(noise, 9)...), false)
+	f("noise and text", append(noise[:packPiece:packPiece], text...), false) // it is given up early
 }
 
 func TestAppendDoesNotAllocate(t *testing.T) {

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -112,8 +113,10 @@ func finish(b []byte, seed uint32, compress bool, scratch *[]byte) []byte {
 		n := end - r
 		if payload := b[r+frameMin : end]; compress && len(payload) >= compressFrom && b[r+16] == typeCommit {
 			if packed := pack(payload, scratch); packed != nil {
-				copy(b[r+frameMin:], packed)
-				n = frameMin + len(packed)
+				n = frameMin
+				for _, piece := range packed {
+					n += copy(b[r+n:], piece)
+				}
 				binary.LittleEndian.PutUint32(b[r+4:], uint32(n-frameHead))
 				b[r+16] |= flagS2
 			}
@@ -127,24 +130,37 @@ func finish(b []byte, seed uint32, compress bool, scratch *[]byte) []byte {
 	return b[:w]
 }
 
-// pack returns the compressed payload, or nil where that would not save an eighth.
-func pack(payload []byte, scratch *[]byte) []byte {
-	need := s2.MaxEncodedLen(len(payload))
-	if need < 0 {
-		return nil
+// packPiece is how much is compressed at once. Of a large payload many pieces make one
+// block: what would have room for all, if it does not become smaller, is as large again.
+const packPiece = 1 << 20
+
+// pack returns the compressed payload, in pieces, or nil where that would not save an
+// eighth, of a large one of its beginning.
+func pack(payload []byte, scratch *[]byte) [][]byte {
+	if need := s2.MaxEncodedLen(min(len(payload), packPiece)); cap(*scratch) < need {
+		*scratch = make([]byte, need)
 	}
-	buf := *scratch
-	if cap(buf) < need {
-		buf = make([]byte, need)
-		if need <= keepBuffer {
-			*scratch = buf
+	buf := (*scratch)[:cap(*scratch)]
+	if len(payload) <= packPiece {
+		packed := s2.Encode(buf, payload)
+		if len(packed) > len(payload)-len(payload)/8 {
+			return nil
 		}
+		return [][]byte{packed}
 	}
-	packed := s2.Encode(buf[:need], payload)
-	if len(packed) > len(payload)-len(payload)/8 {
-		return nil
+	size := binary.AppendUvarint(nil, uint64(len(payload)))
+	pieces, n := [][]byte{size}, len(size)
+	for at := 0; at < len(payload); {
+		piece := payload[at:min(at+packPiece, len(payload))]
+		at += len(piece)
+		packed := s2.Encode(buf, piece)
+		_, head := binary.Uvarint(packed) // its own size
+		if n += len(packed) - head; n > at-at/8 {
+			return nil
+		}
+		pieces = append(pieces, bytes.Clone(packed[head:]))
 	}
-	return packed
+	return pieces
 }
 
 var errPayload = errors.New("malformed record")

@@ -295,6 +295,9 @@ func (w *writer) step(c *chunk) bool {
 func (c *chunk) finish(seed uint32, scratch *[]byte) {
 	b := finish(c.buf[markSize:], seed, !c.finished, scratch)
 	c.buf = c.buf[:markSize+len(b)]
+	if cap(c.buf) > keepBuffer && len(c.buf) < cap(c.buf)/2 { // it waits for the disk, perhaps for a second
+		c.buf = slices.Clone(c.buf)
+	}
 	c.finished = true
 }
 
