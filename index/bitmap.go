@@ -21,6 +21,35 @@ func (b *Bitmap) Add(l Label) {
 	}
 }
 
+// AddMany puts the labels, which ascend, into the set.
+func (b *Bitmap) AddMany(labels []uint32) {
+	if len(labels) == 0 {
+		return
+	}
+	if w := int(labels[len(labels)-1] >> 6); w >= len(b.words) {
+		b.grow(w + 1)
+	}
+	words, n := b.words, b.n
+	for _, l := range labels {
+		w := words[l>>6]
+		n += int(^w >> (l & 63) & 1)
+		words[l>>6] = w | 1<<(l&63)
+	}
+	b.n = n
+}
+
+// Write gives f the first n words of an empty set to fill in, 64 labels in each.
+func (b *Bitmap) Write(n int, f func(words []uint64)) {
+	if n > len(b.words) {
+		b.grow(n)
+	}
+	f(b.words)
+	b.recount()
+}
+
+// Words are the labels, 64 to a word. The caller must not change them.
+func (b *Bitmap) Words() []uint64 { return b.words }
+
 // Remove takes l out of the set.
 func (b *Bitmap) Remove(l Label) {
 	w := int(l >> 6)

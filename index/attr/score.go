@@ -192,7 +192,7 @@ func (f *Freqs) once(id uint32) bool {
 			if !e.postings[i].set.Contains(id) {
 				continue
 			}
-			if h.freq > 0 || e.often.Contains(id) {
+			if len(e.often) > 0 && e.often[0].Contains(id) {
 				for _, i := range f.set {
 					f.hits[i].freq, f.hits[i].in = 0, Mask{}
 				}

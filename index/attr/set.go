@@ -81,12 +81,14 @@ func (s *Set) OrInto(b *index.Bitmap) {
 		}
 		return
 	}
+	if n := s.big.DenseSize(); b.Len() == 0 && s.big.GetCardinality() > uint64(n) {
+		b.Write(int(n), s.big.WriteDenseTo)
+		return
+	}
 	var buf [256]uint32
 	it := s.big.ManyIterator()
 	for n := it.NextMany(buf[:]); n > 0; n = it.NextMany(buf[:]) {
-		for _, id := range buf[:n] {
-			b.Add(index.Label(id))
-		}
+		b.AddMany(buf[:n])
 	}
 }
 

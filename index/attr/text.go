@@ -51,8 +51,12 @@ type term struct {
 	docs     uint32 // documents that hold it
 	refs     uint32 // of a stem: terms that have it; 0 for a word
 	postings []posting
-	often    Set // documents in which it stands several times in one field
+	often    []Set // documents in which it stands more than once: at least 1, 2, … maxOften times more
 }
+
+// maxOften bounds how many such sets a term has: scorers hardly tell that often from
+// any number. Each has far fewer documents than the one before.
+const maxOften = 12
 
 const noTerm = ^TermID(0)
 
@@ -72,10 +76,29 @@ func (t *term) add(id uint32, field uint8) bool {
 		set = &t.postings[len(t.postings)-1].set
 	}
 	if !set.Add(id) {
-		t.often.Add(id)
+		t.again(id)
 		return false
 	}
+	if elsewhere {
+		t.again(id)
+	}
 	return !elsewhere
+}
+
+// again notes that the term stands once more in the document.
+func (t *term) again(id uint32) {
+	if len(t.often) == maxOften && t.often[maxOften-1].Contains(id) {
+		return
+	}
+	for i := range t.often {
+		if t.often[i].Add(id) {
+			return
+		}
+	}
+	if len(t.often) < maxOften {
+		t.often = append(t.often, Set{})
+		t.often[len(t.often)-1].Add(id)
+	}
 }
 
 // remove takes id out of the field's set; true if no field holds it any more.
@@ -91,7 +114,11 @@ func (t *term) remove(id uint32, field uint8) bool {
 	if !removed || elsewhere {
 		return false
 	}
-	t.often.Remove(id)
+	for i := range t.often {
+		if !t.often[i].Remove(id) {
+			break
+		}
+	}
 	return true
 }
 
@@ -110,6 +137,7 @@ type Text struct {
 	forward   [][]byte // by document: {field, count, count x TermID}...
 	lengths   []uint32 // by document: words
 	heavy     []uint32 // by document: words, weighted; nil while every word counts once
+	shortest  []uint32 // by 64 documents: the least Length of those that have words
 	total     uint64   // words of all documents
 	weighted  uint64   // the same, weighted
 	docs      int      // documents that hold a word
@@ -294,6 +322,7 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 		}
 		t.heavy[id] = uint32(c.length)
 	}
+	t.shorten(id)
 	t.docs++
 	return true
 }
@@ -344,10 +373,12 @@ func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 	t.total -= uint64(t.lengths[id])
 	t.weighted -= uint64(t.Length(id))
 	t.fwdBytes -= int64(cap(t.forward[id])) + 24
+	was := t.Length(id)
 	t.lengths[id], t.forward[id] = 0, nil
 	if int(id) < len(t.heavy) {
 		t.heavy[id] = 0
 	}
+	t.lengthen(id, was)
 	t.docs--
 	return true
 }

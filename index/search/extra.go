@@ -11,6 +11,7 @@ type Extra struct {
 
 // extras are those of all documents, by label. It is guarded by Index.mu.
 type extras struct {
+	best     float64   // of all scores that were put
 	scores   []float64 // NaN: the index's own
 	payloads []string  // "" is none
 }
@@ -21,6 +22,7 @@ func (x *extras) put(label uint32, e *Extra) {
 			x.scores = append(x.scores, math.NaN())
 		}
 		x.scores[label] = e.Score
+		x.best = max(x.best, e.Score)
 	}
 	if len(e.Payload) > 0 {
 		for int(label) >= len(x.payloads) {
@@ -46,6 +48,9 @@ func (ix *Index) docScore(label uint32) float64 {
 	}
 	return ix.score
 }
+
+// bestScore is at least as much as docScore of any document.
+func (ix *Index) bestScore() float64 { return max(ix.score, ix.mu.extras.best) }
 
 // payload is what HAMMING compares.
 func (ix *Index) payload(label uint32) string {

@@ -11,14 +11,15 @@ import (
 // Profile is what a search spent its time on. Make an empty one, and give it to
 // [Options]; the search fills it.
 type Profile struct {
-	Plan   time.Duration // to bind the query to the schema
-	Index  time.Duration // to find the matches, filters and vectors
-	Score  time.Duration // to weigh them and keep the best
-	Sort   time.Duration // to sort these
-	Found  int           // matches
-	Scored bool
-	Yields bool         // distances stand in the rows
-	Root   *ProfileNode // nil: nothing could match
+	Plan    time.Duration // to bind the query to the schema
+	Index   time.Duration // to find the matches, filters and vectors
+	Score   time.Duration // to weigh them and keep the best
+	Sort    time.Duration // to sort these
+	Found   int           // matches
+	Weighed int           // as many of them as had to be to find the best
+	Scored  bool
+	Yields  bool         // distances stand in the rows
+	Root    *ProfileNode // nil: nothing could match
 
 	nodes map[*plan]*ProfileNode
 }

@@ -42,15 +42,16 @@ func (ex *Explain) of() *Explain {
 // document matches make a tree of the query's shape, whose leaves are weighed by
 // attr's formulas. It is made and used under one lock of mu.
 type scorer struct {
-	e      *exec
-	kind   attr.Scorer
-	root   *plan
-	corpus attr.Corpus
-	freqs  *attr.Freqs // nil without text fields
-	length float64     // of the document that is weighed
-	best   float64     // BM25STD.NORM: the best score of all matches
-	knn    bool
-	pos    [][]int32
+	e       *exec
+	kind    attr.Scorer
+	root    *plan
+	corpus  attr.Corpus
+	freqs   *attr.Freqs // nil without text fields
+	length  float64     // of the document that is weighed
+	weighed int
+	best    float64 // BM25STD.NORM: the best score of all matches
+	knn     bool
+	pos     [][]int32
 }
 
 // leaf is a term of a text field or a tag.
@@ -58,7 +59,8 @@ type leaf struct {
 	name   string
 	idf    float64
 	weight float64
-	slot   int       // of a word
+	slot   int // of a word
+	term   attr.Match
 	mask   attr.Mask // of a word: the fields in which it counts
 	set    *attr.Set // of a tag
 	of     int       // of a tag: the value of the query that it matches
@@ -100,7 +102,7 @@ func (s *scorer) bind(x *plan) {
 		t := s.e.ix.text
 		x.terms = s.e.expand(x)
 		for _, m := range x.terms[:min(len(x.terms), maxScored)] {
-			l := leaf{name: t.Name(m.ID), idf: s.kind.IDF(&s.corpus, t.Docs(m.ID)), weight: 1, slot: s.freqs.Slot(m.ID), mask: t.Where(m, x.mask)}
+			l := leaf{name: t.Name(m.ID), idf: s.kind.IDF(&s.corpus, t.Docs(m.ID)), weight: 1, slot: s.freqs.Slot(m.ID), term: m, mask: t.Where(m, x.mask)}
 			if m.Exact && !m.Sound && x.kind == query.Term {
 				l.weight = x.n.Weight() // stems keep 1
 			}

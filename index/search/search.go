@@ -49,7 +49,10 @@ type Options struct {
 
 	// For Scan: not by score, and what matches is handed over instead of rows, mu locked.
 	byWrite bool
-	take    func(e *exec, bits *index.Bitmap)
+	// For tests: weigh every match, see pruner.
+	everyScore bool
+
+	take func(e *exec, bits *index.Bitmap)
 }
 
 // NumericFilter is the FILTER option.
@@ -789,6 +792,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		case byScore:
 			it.key = sc.score(label, nil)
 			sc.best = max(sc.best, it.key)
+			sc.weighed++
 		case byDistance:
 			it.key, it.has = e.distance(o.col, label, dist)
 		case byNumber:
@@ -807,6 +811,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	switch {
 	case bits != nil && o.by == byNumber && e.walks(bits, to):
 		e.walk(bits, to, add)
+	case bits != nil && o.by == byScore && e.prune(bits, sc, &top, add):
 	case bits != nil:
 		bits.Each(func(l index.Label) bool {
 			add(uint32(l), math.NaN())
@@ -843,7 +848,10 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	sorting := e.clock()
 	items := top.sorted()
 	if p := e.o.Profile; p != nil {
-		p.Scored, p.Score, p.Sort = sc != nil, sorting.Sub(start), time.Since(sorting)
+		if p.Scored = sc != nil; p.Scored {
+			p.Weighed = sc.weighed
+		}
+		p.Score, p.Sort = sorting.Sub(start), time.Since(sorting)
 	}
 	to = min(to, len(items))
 	from = min(from, to)
@@ -979,15 +987,28 @@ func (t *topN) push(it item) {
 		t.items = append(t.items, it)
 		return
 	}
+	t.heapify()
+	if t.o.compare(&it, &t.items[0]) < 0 {
+		t.items[0] = it
+		t.down(0)
+	}
+}
+
+// worst is the last of the items that are kept; nil while there is room for more.
+func (t *topN) worst() *item {
+	if len(t.items) < t.want {
+		return nil
+	}
+	t.heapify()
+	return &t.items[0]
+}
+
+func (t *topN) heapify() {
 	if !t.heap {
 		t.heap = true
 		for i := len(t.items)/2 - 1; i >= 0; i-- {
 			t.down(i)
 		}
-	}
-	if t.o.compare(&it, &t.items[0]) < 0 {
-		t.items[0] = it
-		t.down(0)
 	}
 }
 
