@@ -285,7 +285,7 @@ func TestStemsAndRemoval(t *testing.T) {
 	find := func(word string, m Mask, want ...uint32) {
 		t.Helper()
 		var b index.Bitmap
-		for _, w := range x.Expand(nil, word) {
+		for _, w := range x.Expand(nil, word, 0) {
 			x.Or(&b, w, m)
 		}
 		equal(t, word, ids(&b), append([]uint32{}, want...))
@@ -337,7 +337,7 @@ func TestTextAgainstScan(t *testing.T) {
 	for _, word := range vocab {
 		for mask := uint64(1); mask < 4; mask++ {
 			var b index.Bitmap
-			for _, w := range x.Expand(nil, word) {
+			for _, w := range x.Expand(nil, word, 0) {
 				x.Or(&b, w, Mask{mask})
 			}
 			want := []uint32{}
@@ -459,7 +459,7 @@ func TestLengthsAndFrequencies(t *testing.T) {
 	x.Put(0, &d)
 	f := x.Freqs(true, true)
 	slot := func(m Match) int { return f.Slot(m.ID) }
-	m := x.Expand(nil, "running") // the word, its stem
+	m := x.Expand(nil, "running", 0) // the word, its stem
 	word, stemmed := slot(m[0]), slot(m[1])
 	f.Load(0)
 	// A word counts its field's weight, at least 1; its stem a fifth of that.
@@ -560,5 +560,65 @@ func TestGeo(t *testing.T) {
 	g.Put(3, Place{0, 0})
 	if g.Len() != 3 || g.Near(3, 15, 37, 100_000) || len(g.more) != 0 {
 		t.Error(g)
+	}
+}
+
+// TestLanguages puts documents of several languages, which share words and stems.
+func TestLanguages(t *testing.T) {
+	stem, _ := NewStemmer("english")
+	x := NewText([]TextField{{Weight: 1}, {Weight: 1, NoStem: true}}, stem)
+	lang := func(name string) Language {
+		l, ok := ParseLanguage(name)
+		if !ok {
+			t.Fatal(name)
+		}
+		return l
+	}
+	x.SetLanguage(lang("english"))
+	put := func(id uint32, language, text string) {
+		d := words(text)
+		if d.Language = 0; language != "" {
+			d.Language = lang(language)
+		}
+		x.Put(id, d)
+	}
+	put(1, "", "houses running")
+	put(2, "German", "häuser running")
+	put(3, "english", "house häuser")
+	put(4, "chinese", "houses")
+	put(5, "french", "maisons houses")
+	find := func(word, language string, want ...uint32) {
+		t.Helper()
+		l := Language(0)
+		if language != "" {
+			l = lang(language)
+		}
+		var b index.Bitmap
+		for _, w := range x.Expand(nil, word, l) {
+			x.Or(&b, w, AllFields)
+		}
+		equal(t, word+" "+language, ids(&b), append([]uint32{}, want...))
+	}
+	find("haus", "german", 2)
+	find("häuser", "german", 2, 3)
+	find("häuser", "", 2, 3)
+	find("run", "", 1)
+	find("running", "german", 1, 2)
+	find("housing", "english", 1, 3, 5) // French cuts houses to the same
+	find("houses", "chinese", 1, 4, 5)
+	find("maison", "french", 5)
+	put(2, "", "häuser running")
+	find("haus", "german")
+	find("run", "", 1, 2)
+	for id := range uint32(6) {
+		x.Remove(id)
+	}
+	if len(x.dict) != 0 || len(x.stems) != 0 || x.sorted.n != 0 || x.records != 0 || x.total != 0 || x.docs != 0 || x.fwdBytes != 0 || x.dictBytes != 0 {
+		t.Errorf("left behind: %+v", x)
+	}
+	for _, g := range x.tongues {
+		if g != nil && len(g.of) > 0 {
+			t.Errorf("a language knows %d words of no document", len(g.of))
+		}
 	}
 }

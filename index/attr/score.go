@@ -153,7 +153,7 @@ func (f *Freqs) Load(id uint32) {
 		}
 		clear(f.seen)
 	}
-	pos := int32(0)
+	pos, g := int32(0), t.tongue(id)
 	for w := (fields{rest: t.forward[id]}); w.next(); {
 		field := int(w.field)
 		freq, stemFreq := t.counts[field][0], t.counts[field][1]
@@ -163,7 +163,7 @@ func (f *Freqs) Load(id uint32) {
 			pos++
 			f.hit(tid, field, freq, pos)
 			if stemmed {
-				if s := t.stemOf[tid]; s != noTerm {
+				if s := t.stemIn(g, tid); s != noTerm {
 					f.hit(s, field, stemFreq, pos)
 				}
 			}

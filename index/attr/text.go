@@ -128,6 +128,9 @@ type Text struct {
 	stemmed   Mask        // fields that are stemmed
 	sounds    sounds
 	stem      Stemmer
+	own       Language          // of stem
+	tongues   []*tongue         // by Language less 1: others that documents are in
+	spoken    []Language        // by document
 	dict      map[string]TermID // words
 	stems     map[string]TermID // stems that differ from their word
 	sorted    ordered[string]   // words, without stems
@@ -173,7 +176,7 @@ func (t *Text) AddField(f TextField) int {
 	if t.counts[n][0] > 1 && !t.uneven {
 		t.uneven, t.heavy = true, slices.Clone(t.lengths)
 	}
-	if !f.NoStem && t.stem != nil {
+	if !f.NoStem {
 		t.stemmed.Add(n)
 	}
 	if f.Phonetic {
@@ -184,6 +187,8 @@ func (t *Text) AddField(f TextField) int {
 
 // TextDoc is the words of one document, cut before any lock is taken. It may be used again after Reset.
 type TextDoc struct {
+	Language Language // in which its words are stemmed
+
 	words  []byte
 	ends   []uint32
 	fields []struct {
@@ -194,7 +199,9 @@ type TextDoc struct {
 }
 
 // Reset empties the document.
-func (d *TextDoc) Reset() { d.words, d.ends, d.fields = d.words[:0], d.ends[:0], d.fields[:0] }
+func (d *TextDoc) Reset() {
+	d.words, d.ends, d.fields, d.Language = d.words[:0], d.ends[:0], d.fields[:0], 0
+}
 
 // Add cuts the value of a field, leaving out stop words.
 func (d *TextDoc) Add(field int, value []byte, stop map[string]struct{}) {
@@ -222,17 +229,8 @@ func (t *Text) intern(word []byte) TermID {
 	t.dict[name] = id
 	t.sorted.insert(name)
 	t.sounds.add(name, id)
-	if t.stem != nil {
-		if s := t.stem(name); s != name && s != "" {
-			sid, ok := t.stems[s]
-			if !ok {
-				sid = t.alloc(s)
-				t.stems[s] = sid
-			}
-			t.terms[sid].refs++
-			t.stemOf[id] = sid
-		}
-	}
+	s := t.internStem(t.stem, name)
+	t.stemOf[id] = s
 	return id
 }
 
@@ -284,6 +282,7 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 		c.started = true
 		c.forward = make([]byte, 0, 2*len(d.ends)+2*len(d.fields)+8)
 	}
+	g := t.tongueFor(d.Language)
 	for ; n > 0 && c.word < len(d.ends); n-- {
 		if c.left == 0 {
 			f := d.fields[c.field]
@@ -299,8 +298,10 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 		c.word, c.left, c.start = c.word+1, c.left-1, end
 		c.length += uint64(t.counts[field][0])
 		t.count(tid, id, field)
-		if s := t.stemOf[tid]; s != noTerm && t.stemmed.Has(int(field)) {
-			t.count(s, id, field)
+		if t.stemmed.Has(int(field)) {
+			if s := t.learn(g, tid); s != noTerm {
+				t.count(s, id, field)
+			}
 		}
 	}
 	if c.word < len(d.ends) {
@@ -323,6 +324,7 @@ func (t *Text) PutSome(id uint32, d *TextDoc, c *TextCursor, n int) bool {
 		t.heavy[id] = uint32(c.length)
 	}
 	t.shorten(id)
+	t.speak(id, d.Language)
 	t.docs++
 	return true
 }
@@ -347,6 +349,7 @@ func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 		c.started = true
 		c.rest.rest = t.forward[id]
 	}
+	g := t.tongue(id)
 	for ; n > 0; n-- {
 		for c.left == 0 {
 			if !c.rest.next() {
@@ -361,9 +364,10 @@ func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 		// A word that stands twice has been removed already; its number may even
 		// belong to another word now, which cannot hold this document.
 		tid := c.rest.term()
-		s := t.stemOf[tid]
-		if s != noTerm && t.stemmed.Has(int(c.rest.field)) {
-			t.uncount(s, id, c.rest.field)
+		if t.stemmed.Has(int(c.rest.field)) {
+			if s := t.stemIn(g, tid); s != noTerm {
+				t.uncount(s, id, c.rest.field)
+			}
 		}
 		t.uncount(tid, id, c.rest.field)
 	}
@@ -379,6 +383,7 @@ func (t *Text) RemoveSome(id uint32, c *TextCursor, n int) bool {
 		t.heavy[id] = 0
 	}
 	t.lengthen(id, was)
+	t.speak(id, 0)
 	t.docs--
 	return true
 }
@@ -393,12 +398,7 @@ func (t *Text) uncount(tid TermID, id uint32, field uint8) {
 	if e.docs > 0 || e.refs > 0 {
 		return // refs: a stem lives as long as its words
 	}
-	if s := t.stemOf[tid]; s != noTerm {
-		if t.terms[s].refs--; t.terms[s].refs == 0 {
-			delete(t.stems, t.terms[s].name)
-			t.release(s)
-		}
-	}
+	t.forget(tid)
 	delete(t.dict, e.name)
 	t.sorted.remove(e.name)
 	t.sounds.remove(e.name, tid)
@@ -432,12 +432,13 @@ func (f *fields) term() TermID {
 	return TermID(x)
 }
 
-// Stem is the stem of a word, which is the word itself where words have none.
-func (t *Text) Stem(word string) string {
-	if t.stem == nil {
-		return word
+// Stem is the stem of a word in a language, which is the word itself where words have
+// none.
+func (t *Text) Stem(word string, l Language) string {
+	if stem := t.stemmer(l); stem != nil {
+		return stem(word)
 	}
-	return t.stem(word)
+	return word
 }
 
 // Term is the id of a word; false if no document holds it.
@@ -447,15 +448,16 @@ func (t *Text) Term(word string) (TermID, bool) {
 }
 
 // Expand appends the word's own term, and what shares its stem: the stem's
-// entry, and the term that is spelled as the stem.
-func (t *Text) Expand(dst []Match, word string) []Match {
+// entry, and the term that is spelled as the stem. l is the word's language.
+func (t *Text) Expand(dst []Match, word string, l Language) []Match {
 	if id, ok := t.dict[word]; ok {
 		dst = append(dst, Match{ID: id, Exact: true})
 	}
-	if t.stem == nil {
+	stem := t.stemmer(l)
+	if stem == nil {
 		return dst
 	}
-	s := t.stem(word)
+	s := stem(word)
 	if id, ok := t.stems[s]; ok {
 		dst = append(dst, Match{ID: id})
 	}
@@ -535,6 +537,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 	if int(id) >= len(t.forward) || t.forward[id] == nil {
 		return false
 	}
+	tongue := t.tongue(id)
 	for f := (fields{rest: t.forward[id]}); f.next(); {
 		if !m.Has(int(f.field)) {
 			for range f.n {
@@ -553,7 +556,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 			tid := f.term()
 			stem := noTerm
 			if stemmed {
-				stem = t.stemOf[tid]
+				stem = t.stemIn(tongue, tid)
 			}
 			for g, ids := range groups {
 				for _, w := range ids {

@@ -182,7 +182,7 @@ func (e *exec) expand(x *plan) []attr.Match {
 		phonetic := e.expands("PHONETIC") && t.Phonetic(x.mask) && (n.Attrs == nil || n.Attrs.Phonetic != query.PhoneticOff)
 		if !n.Verbatim && !e.o.Verbatim && (e.expands("SBSTEM") || e.expands("SYNONYM") || phonetic) {
 			if e.expands("SBSTEM") {
-				dst = t.Expand(dst, n.Text)
+				dst = t.Expand(dst, n.Text, e.o.Language)
 			} else if id, ok := t.Term(n.Text); ok {
 				dst = append(dst, attr.Match{ID: id, Exact: true})
 			}

@@ -49,6 +49,9 @@
 //   - A pattern may have one letter; SUMMARIZE leaves fields that are not TEXT as they are.
 //   - A KNN without SORTBY is in the order of distance.
 //   - PHONETIC compares by the English rules of Double Metaphone in every language.
+//   - Chinese is not cut into words by a dictionary: what stands between spaces and
+//     punctuation is one, which *…* finds a part of.
+//   - HIGHLIGHT and SUMMARIZE stem by the language of the query, not of the document.
 //   - WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
 //     change nothing.
 //   - SVS-VAMANA is our HNSW. Its compressions choose how many bits a component has

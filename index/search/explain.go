@@ -241,7 +241,7 @@ func (x *explainer) term(n *query.Node, depth int) {
 	x.b.WriteString("UNION {\n")
 	x.token(n, n.Text, depth+1)
 	bare := &query.Node{Fields: n.Fields}
-	stem := t.Stem(n.Text)
+	stem := t.Stem(n.Text, x.e.o.Language)
 	x.token(bare, "+"+stem+"(expanded)", depth+1)
 	if stem != n.Text {
 		x.token(bare, stem+"(expanded)", depth+1)

@@ -1,12 +1,17 @@
 package search
 
-import "math"
+import (
+	"math"
+
+	"github.com/nearcache/nearcache/index/attr"
+)
 
 // Extra is what a document says of itself beside its fields.
 type Extra struct {
 	HasScore bool
 	Score    float64
 	Payload  []byte // nil is none
+	Language attr.Language
 }
 
 // extras are those of all documents, by label. It is guarded by Index.mu.

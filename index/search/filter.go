@@ -134,7 +134,7 @@ func (e *exec) estimate(x *plan) int {
 		return n
 	case query.Term:
 		if t := e.ix.text; t != nil {
-			for _, m := range t.Expand(nil, x.n.Text) {
+			for _, m := range t.Expand(nil, x.n.Text, e.o.Language) {
 				n += t.Docs(m.ID)
 			}
 		}

@@ -28,6 +28,7 @@ const (
 // Terms are the words that a query looks for, to show where they stand. They
 // are valid as long as the index is not closed.
 type Terms struct {
+	lang  attr.Language // of the query
 	ix    *Index
 	ids   map[string]int // by word, and by + and stem
 	score []float64      // by id: rarer words make better places
@@ -54,7 +55,7 @@ func (f *fragment) end() int   { return f.hits[len(f.hits)-1].end }
 
 // terms collects the words of a plan that a scorer has bound. mu is locked.
 func (e *exec) terms(x *plan) *Terms {
-	t := &Terms{ix: e.ix, ids: map[string]int{}}
+	t := &Terms{ix: e.ix, lang: e.o.Language, ids: map[string]int{}}
 	var walk func(*plan)
 	walk = func(x *plan) {
 		if x.kind == query.Not {
@@ -127,7 +128,7 @@ func (t *Terms) fragments(text []byte, stemmed bool) []fragment {
 		}
 		id, ok := t.ids[string(w)]
 		if !ok && stemmed && t.ix.text != nil {
-			id, ok = t.ids["+"+t.ix.text.Stem(string(w))]
+			id, ok = t.ids["+"+t.ix.text.Stem(string(w), t.lang)]
 		}
 		if ok {
 			t.hits = append(t.hits, place{start, end, pos, id})

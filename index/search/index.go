@@ -37,15 +37,16 @@ type attribute struct {
 
 // Index is a searchable set of documents. See the package's comment for its threading.
 type Index struct {
-	schema  atomic.Pointer[Schema]
-	kinds   []index.Kind
-	stemmer attr.Stemmer
-	stop    map[string]struct{}
-	seed    maphash.Seed // of stripes
-	key     uint64       // of hashes of vectors
-	now     func() time.Time
-	score   float64
-	isStop  func(string) bool
+	schema   atomic.Pointer[Schema]
+	kinds    []index.Kind
+	stemmer  attr.Stemmer
+	language attr.Language // its
+	stop     map[string]struct{}
+	seed     maphash.Seed // of stripes
+	key      uint64       // of hashes of vectors
+	now      func() time.Time
+	score    float64
+	isStop   func(string) bool
 
 	synonyms atomic.Pointer[Synonyms]
 
@@ -157,6 +158,7 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 	if ix.stemmer, ok = attr.NewStemmer(language); !ok {
 		return nil, errorf("Invalid language: %s", s.Language)
 	}
+	ix.language, _ = attr.ParseLanguage(language)
 	words := attr.DefaultStopWords
 	if s.HasStopWords {
 		words = s.StopWords
@@ -224,6 +226,7 @@ func (ix *Index) addFields(s *Schema) error {
 		if a.Type == TypeText && i >= from {
 			if ix.text == nil {
 				ix.text = attr.NewText(nil, ix.stemmer)
+				ix.text.SetLanguage(ix.language)
 			}
 			a.text = ix.text.AddField(attr.TextField{Weight: a.Weight, NoStem: a.NoStem, Phonetic: a.Phonetic != ""})
 		}
@@ -367,7 +370,7 @@ func (ix *Index) PutValues(name string, version uint64, expireAt int64, extra Ex
 	start := ix.now()
 	defer func() { ix.indexing.Add(int64(ix.now().Sub(start))) }()
 	p := ix.prepare(value)
-	p.extra = extra
+	p.extra, p.words.Language = extra, extra.Language
 	defer p.release()
 
 	st := ix.stripe(name)

@@ -26,10 +26,11 @@ type Options struct {
 	Tanh        float64 // of BM25STD.TANH; 0 is RediSearch's 4
 	Payload     []byte  // of HAMMING
 
-	Verbatim bool   // words without their stems
-	Expander string // how words are expanded; see [KnownExpander]
-	InOrder  bool   // the words of the query in its order
-	HasSlop  bool   // at most Slop other words between them
+	Verbatim bool          // words without their stems
+	Language attr.Language // of the words
+	Expander string        // how words are expanded; see [KnownExpander]
+	InOrder  bool          // the words of the query in its order
+	HasSlop  bool          // at most Slop other words between them
 	Slop     int
 
 	HasInKeys bool

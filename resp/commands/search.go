@@ -113,6 +113,8 @@ func parseFTCreate(a *args.Parser) ftCreate {
 			noFreqs = true
 		case a.Accept("FILTER"):
 			p.def.Filter = a.String()
+		case a.Accept("LANGUAGE_FIELD"):
+			p.def.LanguageField = a.String()
 		case a.Accept("SCORE_FIELD"):
 			p.def.ScoreField = a.String()
 		case a.Accept("PAYLOAD_FIELD"):
@@ -140,13 +142,7 @@ func parseFTCreate(a *args.Parser) ftCreate {
 			s.NoOffsets, s.NoHL, s.NoFields, s.NoFreqs, s.MaxTextFields = noOffsets, noHL, noFields, noFreqs, maxText
 			p.schema = s
 		default:
-			word := a.String()
-			switch strings.ToUpper(word) {
-			case "LANGUAGE_FIELD":
-				a.Fail(resp.Error("ERR FT.CREATE does not support " + strings.ToUpper(word)))
-			default:
-				a.Fail(resp.Error("Unknown argument `" + word + "`"))
-			}
+			a.Fail(resp.Error("Unknown argument `" + a.String() + "`"))
 		}
 	}
 	if a.Err() == nil && p.schema == nil {
@@ -298,6 +294,6 @@ func openIndex(c *command.Ctx, name string) (*catalog.Index, error) {
 
 // knownLanguage reports whether text can be stemmed in that language.
 func knownLanguage(name string) bool {
-	_, ok := attr.NewStemmer(name)
+	_, ok := attr.ParseLanguage(name)
 	return ok
 }

@@ -75,9 +75,7 @@ func parseFTAggregate(a *args.Parser) *ftAggregate {
 		case a.Accept("SCORER"):
 			p.o.Scorer = strings.ToUpper(view(a))
 		case a.Accept("LANGUAGE"):
-			if l := strings.ToLower(a.String()); !knownLanguage(l) {
-				a.Fail(resp.Error("No such language `" + l + "`"))
-			}
+			p.o.Language = parseLanguage(a)
 		case a.Accept("INKEYS"):
 			p.o.InKeys, p.o.HasInKeys = countedStrings(a, "INKEYS"), true
 		case a.Accept("INFIELDS"):

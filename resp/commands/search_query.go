@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/nearcache/nearcache/index/attr"
 	"github.com/nearcache/nearcache/index/query"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/resp"
@@ -126,9 +127,7 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 				a.Fail(resp.Error("TIMEOUT requires a non negative integer"))
 			}
 		case a.Accept("LANGUAGE"):
-			if l := strings.ToLower(a.String()); !knownLanguage(l) {
-				a.Fail(resp.Error("No such language `" + l + "`"))
-			}
+			p.o.Language = parseLanguage(a)
 		case a.Accept("SCORER"):
 			p.o.Scorer = strings.ToUpper(view(a))
 		case a.Accept("BM25STD_TANH_FACTOR"):
@@ -855,4 +854,14 @@ func appendNumber(b []byte, f float64) []byte {
 		return append(b, "nan"...)
 	}
 	return strconv.AppendFloat(b, f, 'g', 12, 64)
+}
+
+// parseLanguage reads the language of a query's words.
+func parseLanguage(a *args.Parser) attr.Language {
+	name := strings.ToLower(a.String())
+	l, ok := attr.ParseLanguage(name)
+	if !ok {
+		a.Fail(resp.Error("No such language `" + name + "`"))
+	}
+	return l
 }

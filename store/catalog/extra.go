@@ -4,21 +4,23 @@ import (
 	"errors"
 	"math"
 
+	"github.com/nearcache/nearcache/index/attr"
 	"github.com/nearcache/nearcache/index/expr"
 	"github.com/nearcache/nearcache/index/search"
 )
 
 // rule is what an index reads of a document beside its fields: whether it belongs to
-// the index, its score, its payload.
+// the index, its score, its payload, its language.
 type rule struct {
 	filter         *expr.Expr
 	names          []string // by the filter's properties: identifiers; "" is the key
 	score, payload string
+	language       string
 	any            bool
 }
 
 func ruleOf(def *Definition, s *search.Schema) (rule, error) {
-	r := rule{score: def.ScoreField, payload: def.PayloadField}
+	r := rule{score: def.ScoreField, payload: def.PayloadField, language: def.LanguageField}
 	if def.Filter != "" {
 		e, err := expr.Parse(def.Filter)
 		if text := (*expr.Error)(nil); errors.As(err, &text) {
@@ -38,7 +40,7 @@ func ruleOf(def *Definition, s *search.Schema) (rule, error) {
 			r.names = append(r.names, id)
 		}
 	}
-	r.any = r.filter != nil || r.score != "" || r.payload != ""
+	r.any = r.filter != nil || r.score != "" || r.payload != "" || r.language != ""
 	return r, nil
 }
 
@@ -74,6 +76,13 @@ func (r *rule) apply(j *job, d *Document) bool {
 	if r.payload != "" {
 		if v, ok := d.Field(r.payload, 0); ok && v.Kind == Text {
 			j.buf, j.extra.Payload = add(j.buf, v.Text)
+		}
+	}
+	if r.language != "" {
+		if v, ok := d.Field(r.language, 0); ok && v.Kind == Text {
+			if l, known := attr.ParseLanguage(string(v.Text)); known { // otherwise the index's own
+				j.extra.Language = l
+			}
 		}
 	}
 	return true
