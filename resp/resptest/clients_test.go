@@ -16,7 +16,7 @@ import (
 // NEARCACHE_NODE_MODULES names: npm ci in compat/node makes it.
 func TestNodeClients(t *testing.T) {
 	modules := folder(t, "NEARCACHE_NODE_MODULES")
-	for _, program := range []string{"tracking.cjs", "bullmq.cjs", "scripts.cjs"} {
+	for _, program := range []string{"tracking.cjs", "bullmq.cjs", "scripts.cjs", "search.cjs"} {
 		t.Run(program, func(t *testing.T) {
 			foreign(t, []string{"NODE_PATH=" + modules}, "node", filepath.Join("compat", "node", program))
 		})

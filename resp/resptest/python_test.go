@@ -30,6 +30,9 @@ func TestPythonClientsOverHTTP(t *testing.T) { python(t, "http", "http") }
 // store of LangGraph.
 func TestPythonAgents(t *testing.T) { python(t, "agents", "agents") }
 
+// TestPythonMemory runs compat/python/memory: mem0 and agent-memory-server.
+func TestPythonMemory(t *testing.T) { python(t, "memory", "memory") }
+
 // python runs a folder of tests in an environment, against a server of their own.
 func python(t *testing.T, version, tests string) {
 	interpreter := resptest.Python(t, version)
