@@ -61,6 +61,5 @@
 //   - A GEOSHAPE is a POINT or a POLYGON of up to 10,000 corners. On the globe edges are
 //     great circles on a sphere, there on an ellipsoid, and of a polygon the smaller
 //     side is its inside. GeoJSON objects cannot be indexed.
-//   - A JSON path that matches several vectors cannot be indexed.
 //   - FT.ALTER puts documents anew, in the order in which they were put first.
 package search

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -27,8 +28,8 @@ type attribute struct {
 	nums    *attr.Numeric
 	geo     *attr.Geo
 	shapes  *attr.Shapes
-	vectors index.Index
-	graph   *buffered // the same, where it is one
+	vectors *several
+	graph   *buffered // what is in it, where it is one
 	load    func(f io.ReaderAt, size int64, p index.Params) (index.Index, error)
 	missing index.Bitmap // INDEXMISSING: documents without the field
 	sort    []string     // SORTABLE text and tags, by label
@@ -100,9 +101,11 @@ type doc struct {
 	name     string
 	version  uint64 // of the write, the default order
 	expireAt int64
-	born     uint64 // moment since which it is visible; 0: not yet
+	born     uint64 // moment since which it is visible; 0: not yet; never: it is another vector of a document
 	dead     uint64 // moment since which it is not; 0: it is
 }
+
+const never = math.MaxUint64
 
 type retired struct {
 	label uint32
@@ -253,12 +256,12 @@ func (ix *Index) newVectors(a *attribute) error {
 			if err != nil {
 				return errorf("Could not create vector index: %v", err)
 			}
-			a.vectors, a.load = v, k.Open
+			a.vectors, a.load = &several{Index: v}, k.Open
 			if k.Name == graphKind {
 				p := a.Vector
 				p.Quant, p.InitialCap = index.QuantAuto, 0
 				a.graph = newBuffered(v, func() (index.Index, error) { return ix.flat(p) })
-				a.vectors = a.graph
+				a.vectors.Index = a.graph
 			}
 			return nil
 		}
@@ -394,7 +397,7 @@ func (ix *Index) PutValues(name string, version uint64, expireAt int64, extra Ex
 		st.remember(name, e, ix.now())
 	}
 	if old != noLabel || e.label != noLabel {
-		ix.changed(change{old, e.label}, p.values)
+		ix.changed(change{old, e.label}, p)
 	}
 	return err
 }
@@ -427,12 +430,9 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 		if p.hashes[i] == 0 || known {
 			continue
 		}
-		if err := a.vectors.Add(index.Label(label), ix.seq.Add(1), p.values[a.at]); err != nil {
-			ix.retire(label) // takes out what the other vector indexes hold already
+		if err := ix.addVectors(a, label, p); err != nil {
+			ix.retire(label) // takes out what the vector indexes hold already
 			p.bad = a.at
-			if errors.Is(err, index.ErrNotFin) {
-				return errorf("Could not add vector that holds NaN or infinity")
-			}
 			return err
 		}
 	}
@@ -630,6 +630,10 @@ func (st *stripe) remember(name string, e *entry, now time.Time) {
 func (ix *Index) allocate() uint32 {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
+	return ix.allocateLocked()
+}
+
+func (ix *Index) allocateLocked() uint32 {
 	if n := len(ix.mu.free); n > 0 {
 		l := ix.mu.free[n-1]
 		ix.mu.free = ix.mu.free[:n-1]
@@ -660,11 +664,16 @@ func (ix *Index) killLocked(label uint32) {
 	ix.mu.live.Remove(index.Label(label))
 }
 
-// retire hands a label that is not visible any more over for reuse.
+// retire hands a label that is not visible any more over for reuse, and with it, so that they
+// are reclaimed together, what belongs to it.
 func (ix *Index) retire(label uint32) {
-	ix.dead.Add(1)
+	labels := ix.withOthers(label)
+	ix.dead.Add(int64(len(labels)))
 	ix.reclaim.Lock()
-	ix.reclaim.retired = append(ix.reclaim.retired, retired{label, ix.epochs.gen.Load()})
+	gen := ix.epochs.gen.Load()
+	for _, l := range labels {
+		ix.reclaim.retired = append(ix.reclaim.retired, retired{l, gen})
+	}
 	ix.reclaim.Unlock()
 	ix.sweep()
 }

@@ -201,7 +201,7 @@ func (o *oracle) node(n *query.Node, doc string) (w float64, ok bool) {
 		return 0, !has
 	case query.Range:
 		v, has := d[o.schema.Field(n.Field).Identifier]
-		return 0, has && l2(floats([]byte(v)), floats(n.Blob)) <= n.Radius
+		return 0, has && nearest(v, n.Blob) <= n.Radius
 	case query.Tag:
 		return o.tag(n, doc)
 	case query.Phrase:
@@ -411,8 +411,34 @@ func (g generator) docOf() map[string]string {
 	set("n1", strconv.FormatFloat(math.Round(g.NormFloat64()*100)/100, 'g', -1, 64))
 	set("loc", fmt.Sprintf("%.3f,%.3f", g.Float64()*4, g.Float64()*4))
 	set("m", "x")
-	set("v", string(blob(float32(g.IntN(9)), float32(g.IntN(9)))))
+	v := ""
+	for range 1 + g.IntN(4)*g.IntN(2) { // mostly one, otherwise several
+		v += string(blob(float32(g.IntN(9)), float32(g.IntN(9))))
+	}
+	set("v", v)
 	return d
+}
+
+// nearest is the distance of the nearest of a document's vectors, each of two dimensions.
+func nearest(v string, q []byte) float64 {
+	d := math.Inf(1)
+	for c := range slices.Chunk([]byte(v), 8) {
+		d = min(d, l2(floats(c), floats(q)))
+	}
+	return d
+}
+
+// putDoc indexes a document of docOf.
+func putDoc(ix *Index, name string, version uint64, expireAt int64, d map[string]string) error {
+	return ix.PutValues(name, version, expireAt, Extra{}, func(i int) (Value, bool) {
+		f := ix.fields[i].Identifier
+		v, ok := d[f]
+		if f != "v" || !ok {
+			return Value{Data: []byte(v)}, ok
+		}
+		l := slices.Collect(slices.Chunk([]byte(v), 8))
+		return Value{Data: l[0], More: l[1:]}, true
+	})
 }
 
 func (g generator) textNode(in bool) string {
@@ -519,7 +545,7 @@ func testOracle(t *testing.T, g generator, queries int) {
 					d["v"] = v
 				}
 			}
-			if err := x.ix.Put(name, x.version, 0, func(f string) ([]byte, bool) { v, ok := d[f]; return []byte(v), ok }); err != nil {
+			if err := putDoc(x.ix, name, x.version, 0, d); err != nil {
 				t.Fatal(err)
 			}
 			o.docs[name], versions[name] = d, x.version
@@ -578,7 +604,7 @@ type checkOrder struct {
 }
 
 func (o *checkOrder) check(res *Result, want []string, k int) error {
-	dist := func(name string) float64 { return l2(floats([]byte(o.docs[name]["v"])), floats(o.q.KNN.Blob)) }
+	dist := func(name string) float64 { return nearest(o.docs[name]["v"], o.q.KNN.Blob) }
 	less := func(a, b string) int {
 		c := 0
 		key := func(field string) (string, string, bool, bool) {
@@ -704,7 +730,7 @@ func TestOracleWhileWriting(t *testing.T) {
 				h.Unlock()
 				if next.d == nil {
 					x.Delete(name, v)
-				} else if err := x.Put(name, v, next.expireAt, func(f string) ([]byte, bool) { v, ok := next.d[f]; return []byte(v), ok }); err != nil {
+				} else if err := putDoc(x, name, v, next.expireAt, next.d); err != nil {
 					t.Error(err)
 					return
 				}

@@ -76,6 +76,9 @@ func (ix *Index) prepare(value func(field int) (Value, bool)) *prepared {
 			tags += 1 + bytes.Count(v.Data, []byte{a.Separator})
 		}
 		for _, more := range v.More {
+			if a.tags == nil {
+				break
+			}
 			tags += 1 + bytes.Count(more, []byte{a.Separator})
 		}
 	}
@@ -124,10 +127,18 @@ func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
 			return errorf("Error indexing geoshape: %s", err)
 		}
 	case TypeVector:
-		if want := a.Vector.Dim * a.Vector.Element.Size(); len(v.Data) != want {
-			return errorf("Could not add vector with blob size %d (expected size %d)", len(v.Data), want)
+		hash := ix.key
+		for i := -1; i < len(v.More); i++ {
+			d := v.Data
+			if i >= 0 {
+				d = v.More[i]
+			}
+			if want := a.Vector.Dim * a.Vector.Element.Size(); len(d) != want {
+				return errorf("Could not add vector with blob size %d (expected size %d)", len(d), want)
+			}
+			hash = xxh3.HashSeed(d, hash)
 		}
-		p.hashes[a.vec] = xxh3.HashSeed(v.Data, ix.key) | 1
+		p.hashes[a.vec], more.values = hash|1, v.More
 	}
 	if more.shape != nil || len(more.values)+len(more.numbers)+len(more.places) > 0 {
 		if p.others == nil {

@@ -17,7 +17,8 @@ import (
 // come as ever, with Put; one whose vectors have the hashes that were saved takes its
 // label, and is in the graphs already. So it does not matter when the graphs were
 // saved: what has changed since, and what was not saved at all, is put beside the graphs
-// and goes into them in the background.
+// and goes into them in the background. So are documents with several vectors in a field: which
+// labels those have is not saved.
 //
 // FORMAT.md of package snapshot describes the table of labels.
 
@@ -283,7 +284,7 @@ func (ix *Index) Postpone() error {
 // claimed is the label of a document whose vectors are in the graphs already.
 func (ix *Index) claimed(name string, p *prepared) (uint32, bool) {
 	c, ok := ix.claims[name]
-	if !ok || !slices.Equal(c.hashes, p.hashes) {
+	if !ok || !ix.single(p) || !slices.Equal(c.hashes, p.hashes) {
 		return 0, false
 	}
 	ix.mu.RLock()
@@ -351,7 +352,7 @@ func (ix *Index) Unabsorbed() []string {
 		if a.graph == nil {
 			continue
 		}
-		l := a.graph.waiting()
+		l := a.vectors.owners(a.graph.waiting())
 		slices.Sort(l)
 		ix.mu.RLock()
 		for _, label := range l {
@@ -394,6 +395,12 @@ func (ix *Index) Absorb(name string, value func(field int) (Value, bool)) error 
 		}
 		if err := a.graph.settle(index.Label(e.label), p.values[a.at]); err != nil {
 			return err
+		}
+		more := p.others[a.at].values
+		for j, o := range a.vectors.others(index.Label(e.label)) {
+			if err := a.graph.settle(o, more[j]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

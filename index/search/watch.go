@@ -285,9 +285,8 @@ func (ix *Index) EndWatches() {
 	clear(ws.mu.near)
 }
 
-// changed tells watches of a write that has become visible. blobs are the new
-// content's values by field.
-func (ix *Index) changed(c change, blobs [][]byte) {
+// changed tells watches of a write that has become visible. p is the new content.
+func (ix *Index) changed(c change, p *prepared) {
 	ws := &ix.watches
 	if ws.n.Load() == 0 {
 		return
@@ -311,10 +310,14 @@ func (ix *Index) changed(c change, blobs [][]byte) {
 	}
 	if c.new != noLabel {
 		for a, nw := range ws.mu.near {
-			if blobs[a.at] == nil || len(nw.by) == 0 {
+			if p.values[a.at] == nil || len(nw.by) == 0 {
 				continue
 			}
-			nw.found, _ = nw.vectors.Range(nw.found[:0], blobs[a.at], nw.reach(), index.SearchOptions{})
+			reach := nw.reach()
+			nw.found, _ = nw.vectors.Range(nw.found[:0], p.values[a.at], reach, index.SearchOptions{})
+			for _, v := range p.others[a.at].values {
+				nw.found, _ = nw.vectors.Range(nw.found, v, reach, index.SearchOptions{})
+			}
 			for _, n := range nw.found {
 				if w := nw.by[n.Label]; w != nil && n.Distance <= w.limit+slack(w.limit) {
 					ix.lookLocked(w, c)

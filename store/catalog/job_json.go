@@ -31,10 +31,7 @@ func (j *job) fromJSON(w *want, root json.Node) search.Value {
 	case len(nodes) == 0:
 		return search.Value{}
 	case w.field.Type == search.TypeVector:
-		if len(nodes) > 1 {
-			return search.Value{Err: &search.Error{Msg: "Several vectors in one field are not supported"}}
-		}
-		return j.vector(w.field, nodes[0])
+		return j.vectors(w.field, nodes)
 	case w.field.Type == search.TypeShape && (len(nodes) > 1 || nodes[0].Kind() == json.Array):
 		return search.Value{Err: jsonErrors[json.Array]}
 	case len(nodes) == 1 && nodes[0].Kind() == json.Array:
@@ -87,6 +84,25 @@ func (j *job) several(f *search.Field, n int, at func(i int) json.Node) search.V
 			v.Data = text
 		} else {
 			j.texts = append(j.texts, text)
+		}
+	}
+	v.More = j.texts[from:len(j.texts):len(j.texts)]
+	return v
+}
+
+// vectors are arrays of numbers, less those that are null: the document is where the nearest is.
+func (j *job) vectors(f *search.Field, nodes []json.Node) (v search.Value) {
+	from := len(j.texts)
+	for _, n := range nodes {
+		one := j.vector(f, n)
+		switch {
+		case one.Err != nil:
+			return one
+		case one.Data == nil:
+		case v.Data == nil:
+			v = one
+		default:
+			j.texts = append(j.texts, one.Data)
 		}
 	}
 	v.More = j.texts[from:len(j.texts):len(j.texts)]
