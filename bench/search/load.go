@@ -74,11 +74,24 @@ func (c *corpus) create(p *peer.Server) (time.Duration, error) {
 // batch is how many writes are sent together.
 const batch = 256
 
-// load writes n documents; beyond the set's end the texts come again.
+// load writes n documents.
 func (c *corpus) load(conn *client.Conn, prefix string, n int) error {
 	return pipelined(conn, n, func(p *client.Pipeline, i int) {
-		k := i % c.docs
-		p.Add("HSET", prefix+strconv.Itoa(i), "text", c.texts[k], "group", c.group(k), "number", c.number(k), "v", c.vectors.Row(k))
+		p.Add("HSET", prefix+strconv.Itoa(i), "text", c.texts[i], "group", c.group(i), "number", c.number(i), "v", c.vectors.Row(i))
+	})
+}
+
+// loadMore writes n documents with the texts again, each with a vector of its own: between two of the set's.
+func (c *corpus) loadMore(conn *client.Conn, prefix string, n int) error {
+	rng := rand.New(rand.NewPCG(3, 4))
+	v := make([]float32, c.vectors.Dim)
+	return pipelined(conn, n, func(p *client.Pipeline, i int) {
+		k, share := i%c.docs, rng.Float32()
+		other := c.vectors.Row(rng.IntN(c.docs))
+		for d, x := range c.vectors.Row(k) {
+			v[d] = x + share*other[d]
+		}
+		p.Add("HSET", prefix+strconv.Itoa(i), "text", c.texts[k], "group", c.group(k), "number", c.number(k), "v", v)
 	})
 }
 
@@ -118,19 +131,21 @@ func indexed(conn *client.Conn, index string, n int) error {
 	}
 }
 
-// createWide makes an index of n documents with a number and tags alone.
-func createWide(p *peer.Server, n int) error {
+// createWide makes an index of n documents with a number and tags alone. It returns the time until all
+// of them are indexed.
+func createWide(p *peer.Server, n int) (time.Duration, error) {
 	if _, err := p.Ctl.Do("FT.CREATE", "wide", "PREFIX", "1", "w:", "SCHEMA", "number", "NUMERIC", "many", "TAG", "few", "TAG"); err != nil {
-		return err
+		return 0, err
 	}
+	begun := time.Now()
 	rng := rand.New(rand.NewPCG(1, 2))
 	err := pipelined(p.Ctl, n, func(pl *client.Pipeline, i int) {
 		pl.Add("HSET", "w:"+strconv.Itoa(i), "number", rng.IntN(wideNumbers), "many", "m"+strconv.Itoa(rng.IntN(wideTags)), "few", "f"+strconv.Itoa(rng.IntN(4)))
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = indexed(p.Ctl, "wide", n)
 	}
-	return indexed(p.Ctl, "wide", n)
+	return time.Since(begun), err
 }
 
 const (

@@ -39,7 +39,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	fs.IntVar(&o.docs, "docs", 20000, "documents with text and vector")
 	fs.IntVar(&o.queries, "queries", 200, "texts that are asked for, and of which the truth is known")
 	fs.IntVar(&o.wide, "wide", 200000, "documents with a number and tags alone; 0: none")
-	fs.IntVar(&o.bulk, "bulk", 20000, "documents that are loaded while queries go on; 0: none")
+	fs.IntVar(&o.bulk, "bulk", 20000, "documents with text and vector that are loaded while queries go on; 0: none")
 	fs.IntVar(&o.conns, "conns", 4, "connections")
 	fs.DurationVar(&o.duration, "duration", time.Second, "how long each case is asked")
 	match := fs.String("match", "", "measure the cases whose names this expression matches")
@@ -116,11 +116,14 @@ func (o *options) measure(ctx context.Context, c *corpus, p *peer.Server, progre
 	s.RSSPerDoc = float64(p.RSS()-rss) / float64(c.docs)
 	s.RawPerDoc = c.raw()
 	if o.wide > 0 {
-		memory = used(p)
-		if err := createWide(p, o.wide); err != nil {
+		memory, rss = used(p), p.RSS()
+		took, err := createWide(p, o.wide)
+		if err != nil {
 			return s, err
 		}
+		s.WideSeconds = took.Seconds()
 		s.WideBytesPerDoc = float64(used(p)-memory) / float64(o.wide)
+		s.WideRSSPerDoc = float64(p.RSS()-rss) / float64(o.wide)
 	}
 	for i := range cases {
 		a := &cases[i]
