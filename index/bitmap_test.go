@@ -52,3 +52,18 @@ func TestBitmapSample(t *testing.T) {
 		t.Errorf("3 words give a sample of %d", n)
 	}
 }
+
+func TestFillSetsBitsOfWords(t *testing.T) {
+	var b index.Bitmap
+	b.Add(500)
+	b.Reset() // what is kept of it is longer than what is filled
+	b.Write(2, func(w []uint64) { w[0], w[1] = 1<<3, 1<<63 })
+	if !b.Contains(3) || !b.Contains(127) || b.Contains(500) || b.Len() != 2 {
+		t.Fatal(b.Len())
+	}
+	var c index.Bitmap
+	c.Write(1, func(w []uint64) { w[0] = 5 })
+	if c.Len() != 2 || !c.Contains(0) || !c.Contains(2) {
+		t.Fatal(c.Len())
+	}
+}

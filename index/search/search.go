@@ -375,7 +375,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	}
 	leaf, allow := e.single(), (*index.Bitmap)(nil)
 	switch {
-	case k != nil && e.root.kind == query.All:
+	case k != nil && (e.root.kind == query.All || e.everything(e.root)):
 	case !e.root.vector:
 		allow = e.filter(e.root)
 		e.drop(allow)
@@ -460,6 +460,17 @@ func (e *exec) liveLocked() *index.Bitmap {
 	e.moment = e.ix.mu.moment
 	e.drop(b)
 	return b
+}
+
+// everything reports whether a plan is one tag that all documents have: of a cache for one
+// tenant, the tenant. mu is locked.
+func (e *exec) everything(x *plan) bool {
+	if x.kind != query.Tag || x.a.NoIndex || len(x.n.Values) != 1 || x.n.Values[0].Kind != query.Term ||
+		e.ix.mu.partly > 0 || e.expired != nil || e.o.Profile != nil {
+		return false
+	}
+	s := x.a.tags.Find(x.a.tags.Fold(x.n.Values[0].Text))
+	return s != nil && s.Len() == e.ix.mu.live.Len()
 }
 
 // drop takes out what is not visible, and what expired. mu is locked.

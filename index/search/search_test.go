@@ -548,3 +548,60 @@ func TestSortByNumberWalks(t *testing.T) {
 		}
 	}
 }
+
+// A filter by a tag that all documents have is none, until one comes that has it not.
+func TestNearestOfATagThatAllHave(t *testing.T) {
+	x := newTester(t, "g TAG w VECTOR HNSW 6 TYPE FLOAT32 DIM 3 DISTANCE_METRIC L2")
+	vector := func(i int) string { return string(blob(float32(i), 1, 2)) }
+	for i := range 600 {
+		x.put(fmt.Sprint("d", i), "g", "all", "w", vector(i))
+	}
+	everything := func() (is bool) {
+		t.Helper()
+		e := &exec{ix: x.ix}
+		x.ix.mu.RLock()
+		defer x.ix.mu.RUnlock()
+		p, err := query.Parse([]byte("@g:{all}"), query.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.root, err = e.compile(p.Root); err != nil {
+			t.Fatal(err)
+		}
+		return e.everything(e.root)
+	}
+	nearest := func(at int, want ...string) {
+		t.Helper()
+		x.params = query.Params{[]byte("q"), []byte(vector(at))}
+		r, err := x.search("@g:{all}=>[KNN 3 @w $q AS d]", Options{Num: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Release()
+		var got []string
+		for _, row := range r.Rows {
+			got = append(got, row.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Fatal(got, want)
+		}
+	}
+	if !everything() {
+		t.Fatal("the tag is not seen to be everywhere")
+	}
+	nearest(300, "d299", "d300", "d301")
+	x.version++
+	x.ix.Delete("d300", x.version)
+	if !everything() {
+		t.Fatal("the tag is not seen to be everywhere, without one document")
+	}
+	nearest(300, "d298", "d299", "d301")
+	x.put("other", "g", "another", "w", vector(300))
+	if everything() {
+		t.Fatal("a document without the tag is not seen")
+	}
+	nearest(300, "d298", "d299", "d301")
+	x.put("d301", "g", "another", "w", vector(301))
+	nearest(300, "d298", "d299", "d302")
+}

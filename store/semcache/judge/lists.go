@@ -24,16 +24,6 @@ func rows(name string) [][]string {
 	return out
 }
 
-func wordSet(name string) map[string]bool {
-	m := map[string]bool{}
-	for _, r := range rows(name) {
-		for _, w := range r {
-			m[w] = true
-		}
-	}
-	return m
-}
-
 // groups maps each word to the numbers of the lines it stands in; of is applied to the words.
 func groups(name string, of func(string) string) map[string][]int {
 	m := map[string][]int{}
@@ -48,20 +38,50 @@ func groups(name string, of func(string) string) map[string][]int {
 // What the lists say, once read has run. Parse runs it, so that a process that judges
 // nothing does not read them.
 var (
-	stopWords, fillers, negations, refusals, unitWords map[string]bool
+	lexicon map[string]lexeme // of words in lower case
 
 	opposites, synonyms map[string][]int
+)
 
-	contracted, numberWords, dateWords map[string]string
+// lexeme is what is known of a word; the zero value: nothing.
+type lexeme struct {
+	is     kind
+	number string // that it means
+	date   string // …the day or month
+	long   string // the two words that it contracts
+}
+
+// kind is a set of what a word may be.
+type kind uint8
+
+const (
+	stopWord kind = 1 << iota
+	filler
+	negation
+	refusal
+	unit
 )
 
 var reading sync.Once
 
 func read() {
-	stopWords, fillers, negations, refusals, unitWords = wordSet("stop"), wordSet("filler"), wordSet("negation"), wordSet("refusal"), wordSet("units")
-	opposites = groups("opposites", func(w string) string { return w })
-	synonyms = groups("synonyms", stem)
-	contracted = map[string]string{
+	lexicon = map[string]lexeme{}
+	add := func(w string, f func(*lexeme)) {
+		l := lexicon[w]
+		f(&l)
+		lexicon[w] = l
+	}
+	for _, list := range []struct {
+		name string
+		is   kind
+	}{{"stop", stopWord}, {"filler", filler}, {"negation", negation}, {"refusal", refusal}, {"units", unit}} {
+		for _, r := range rows(list.name) {
+			for _, w := range r {
+				add(w, func(l *lexeme) { l.is |= list.is })
+			}
+		}
+	}
+	contracted := map[string]string{
 		"what's": "what is", "where's": "where is", "who's": "who is", "how's": "how is", "when's": "when is",
 		"it's": "it is", "that's": "that is", "there's": "there is", "i'm": "i am", "i've": "i have", "i'd": "i would",
 		"i'll": "i will", "you're": "you are", "you've": "you have", "we're": "we are", "we've": "we have",
@@ -69,7 +89,7 @@ func read() {
 		"cannot": "can not", "dont": "do not", "cant": "can not", "doesnt": "does not", "wont": "will not",
 		"whats": "what is", "hows": "how is", "wheres": "where is", "isnt": "is not",
 	}
-	numberWords = map[string]string{
+	numberWords := map[string]string{
 		"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
 		"eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
 		"fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20",
@@ -79,7 +99,7 @@ func read() {
 		"eighth": "8", "ninth": "9", "tenth": "10", "once": "1", "twice": "2", "double": "2", "triple": "3",
 		"couple": "2", "dozen": "12",
 	}
-	dateWords = map[string]string{
+	dateWords := map[string]string{
 		"january": "jan", "february": "feb", "march": "mar", "april": "apr", "june": "jun", "july": "jul",
 		"august": "aug", "september": "sep", "october": "oct", "november": "nov", "december": "dec",
 		"jan": "jan", "feb": "feb", "mar": "mar", "apr": "apr", "jun": "jun", "jul": "jul", "aug": "aug", "sep": "sep",
@@ -90,4 +110,15 @@ func read() {
 		"sundays": "sunday", "today": "today", "tomorrow": "tomorrow", "yesterday": "yesterday", "tonight": "tonight",
 		"weekend": "weekend", "weekends": "weekend", "weekday": "weekday", "weekdays": "weekday",
 	}
+	for w, long := range contracted {
+		add(w, func(l *lexeme) { l.long = long })
+	}
+	for w, n := range numberWords {
+		add(w, func(l *lexeme) { l.number = n })
+	}
+	for w, d := range dateWords {
+		add(w, func(l *lexeme) { l.date = d })
+	}
+	opposites = groups("opposites", func(w string) string { return w })
+	synonyms = groups("synonyms", stem)
 }

@@ -46,7 +46,7 @@ func Parse(text string) *Prompt {
 			start = false
 			i = j
 		case strings.ContainsRune("£$€%", r):
-			p.push(text[i : i+n])
+			p.push(text[i:i+n], lexeme{})
 			i += n
 		default:
 			start = start || r == '.' || r == '!' || r == '?'
@@ -80,18 +80,21 @@ func wordEnd(s string) int {
 // add takes a word as it is written; first is whether a sentence begins with it.
 func (p *Prompt) add(raw string, first bool) {
 	w := strings.ToLower(raw)
-	if long, ok := contracted[w]; ok {
-		a, b, _ := strings.Cut(long, " ")
-		p.push(a)
-		p.push(b)
+	known := lexicon[w]
+	if known.long != "" {
+		a, b, _ := strings.Cut(known.long, " ")
+		p.push(a, lexicon[a])
+		p.push(b, lexicon[b])
 		return
 	}
 	if head, ok := strings.CutSuffix(w, "n't"); ok {
-		p.push(head)
-		p.push("not")
+		p.push(head, lexicon[head])
+		p.push("not", lexicon["not"])
 		return
 	}
-	w = strings.TrimSuffix(w, "'s")
+	if head, ok := strings.CutSuffix(w, "'s"); ok {
+		w, known = head, lexicon[head]
+	}
 	capital := 0
 	for _, r := range raw {
 		if unicode.IsUpper(r) {
@@ -99,41 +102,41 @@ func (p *Prompt) add(raw string, first bool) {
 		}
 	}
 	if capital > 1 || capital == 1 && !first {
-		if _, date := dateWords[w]; !date && !stopWords[w] && !fillers[w] {
+		if known.date == "" && known.is&(stopWord|filler) == 0 {
 			p.names = append(p.names, stem(w))
 		}
 	}
 	if w == "may" && capital > 0 && !first {
 		p.dates = append(p.dates, "may")
 	}
-	p.push(w)
+	p.push(w, known)
 }
 
-// push takes a word in lower case.
-func (p *Prompt) push(w string) {
-	if fillers[w] {
+// push takes a word in lower case, and what is known of it.
+func (p *Prompt) push(w string, known lexeme) {
+	if known.is&filler != 0 {
 		return
 	}
 	p.words = append(p.words, w)
 	s := stem(w)
-	if n, ok := numberOf(w); ok {
+	if n := numberOf(w, known); n != "" {
 		p.numbers = append(p.numbers, n)
 		s = n // "third" and "3rd" are partners
 	}
-	if d, ok := dateWords[w]; ok {
-		p.dates = append(p.dates, d)
+	if known.date != "" {
+		p.dates = append(p.dates, known.date)
 	}
-	if unitWords[w] {
+	if known.is&unit != 0 {
 		p.units = append(p.units, s)
 	}
-	if negations[w] {
+	if known.is&negation != 0 {
 		p.negated++
 		return
 	}
-	if refusals[w] || refusals[s] || isUndone(w) {
+	if known.is&refusal != 0 || len(s) < len(w) && lexicon[s].is&refusal != 0 || isUndone(w) {
 		p.refused++
 	}
-	if !stopWords[w] {
+	if known.is&stopWord == 0 {
 		p.content = append(p.content, s)
 	}
 }
@@ -155,13 +158,13 @@ func isUndone(w string) bool {
 	return true
 }
 
-// numberOf is the number that a word means: 1,000 is 1000, third is 3, 10gb is 10.
-func numberOf(w string) (string, bool) {
-	if n, ok := numberWords[w]; ok {
-		return n, true
+// numberOf is the number that a word means, "" for none: 1,000 is 1000, third is 3, 10gb is 10.
+func numberOf(w string, known lexeme) string {
+	if known.number != "" {
+		return known.number
 	}
 	if !strings.ContainsAny(w, digits) {
-		return "", false
+		return ""
 	}
 	end := 0
 	for end < len(w) && (w[end] >= '0' && w[end] <= '9' || w[end] == '.' || w[end] == ',') {
@@ -169,9 +172,9 @@ func numberOf(w string) (string, bool) {
 	}
 	switch w[end:] {
 	case "", "st", "nd", "rd", "th", "k", "m", "gb", "mb", "pm", "am", "h", "hr", "hrs", "kg", "cm", "mm", "km", "bn":
-		return strings.ReplaceAll(w[:end], ",", ""), true
+		return strings.ReplaceAll(w[:end], ",", "")
 	}
-	return w, true // a version, a model: it has to be the same
+	return w // a version, a model: it has to be the same
 }
 
 func (p *Prompt) finish() {
