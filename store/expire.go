@@ -52,7 +52,7 @@ const expireSlice = 64
 // first, at most limit of them (0: all), and returns how many. Shards without any
 // are not locked.
 func (ks *Keyspace) ExpireDue(limit int) int {
-	if ks.lazyOnly.Load() {
+	if ks.lazyOnly.Load() || ks.follows.Load() {
 		return 0
 	}
 	n, now := 0, ks.clock()

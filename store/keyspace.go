@@ -42,6 +42,7 @@ type Keyspace struct {
 	maxMemory atomic.Int64
 	eviction  eviction
 	lazyOnly  atomic.Bool // DEBUG SET-ACTIVE-EXPIRE 0
+	follows   atomic.Bool // see Follow
 	expired   expired
 	evicted   atomic.Uint64
 	upkeep    upkeep
@@ -137,6 +138,12 @@ func (ks *Keyspace) ResetStats() {
 	ks.expired.reset()
 	ks.evicted.Store(0)
 }
+
+// Follow says whether the keys are a copy of those of a source, which alone decides
+// when one is gone: what is past its time is hidden from readers, and stays until the
+// source says so; nothing is evicted. Only a command that writes, where that is
+// allowed, removes what it finds past its time.
+func (ks *Keyspace) Follow(on bool) { ks.follows.Store(on) }
 
 // SetActiveExpire switches the active side of expiry.
 func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }

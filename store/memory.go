@@ -192,7 +192,7 @@ func (ks *Keyspace) press() {
 // next calls and to whoever waits for Pressure: a command evicts more than it
 // adds, and none keeps its client waiting. No shard may be held.
 func (ks *Keyspace) FreeMemory() error {
-	if !ks.OverLimit() {
+	if !ks.OverLimit() || ks.follows.Load() {
 		ks.within()
 		return nil
 	}

@@ -10,7 +10,7 @@ func (tx *Tx) ExpireParts(e *Entry) (left bool) {
 	if !ok {
 		return true
 	}
-	if next := x.NextExpiry(); next == 0 || next > tx.Now {
+	if next := x.NextExpiry(); next == 0 || !tx.Past(next) || tx.ks.follows.Load() {
 		return true
 	}
 	dirty := tx.dirty // by the command itself

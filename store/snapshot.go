@@ -31,6 +31,11 @@ type Snapshot struct {
 	At  int64  // the moment, Unix ms; what had to be dead by then is not part of it
 	Seq uint64 // of the last commit before it
 
+	// GiveUp is called once, by a writer that holds no shard, when too much waits: who
+	// writes then does not wait for the snapshot, which has to end soon. nil where
+	// writers wait. It is set in Cut's at, and must not block.
+	GiveUp func()
+
 	ks      *Keyspace
 	encode  Encoder
 	epoch   uint32       // the keyspace's, as long as the snapshot is taken
@@ -54,6 +59,8 @@ type Snapshot struct {
 // Encoder appends an entry of database db in the form that Emit is to hand out. The
 // entry's shard is held: it does no I/O, and keeps nothing of the entry.
 type Encoder func(b []byte, db int, e *Entry) []byte
+
+var errBehind = errors.New("store: more was written than the snapshot could hold")
 
 // ErrSnapshot is returned by Cut while there is a snapshot already.
 var ErrSnapshot = errors.New("store: a snapshot is being taken already")
@@ -139,7 +146,7 @@ func (s *Snapshot) keep(b []byte, sp *space, r record, ref slab.Ref, room **Entr
 
 // append encodes a record, unless it was dead at the cut.
 func (s *Snapshot) append(b []byte, sp *space, r record, ref slab.Ref, room **Entry) []byte {
-	if at := r.expireAt(); at != 0 && at <= s.At {
+	if at := r.expireAt(); at != 0 && at <= s.At && !s.ks.follows.Load() {
 		return b
 	}
 	if *room == nil {
@@ -410,6 +417,13 @@ func (ks *Keyspace) Behind() bool {
 func (ks *Keyspace) CatchUp() {
 	s := ks.snap.Load()
 	if s == nil || s.waiting.Load() <= s.limit.Load() {
+		return
+	}
+	if s.GiveUp != nil {
+		if s.failed.CompareAndSwap(nil, &errBehind) {
+			s.limit.Store(1 << 62)
+			s.GiveUp()
+		}
 		return
 	}
 	s.queue.Lock()

@@ -18,6 +18,7 @@ type Tx struct {
 	NoTouch bool  // look-ups leave the access words alone (CLIENT NO-TOUCH)
 	NoMiss  bool  // look-ups that find nothing are no event (OBJECT)
 	Reads   bool  // the current command changes nothing that it looks up: a snapshot may save it later
+	Source  bool  // what a source says is applied: nothing is past its time, see Keyspace.Follow
 
 	ks       *Keyspace
 	held     [Shards / 64]uint64
@@ -211,7 +212,7 @@ func (tx *Tx) With(key []byte, f func(*Tx)) []Deferred {
 		}
 		t := tx.inner
 		t.BeginAt(tx.ks, tx.DB, tx.commit.Origin, tx.Now)
-		t.NoTouch, t.Reads = tx.NoTouch, tx.Reads
+		t.NoTouch, t.Reads, t.Source = tx.NoTouch, tx.Reads, tx.Source
 		t.lockShard(i)
 		f(t)
 		return t.End()
@@ -296,12 +297,17 @@ func (tx *Tx) lookup(key []byte) *Entry {
 	if sh.snap != nil && !tx.Reads {
 		tx.save(e)
 	}
-	if at := e.rec.expireAt(); at != 0 && at <= tx.Now {
-		tx.expire(e)
+	if at := e.rec.expireAt(); at != 0 && tx.Past(at) {
+		if !tx.Reads || !tx.ks.follows.Load() {
+			tx.expire(e)
+		}
 		return nil
 	}
 	return e
 }
+
+// Past reports whether a time is over for who uses the Tx.
+func (tx *Tx) Past(at int64) bool { return at <= tx.Now && !tx.Source }
 
 // Get looks a key up for reading and counts the hit or miss; nil where there
 // is none.

@@ -218,7 +218,7 @@ func (a *hExpireArgs) set(c *command.Ctx, v *hash.Value, field []byte, at int64)
 	case old == 0 && a.conditions&(hexpireXX|hexpireGT) != 0,
 		old != 0 && (a.conditions&hexpireNX != 0 || a.conditions&hexpireGT != 0 && old >= at || a.conditions&hexpireLT != 0 && old <= at):
 		return fieldRefused
-	case at <= c.Tx.Now:
+	case c.Tx.Past(at):
 		v.Delete(field)
 		return fieldDeleted
 	}
@@ -231,7 +231,7 @@ func (a *hExpireArgs) set(c *command.Ctx, v *hash.Value, field []byte, at int64)
 func fieldsTimed(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, at int64, done [][]byte, effect bool) {
 	switch {
 	case len(done) == 0:
-	case at <= c.Tx.Now:
+	case c.Tx.Past(at):
 		fieldsDeleted(c, e, v, key, done)
 		c.Tx.Effect(append([][]byte{wordHDel, key}, done...)...)
 	default:
@@ -448,7 +448,7 @@ func runHGetEx(c *command.Ctx, a keyFields) error {
 		case o.keep && at != 0:
 			v.SetExpiry(f, 0)
 			done = append(done, f)
-		case o.unit != noUnit && o.at <= c.Tx.Now:
+		case o.unit != noUnit && c.Tx.Past(o.at):
 			v.Delete(f)
 			done = append(done, f)
 		case o.unit != noUnit:
@@ -514,7 +514,7 @@ func runHSetEx(c *command.Ctx, a keyFields) error {
 			v.Set(name, value)
 		}
 		switch {
-		case timed && o.at <= c.Tx.Now:
+		case timed && c.Tx.Past(o.at):
 			v.Delete(name)
 			names = append(names, name)
 		case timed:
@@ -529,7 +529,7 @@ func runHSetEx(c *command.Ctx, a keyFields) error {
 	c.Tx.Fields(o.fields, 2)
 	if timed {
 		fieldsTimed(c, e, v, a.key, o.at, names, false)
-		if o.at > c.Tx.Now {
+		if !c.Tx.Past(o.at) {
 			words := append([][]byte{wordHSetEx, a.key, wordPXAT, decimal(o.at), wordFields, decimal(int64(n))}, o.fields...)
 			c.Tx.Effect(words...)
 		}

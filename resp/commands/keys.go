@@ -279,7 +279,7 @@ func runExpire(name string, u unit) func(*command.Ctx, expireOptions) error {
 			c.W.Int(0)
 			return nil
 		}
-		if at <= c.Tx.Now {
+		if c.Tx.Past(at) {
 			deleteExpired(c, a.key)
 		} else {
 			c.Tx.SetExpire(e, at)

@@ -109,7 +109,7 @@ func runRestore(c *command.Ctx, a restoreArgs) error {
 	if at != 0 && !a.absolute {
 		at += c.Tx.Now
 	}
-	if at != 0 && at <= c.Tx.Now { // it would be gone at once
+	if at != 0 && c.Tx.Past(at) { // it would be gone at once
 		if c.Tx.Delete(a.key, "del") {
 			c.Tx.Effect(wordDel, a.key)
 		}

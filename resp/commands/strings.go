@@ -310,7 +310,7 @@ func runSet(c *command.Ctx, a setArgs) error {
 	switch {
 	case at == 0:
 		c.Tx.Changed(setString(c, e, a.key, a.value, keptTTL(a.keepTTL)), store.ClassString, "set")
-	case at <= c.Tx.Now:
+	case c.Tx.Past(at):
 		deleteExpired(c, a.key)
 	default:
 		e = setString(c, e, a.key, a.value, at)
@@ -430,7 +430,7 @@ func runGetEx(c *command.Ctx, a getExArgs) error {
 			return err
 		}
 		c.W.Bulk(v.B)
-		if at <= c.Tx.Now {
+		if c.Tx.Past(at) {
 			deleteExpired(c, a.key)
 			return nil
 		}

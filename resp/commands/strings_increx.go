@@ -180,7 +180,7 @@ func runIncrEx(c *command.Ctx, a incrExArgs) error {
 	if a.enx && e != nil && e.ExpireAt() != 0 {
 		at = 0
 	}
-	if at != 0 && at <= c.Tx.Now {
+	if at != 0 && c.Tx.Past(at) {
 		deleteExpired(c, a.key)
 		return nil
 	}
