@@ -201,7 +201,7 @@ func (f *File) item() (Item, error) {
 			r.Template()
 		case opAux:
 			f.text = append(f.text[:0], r.String()...)
-			it.Kind, it.Name, it.Text = Aux, f.text, r.String()
+			it.Kind, it.DB, it.Name, it.Text = Aux, f.db, f.text, r.String()
 			return it, r.err
 		case opFunction:
 			it.Kind, it.Text = Function, r.String()
