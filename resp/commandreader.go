@@ -12,8 +12,10 @@ import (
 // whole, from somebody who is believed to mean well, and counts their bytes. It
 // believes no length. What clients send is for [Reader].
 type CommandReader struct {
-	src *bufio.Reader
-	n   int64
+	src  *bufio.Reader
+	n    int64
+	keep bool
+	raw  []byte
 }
 
 // NewCommandReader makes a reader of what src has.
@@ -21,6 +23,32 @@ func NewCommandReader(src *bufio.Reader) *CommandReader { return &CommandReader{
 
 // Offset is how many bytes have been read.
 func (r *CommandReader) Offset() int64 { return r.n }
+
+// Keep has Raw tell what is read from now on.
+func (r *CommandReader) Keep() { r.keep = true }
+
+// Raw is what has been read since the last Forget, byte by byte. It is valid until the
+// next one is.
+func (r *CommandReader) Raw() []byte { return r.raw }
+
+// Forget empties Raw.
+func (r *CommandReader) Forget() {
+	if cap(r.raw) > keptRaw {
+		r.raw = nil
+	}
+	r.raw = r.raw[:0]
+}
+
+// keptRaw is the largest buffer of Raw that is kept for the next commands.
+const keptRaw = 64 << 10
+
+// took notes bytes that have been read.
+func (r *CommandReader) took(b ...byte) {
+	r.n += int64(len(b))
+	if r.keep {
+		r.raw = append(r.raw, b...)
+	}
+}
 
 // Buffered is how many bytes can be read without waiting.
 func (r *CommandReader) Buffered() int { return r.src.Buffered() }
@@ -44,7 +72,7 @@ func (r *CommandReader) Next() ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.n++
+		r.took(c)
 		switch c {
 		case '#': // a note, of the time for one
 			if err := r.skipLine(); err != nil {
@@ -62,7 +90,7 @@ func (r *CommandReader) Next() ([][]byte, error) {
 func (r *CommandReader) skipLine() error {
 	for {
 		b, err := r.src.ReadSlice('\n')
-		r.n += int64(len(b))
+		r.took(b...)
 		switch err {
 		case nil:
 			return nil
@@ -89,7 +117,7 @@ func (r *CommandReader) number(most int64) (int64, error) {
 		if err != nil {
 			return 0, middle(err)
 		}
-		r.n++
+		r.took(c)
 		if c == '\n' {
 			n, err := strconv.ParseInt(strings.TrimSuffix(string(line[:i]), "\r"), 10, 64)
 			if err != nil || n < 0 || n > most {
@@ -116,7 +144,7 @@ func (r *CommandReader) command() ([][]byte, error) {
 		if err != nil {
 			return nil, middle(err)
 		}
-		r.n++
+		r.took(c)
 		if c != '$' {
 			return nil, ErrNoCommand
 		}
@@ -130,7 +158,7 @@ func (r *CommandReader) command() ([][]byte, error) {
 			from := len(arg)
 			arg = append(arg, make([]byte, k)...)
 			got, err := io.ReadFull(r.src, arg[from:])
-			r.n += int64(got)
+			r.took(arg[from : from+got]...)
 			if err != nil {
 				return nil, middle(err)
 			}

@@ -4,6 +4,7 @@ package reactor
 
 import (
 	"io"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -92,6 +93,21 @@ func (c *Conn) Write(bufs [][]byte) (int, error) {
 		return 0, os.NewSyscallError("write", errno)
 	}
 	return n, nil
+}
+
+// Detach takes the connection out of its reactor, for who serves it in another way. The
+// handler calls it away, and then returns Gone.
+func (c *Conn) Detach() (net.Conn, error) {
+	if err := unix.EpollCtl(c.r.ep, unix.EPOLL_CTL_DEL, c.fd, nil); err != nil {
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	f := os.NewFile(uintptr(fd), "")
+	defer f.Close() // FileConn has made another one
+	return net.FileConn(f)
 }
 
 // finish goes on with a connection outside of its reactor's loop, as its last

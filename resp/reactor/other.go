@@ -36,3 +36,6 @@ func (*Conn) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // Write returns errors.ErrUnsupported.
 func (*Conn) Write([][]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Detach returns errors.ErrUnsupported.
+func (*Conn) Detach() (net.Conn, error) { return nil, errors.ErrUnsupported }
