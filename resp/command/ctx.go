@@ -53,6 +53,17 @@ type Server interface {
 	ReplicaOf(host string, port int, wait bool) (already bool)
 	// Master is the master that the server follows, if it does.
 	Master() (m Master, ok bool)
+	// Sync makes the client a replica: what follows is sent on its connection, and it
+	// gets no reply.
+	Sync(*Ctx, SyncRequest) error
+	// ReplicasAt is how many replicas have the stream up to an offset, or have it on
+	// their disks.
+	ReplicasAt(offset int64, onDisk bool) int64
+	// AwaitReplicas calls end once n of them have, perhaps at once and perhaps again, until
+	// stop is called.
+	AwaitReplicas(offset, n int64, onDisk bool, end func()) (stop func())
+	// Replicas are those that follow this server, and the offset of what they are sent.
+	Replicas() (l []Replica, offset int64)
 	// NeedsAuth reports whether a password is set.
 	NeedsAuth() bool
 	// PasswordHash is the password's SHA-256 in hex, empty where none is set.
@@ -112,6 +123,20 @@ type Master struct {
 	Port   int
 	State  string // in the words of ROLE
 	Offset int64  // what has been applied of the master's stream, -1 while it is not connected
+}
+
+// SyncRequest is what PSYNC or SYNC asks for.
+type SyncRequest struct {
+	PSync  bool
+	ID     string // of the stream that the replica has
+	Offset int64  // from which on it wants it
+}
+
+// Replica is one that is up to date, or nearly.
+type Replica struct {
+	Host   string
+	Port   int
+	Offset int64 // that it has acknowledged
 }
 
 // Figure is a name with an integer, a float64, or figures of its own.

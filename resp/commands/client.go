@@ -315,10 +315,12 @@ func (t clientType) matches(s *session.Session) bool {
 	switch t {
 	case "":
 		return true
+	case "slave":
+		return s.Replica.Load()
 	case "pubsub":
-		return s.InPubSub()
+		return s.InPubSub() && !s.Replica.Load()
 	case "normal":
-		return !s.InPubSub()
+		return !s.InPubSub() && !s.Replica.Load()
 	}
 	return false
 }

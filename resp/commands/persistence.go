@@ -91,31 +91,55 @@ func parseWaitAOF(a *args.Parser) (p waitAOF) {
 	return p
 }
 
-// runWaitAOF waits until what the client has written is on the disk. There are no
-// replicas: who wants some waits for the end of the timeout.
+const errWaitAOFReplica resp.Error = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated."
+
+// runWaitAOF waits until what the client has written is on the disk here, and on those of
+// replicas.
 func runWaitAOF(c *command.Ctx, p waitAOF) error {
-	durable, enabled := c.Server.Durable(c.S.Wrote.Load())
-	if p.local > 0 && !enabled {
+	if _, ok := c.Server.Master(); ok {
+		return errWaitAOFReplica
+	}
+	lsn, offset := c.S.Wrote.Load(), c.S.Sent.Load()
+	if _, enabled := c.Server.Durable(lsn); p.local > 0 && !enabled {
 		return resp.Error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
 	}
-	reply := func(w *resp.Writer) {
-		local := int64(0)
-		if durable, _ := c.Server.Durable(c.S.Wrote.Load()); durable {
+	count := func() (local, replicas int64) {
+		if durable, _ := c.Server.Durable(lsn); durable {
 			local = 1
 		}
+		return local, c.Server.ReplicasAt(offset, true)
+	}
+	reply := func(w *resp.Writer) {
+		local, replicas := count()
 		w.Array(2)
 		w.Int(local)
-		w.Int(0)
+		w.Int(replicas)
 	}
-	if p.replicas == 0 && (durable || p.local == 0) || !c.MayBlock() {
+	done := func() bool {
+		local, replicas := count()
+		return local >= p.local && replicas >= p.replicas
+	}
+	if done() || !c.MayBlock() {
 		reply(c.W)
 		return nil
 	}
 	c.BlockUntil(p.timeout, reply, func(end func()) (stop func()) {
-		if p.replicas > 0 {
-			return func() {}
+		check := func() {
+			if done() {
+				end()
+			}
 		}
-		return c.Server.AwaitDurable(c.S.Wrote.Load(), end)
+		stops := [2]func(){func() {}, func() {}}
+		if p.local > 0 {
+			stops[0] = c.Server.AwaitDurable(lsn, check)
+		}
+		if p.replicas > 0 {
+			stops[1] = c.Server.AwaitReplicas(offset, p.replicas, true, check)
+		}
+		return func() {
+			stops[0]()
+			stops[1]()
+		}
 	})
 	return nil
 }

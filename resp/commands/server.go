@@ -248,10 +248,17 @@ func runRole(c *command.Ctx, _ struct{}) error {
 		c.W.Int(m.Offset)
 		return nil
 	}
+	replicas, offset := c.Server.Replicas()
 	c.W.Array(3)
 	c.W.BulkString("master")
-	c.W.Int(0)
-	c.W.Array(0)
+	c.W.Int(offset)
+	c.W.Array(len(replicas))
+	for _, r := range replicas {
+		c.W.Array(3)
+		c.W.BulkString(r.Host)
+		c.W.BulkString(strconv.Itoa(r.Port))
+		c.W.BulkString(strconv.FormatInt(r.Offset, 10))
+	}
 	return nil
 }
 
@@ -322,20 +329,35 @@ func runTime(c *command.Ctx, _ struct{}) error {
 	return nil
 }
 
-func parseWait(a *args.Parser) struct{} {
-	a.Int()
-	ms, ok := resp.ParseInt(a.Bytes())
-	switch {
+type wait struct{ replicas, timeout int64 }
+
+func parseWait(a *args.Parser) wait {
+	w := wait{replicas: a.Int()}
+	var ok bool
+	switch w.timeout, ok = resp.ParseInt(a.Bytes()); {
 	case !ok:
 		a.Fail(resp.Error("ERR timeout is not an integer or out of range"))
-	case ms < 0:
+	case w.timeout < 0:
 		a.Fail(resp.ErrTimeoutNeg)
 	}
-	return struct{}{}
+	return w
 }
 
-// runWait answers at once: there are no replicas that could be waited for.
-func runWait(c *command.Ctx, _ struct{}) error {
-	c.W.Int(0)
+const errWaitReplica resp.Error = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
+
+// runWait waits until replicas have what the client has written.
+func runWait(c *command.Ctx, p wait) error {
+	if _, ok := c.Server.Master(); ok {
+		return errWaitReplica
+	}
+	offset := c.S.Sent.Load()
+	reply := func(w *resp.Writer) { w.Int(c.Server.ReplicasAt(offset, false)) }
+	if c.Server.ReplicasAt(offset, false) >= p.replicas || !c.MayBlock() {
+		reply(c.W)
+		return nil
+	}
+	c.BlockUntil(p.timeout, reply, func(end func()) (stop func()) {
+		return c.Server.AwaitReplicas(offset, p.replicas, false, end)
+	})
 	return nil
 }

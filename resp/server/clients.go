@@ -69,7 +69,7 @@ func (s *Server) measureClients() {
 		n := c.Memory()
 		sum += n
 		in, out = max(in, int64(c.Queried.Load())), max(out, int64(c.PendingLen()+c.UnsentLen()))
-		if limit > 0 && !c.NoEvict.Load() && !c.Killed() {
+		if limit > 0 && !c.NoEvict.Load() && !c.Replica.Load() && !c.Killed() {
 			bounded += n
 			l = append(l, client{c, n})
 		}

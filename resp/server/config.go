@@ -257,7 +257,7 @@ var Settings = []*Setting{
 	{
 		Name: "client-output-buffer-limit", Kind: String, Multi: true,
 		Default: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Parse: parseOutputLimits,
-		Help:  "class, hard limit, soft limit and seconds; a client is closed for which more messages and invalidations wait than pubsub allows, or more replies than normal. Without a limit for replies nothing is run for a client that does not read them",
+		Help:  "class, hard limit, soft limit and seconds; a client is closed for which more messages and invalidations wait than pubsub allows, more replies than normal, or as a replica more of the stream than slave. Without a limit for replies nothing is run for a client that does not read them",
 		Field: func(c *Config) *Value { return &c.outputLimit },
 		Apply: func(_ *Server, c *Config) error { c.applyOutputLimits(); return nil },
 	},
@@ -426,7 +426,7 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "replicaof", Alias: "slaveof", Kind: String, Multi: true, Immutable: true, Parse: parseReplicaOf,
-		Help:  "host and port of a Redis that this server follows: it takes all its keys, and then each change",
+		Help:  "host and port of a nearcache or Redis that this server follows: it takes all its keys, and then each change",
 		Field: func(c *Config) *Value { return &c.replicaOf },
 	},
 	{
@@ -446,8 +446,39 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "repl-timeout", Kind: Int, Default: "60", Min: 1, Max: maxInt32,
-		Help:  "seconds without a word of the master after which a replica connects anew",
+		Help:  "seconds without a word of the master after which a replica connects anew, and of a replica after which it is cut off",
 		Field: func(c *Config) *Value { return &c.replTimeout },
+	},
+	{
+		Name: "enable-replicas", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
+		Help:  "let others be replicas of this server (PSYNC, SYNC): nobody, all, or those on this machine. A replica gets all keys; Redis always allows it",
+		Field: func(c *Config) *Value { return &c.enableReplicas },
+	},
+	{
+		Name: "repl-backlog-size", Kind: Memory, Default: "1mb", Min: 1, Max: maxInt64,
+		Help:  "how much of what replicas are sent is kept in bytes, for those that were cut off for a while",
+		Field: func(c *Config) *Value { return &c.backlogSize },
+		Apply: func(s *Server, c *Config) error { s.source.backlog.SetSize(c.backlogSize.Int()); return nil },
+	},
+	{
+		Name: "repl-backlog-ttl", Kind: Int, Default: "3600", Max: maxInt32,
+		Help:  "seconds without a replica after which it is kept no more; 0 for ever",
+		Field: func(c *Config) *Value { return &c.backlogTTL },
+	},
+	{
+		Name: "repl-ping-replica-period", Alias: "repl-ping-slave-period", Kind: Int, Default: "10", Min: 1, Max: maxInt32,
+		Help:  "seconds after which replicas are sent a PING, so that they know that somebody is there",
+		Field: func(c *Config) *Value { return &c.pingPeriod },
+	},
+	{
+		Name: "min-replicas-to-write", Alias: "min-slaves-to-write", Kind: Int, Default: "0", Max: maxInt32,
+		Help:  "replicas that must be connected, and not behind, for writes to be taken; 0 for none",
+		Field: func(c *Config) *Value { return &c.minReplicas },
+	},
+	{
+		Name: "min-replicas-max-lag", Alias: "min-slaves-max-lag", Kind: Int, Default: "10", Max: maxInt32,
+		Help:  "seconds since a replica was last heard of from which on it does not count for that",
+		Field: func(c *Config) *Value { return &c.maxLag },
 	},
 	{
 		Name: "enable-outgoing-connections", Kind: Enum, Default: "no", Words: protectedWords, Immutable: true,
@@ -519,6 +550,7 @@ type Config struct {
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	replicaOf, masterUser, masterAuth, replicaReadOnly, replTimeout                       Value
+	enableReplicas, backlogSize, backlogTTL, pingPeriod, minReplicas, maxLag              Value
 	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 	http, httpKeys, httpUpstream, httpUpstreamKey, httpNamespace, httpTimeout             Value
@@ -659,7 +691,7 @@ func (c *Config) applyOutputLimits() {
 		v := m[class]
 		return session.Limit{Hard: int(v[0]), Soft: int(v[1]), For: time.Duration(min(v[2], maxInt32)) * time.Second}
 	}
-	c.outputLimits.Store(&session.Limits{Normal: limit("normal"), Push: limit("pubsub")})
+	c.outputLimits.Store(&session.Limits{Normal: limit("normal"), Push: limit("pubsub"), Stream: limit("slave")})
 }
 
 // DebugAllowed reports whether a client may use DEBUG; local says that it is
@@ -668,6 +700,9 @@ func (c *Config) DebugAllowed(local bool) bool { return protectedAllowed(&c.enab
 
 // ReplTimeout is how long a replica waits for a word of its master.
 func (c *Config) ReplTimeout() time.Duration { return time.Duration(c.replTimeout.Int()) * time.Second }
+
+// ReplicasAllowed reports whether a client may become a replica.
+func (c *Config) ReplicasAllowed(local bool) bool { return protectedAllowed(&c.enableReplicas, local) }
 
 // ConnectAllowed reports whether a client may have the server connect to others.
 func (c *Config) ConnectAllowed(local bool) bool { return protectedAllowed(&c.enableOutgoing, local) }

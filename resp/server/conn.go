@@ -48,6 +48,7 @@ const (
 	full                // there is as much to send as there should be at once
 	busy                // the next command may take time
 	over                // the connection ends when all is sent
+	moved               // it is for session.TakeOver
 )
 
 // run runs the commands that have arrived whole; with quick only those that
@@ -109,6 +110,9 @@ func (k *connection) run(quick bool) state {
 			ses.Paused.Store(false)
 		}
 		ran++
+		if ses.TakeOver != nil {
+			return moved
+		}
 		if ses.CloseAfter {
 			return over
 		}
@@ -190,6 +194,18 @@ func (k *connection) unread(err error) {
 func (k *connection) countIn(n int) {
 	k.c.S.NetIn.Add(int64(n))
 	k.c.S.Reads.Add(1)
+}
+
+// takenOver serves a connection that session.TakeOver has asked for, to its end.
+func (k *connection) takenOver(conn net.Conn) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.crashed(r)
+		}
+		_ = conn.Close()
+		k.hangUp()
+	}()
+	k.c.S.TakeOver(conn)
 }
 
 // hangUp takes a session out of every table.

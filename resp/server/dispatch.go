@@ -66,6 +66,9 @@ func (s *Server) dispatch(c *command.Ctx, spec *command.Spec, argv [][]byte, qui
 			if log := s.aof.Load(); log != nil {
 				ses.Wrote.Store(log.Appended())
 			}
+			if s.source.backlog.On() {
+				ses.Sent.Store(s.source.backlog.Offset())
+			}
 		}
 	}
 	if err != nil {
@@ -152,6 +155,9 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	}
 	if spec.Flags&command.Write != 0 {
 		if err := s.storeFailure(); err != nil {
+			return spec, err
+		}
+		if err := s.tooFewReplicas(); err != nil {
 			return spec, err
 		}
 	}

@@ -68,6 +68,10 @@ func (s *Server) serve(conn net.Conn) {
 			_ = conn.SetReadDeadline(time.Time{})
 		}
 		st := k.run(false)
+		if st == moved {
+			ses.TakeOver(conn)
+			return
+		}
 		if k.await() != nil {
 			return
 		}

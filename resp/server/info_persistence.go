@@ -59,7 +59,7 @@ func (s *Server) infoPersistence(t *infoText) {
 	t.field("current_save_keys_processed", processed)
 	t.field("current_save_keys_total", keys)
 	t.field("rdb_changes_since_last_save", s.changes())
-	t.field("rdb_bgsave_in_progress", flag(now == saveRDB))
+	t.field("rdb_bgsave_in_progress", flag(now == saveRDB || now == saveCopy))
 	t.field("rdb_last_save_time", v.lastSave.Load())
 	t.field("rdb_last_bgsave_status", status(rdb.err))
 	t.field("rdb_last_bgsave_time_sec", seconds(rdb.took))

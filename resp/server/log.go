@@ -158,7 +158,10 @@ func (s *Server) WriteError() error {
 	if s.replica.link.Load() != nil && s.cfg.replicaReadOnly.Bool() {
 		return errReadOnly
 	}
-	return s.storeFailure()
+	if err := s.storeFailure(); err != nil {
+		return err
+	}
+	return s.tooFewReplicas()
 }
 
 // storeFailure is why nothing that is written could be kept.

@@ -18,6 +18,7 @@ type memory struct {
 	hotKeys, policy   int64
 	texts             int64 // of compression: dictionaries, samples and tables
 	log               int64 // of persist, what is not written yet
+	stream, replicas  int64 // what is kept for replicas in any case, and what they wait for beyond that
 	keys              int64
 	dbs               []dbMemory // those that have keys
 	goUsed, goHeld    int64      // of the Go heap: objects, and what the process has of the system
@@ -30,7 +31,7 @@ type dbMemory struct {
 
 // overhead is what is held beside the data, for clients and tables.
 func (m *memory) overhead() int64 {
-	return m.clients + m.tracking + m.hotKeys + m.policy + m.texts
+	return m.clients + m.tracking + m.stream + m.replicas + m.hotKeys + m.policy + m.texts
 }
 
 func (m *memory) dataset() int64 { return max(0, m.used-m.overhead()) }
@@ -54,6 +55,7 @@ func (s *Server) memory() *memory {
 	if log := s.aof.Load(); log != nil {
 		m.log = log.Stats().Backlog
 	}
+	m.stream, m.replicas = s.replicaMemory()
 	s.stats.sawMemory(m.used)
 	m.peak = s.stats.peak.Load()
 	var tx store.Tx
@@ -124,6 +126,10 @@ func (s *Server) infoMemory(t *infoText) {
 	t.field("mem_clients_normal", m.clients)
 	t.field("mem_clients_normal_shared", 0)
 	t.field("mem_clients_normal_unshared", m.clients)
+	t.field("mem_clients_slaves", m.replicas)
+	t.field("mem_replication_backlog", m.stream)
+	t.field("mem_total_replication_buffers", m.stream+m.replicas)
+	t.field("mem_not_counted_for_evict", m.replicas)
 	t.field("mem_aof_buffer", m.log)
 	t.field("mem_allocator", "go")
 	t.field("mem_tracking_table", m.tracking)
@@ -145,9 +151,9 @@ func (s *Server) MemoryStats() []command.Figure {
 	put("peak.allocated", m.peak)
 	put("total.allocated", m.used)
 	put("startup.allocated", 0)
-	put("replication.backlog", 0)
+	put("replication.backlog", m.stream)
 	put("replica.fullsync.buffer", 0)
-	put("clients.slaves", 0)
+	put("clients.slaves", m.replicas)
 	put("clients.normal", m.clients)
 	put("clients.normal.shared", 0)
 	put("clients.normal.unshared", m.clients)

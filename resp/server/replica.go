@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -29,7 +30,6 @@ import (
 // replica says whose replica the server is, if anyone's.
 type replica struct {
 	link    atomic.Pointer[link] // nil: this is a master
-	offset  atomic.Int64         // of the last link: what this server has seen of a master
 	changes sync.Mutex           // one who changes link; it is no leaf
 	ctx     atomic.Pointer[context.Context]
 }
@@ -72,8 +72,11 @@ func (s *Server) ReplicaOf(host string, port int, wait bool) (already bool) {
 // follow makes the server a replica of another, or a master where host is empty. When
 // it returns nothing of a former master is applied any more, unless the caller cannot
 // wait for that: it may hold what a command of the master's wants.
+//
+// A replica that has all of its master's stream keeps it: another replica of the same
+// master, or the master itself, can go on from it, and it from them.
 func (s *Server) follow(host string, port int, wait bool) {
-	r := &s.replica
+	r, stream := &s.replica, s.source.backlog
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	was := r.link.Load()
@@ -82,20 +85,26 @@ func (s *Server) follow(host string, port int, wait bool) {
 		if wait {
 			<-was.done
 		}
-		r.offset.Store(was.offset.Load())
 	}
 	parent := r.ctx.Load()
 	if host == "" || parent == nil || (*parent).Err() != nil {
-		r.link.Store(nil)
-		if was != nil {
-			s.cfg.Logger().Info("this server is a master")
+		if was == nil {
+			return
 		}
+		// Where the link may still be at a command its bytes may come too late.
+		stream.Promote(wait && was.streamID.Load() != nil)
+		s.ks.Follow(false)
+		r.link.Store(nil)
+		s.cfg.Logger().Info("this server is a master")
 		return
 	}
 	ctx, cancel := context.WithCancel(*parent)
 	l := &link{s: s, host: host, port: port, cancel: cancel, done: make(chan struct{})}
 	l.downSince.Store(time.Now().Unix())
+	s.ks.Follow(true)
 	r.link.Store(l)
+	s.source.strayed.Store(false)
+	stream.Follow()
 	for _, c := range s.env.Clients.All() {
 		s.env.Blocking.Release(c, blocking.Demoted)
 	}
@@ -104,20 +113,26 @@ func (s *Server) follow(host string, port int, wait bool) {
 		defer close(l.done)
 		if was != nil {
 			<-was.done
+			l.inherit(was)
+		} else if st := stream.State(); st.On {
+			l.ours.Store(true)
+			l.streamID.Store(&st.ID)
+			l.offset.Store(st.Offset)
+			l.selected.Store(int32(max(st.DB, 0)))
 		}
 		l.run(ctx)
 	})
 }
 
 // refuses is why a replica does not run a command, nil where it does. Indexes are
-// its own: the master knows nothing of them.
+// its own where the master is a Redis, which knows nothing of them.
 func (s *Server) refuses(spec *command.Spec) error {
 	l := s.replica.link.Load()
 	switch {
 	case l == nil:
 	case l.loading.Load() && spec.Flags&command.Loading == 0:
 		return resp.ErrLoading
-	case spec.Flags&command.Write != 0 && spec.Group != command.GroupSearch && s.cfg.replicaReadOnly.Bool():
+	case spec.Flags&command.Write != 0 && (spec.Group != command.GroupSearch || l.ours.Load()) && s.cfg.replicaReadOnly.Bool():
 		return errReadOnly
 	}
 	return nil
@@ -147,16 +162,28 @@ func (s *Server) infoReplication(t *infoText) {
 		t.field("slave_read_only", flagOf(s.cfg.replicaReadOnly.Bool()))
 		t.field("replica_announced", 1)
 	}
-	t.field("connected_slaves", 0)
-	t.field("master_failover_state", "no-failover")
-	id, offset := runID(), s.replica.offset.Load()
-	if l != nil {
-		id, offset = l.id(), l.offset.Load()
+	replicas := *s.source.list.Load()
+	t.field("connected_slaves", len(replicas))
+	if s.cfg.minReplicas.Int() > 0 && s.cfg.maxLag.Int() > 0 {
+		t.field("min_slaves_good_slaves", s.goodReplicas())
 	}
-	t.field("master_replid", id)
-	t.field("master_repl_offset", offset)
-	t.field("second_repl_offset", -1)
-	t.field("repl_backlog_active", 0)
+	for i, a := range replicas {
+		lag := int64(0)
+		if a.state() == online {
+			lag = time.Now().Unix() - a.heardAt.Load()/1000
+		}
+		t.field("slave"+strconv.Itoa(i), fmt.Sprintf("ip=%s,port=%d,state=%s,offset=%d,lag=%d,io-thread=0", a.host, a.peer.Port, a.state(), a.acked.Load(), lag))
+	}
+	st := s.source.backlog.State()
+	t.field("master_failover_state", "no-failover")
+	t.field("master_replid", st.ID)
+	t.field("master_replid2", st.ID2)
+	t.field("master_repl_offset", st.Offset)
+	t.field("second_repl_offset", st.Second)
+	t.field("repl_backlog_active", flagOf(st.On))
+	t.field("repl_backlog_size", st.Size)
+	t.field("repl_backlog_first_byte_offset", st.First)
+	t.field("repl_backlog_histlen", st.Kept)
 }
 
 func flagOf(on bool) int {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/replication"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/rdb"
@@ -37,6 +39,7 @@ type link struct {
 	offset    atomic.Int64
 	streamID  atomic.Pointer[string] // nil: nothing has been taken yet
 	selected  atomic.Int32           // the database that the stream is in
+	ours      atomic.Bool            // the master is a nearcache, which has indexes too
 	loading   atomic.Bool            // keys are taken anew: there are some only
 	lastIO    atomic.Int64           // Unix s
 	upSince   atomic.Int64
@@ -57,12 +60,12 @@ func (l *link) state() linkState { return linkState(l.at.Load()) }
 
 func (l *link) set(s linkState) { l.at.Store(int32(s)) }
 
-// id names the master's stream.
-func (l *link) id() string {
-	if p := l.streamID.Load(); p != nil {
-		return *p
-	}
-	return runID()
+// inherit goes on where a link to another master has ended: it may have the same stream.
+func (l *link) inherit(was *link) {
+	l.streamID.Store(was.streamID.Load())
+	l.offset.Store(was.offset.Load())
+	l.selected.Store(was.selected.Load())
+	l.ours.Store(was.ours.Load())
 }
 
 // run connects again and again, until ctx ends.
@@ -72,7 +75,8 @@ func (l *link) run(ctx context.Context) {
 	last := ""
 	for ctx.Err() == nil {
 		err := l.follow(ctx, addr)
-		if l.state() == linkConnected {
+		was := l.state()
+		if was == linkConnected {
 			l.downSince.Store(time.Now().Unix())
 			last = ""
 		}
@@ -83,6 +87,9 @@ func (l *link) run(ctx context.Context) {
 		if text := err.Error(); text != last { // once, not every second
 			last = text
 			log.Warn("the link to the master is down", "master", addr, "error", err)
+		}
+		if was == linkConnected { // it may be there again
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -97,6 +104,7 @@ type masterConn struct {
 	conn net.Conn
 	r    *bufio.Reader
 	mu   sync.Mutex // who writes: the link, and who acknowledges meanwhile
+	disk onDisk
 }
 
 // Read implements io.Reader: what takes longer than repl-timeout fails.
@@ -181,6 +189,7 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 		acks.Wait()
 	}()
 	c := l.s.replayCtx()
+	c.Tx.Source = true
 	defer func() {
 		if r := recover(); r != nil {
 			l.s.cfg.Logger().Error("a command of the master has panicked", "command", specName(c.Spec), "panic", r, "stack", string(debug.Stack()))
@@ -199,6 +208,9 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 	}
 	l.upSince.Store(time.Now().Unix())
 	l.set(linkConnected)
+	if err := w.ack(); err != nil { // a master that has sent a copy waits for it
+		return err
+	}
 	return l.apply(w, c)
 }
 
@@ -258,8 +270,9 @@ func (w *masterConn) psync() (a answer, err error) {
 		}
 		return a, nil
 	case words[0] == "+CONTINUE" && from >= 0:
-		if len(words) == 2 { // it has another name since a failover
+		if len(words) == 2 { // it may have another name since a failover
 			l.streamID.Store(&words[1])
+			l.s.source.backlog.Rename(words[1])
 		}
 		return a, nil
 	}
@@ -290,7 +303,43 @@ func (w *masterConn) acknowledge(ctx context.Context) {
 }
 
 func (w *masterConn) ack() error {
-	return w.send("REPLCONF", "ACK", strconv.FormatInt(w.l.offset.Load(), 10))
+	words := []string{"REPLCONF", "ACK", strconv.FormatInt(w.l.offset.Load(), 10)}
+	if log := w.l.s.aof.Load(); log != nil {
+		words = append(words, "FACK", strconv.FormatInt(w.disk.offset(w.l, log), 10))
+	}
+	return w.send(words...)
+}
+
+// onDisk knows how much of the stream is on this server's disk.
+type onDisk struct {
+	mu struct {
+		sync.Mutex
+		known int64 // offset
+		next  []struct {
+			offset int64
+			lsn    uint64 // on whose being durable it is known
+		}
+	}
+}
+
+// maxNext is how many offsets wait for the disk.
+const maxNext = 16
+
+func (d *onDisk) offset(l *link, log *persist.Log) int64 {
+	offset := l.offset.Load() // whose effects are in the log already
+	lsn := log.Appended()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.mu.next); n < maxNext && (n == 0 || d.mu.next[n-1].offset < offset) {
+		d.mu.next = append(d.mu.next, struct {
+			offset int64
+			lsn    uint64
+		}{offset, lsn})
+	}
+	for durable := log.Durable(); len(d.mu.next) > 0 && d.mu.next[0].lsn <= durable; d.mu.next = d.mu.next[1:] {
+		d.mu.known = d.mu.next[0].offset
+	}
+	return d.mu.known
 }
 
 // markLen is the length of the mark behind an RDB whose length the master did not
@@ -333,6 +382,11 @@ func (l *link) takeAll(w *masterConn, c *command.Ctx, a answer) error {
 	}
 	l.s.cfg.Logger().Info("taking all keys of the master", "bytes", size, "stream", a.id, "offset", a.offset)
 	l.streamID.Store(nil) // what is here is nobody's from now on
+	stream := l.s.source.backlog
+	stream.Reset(replication.NewID(), 0, false)
+	l.s.source.strayed.Store(false)
+	l.ours.Store(false)
+	l.selected.Store(0)
 	l.loading.Store(true)
 	defer l.loading.Store(false)
 	start := time.Now()
@@ -356,8 +410,9 @@ func (l *link) takeAll(w *masterConn, c *command.Ctx, a answer) error {
 	}
 	l.offset.Store(a.offset)
 	l.streamID.Store(&a.id)
-	l.selected.Store(0)
-	c.S.Select(0)
+	c.S.Select(int(l.selected.Load()))
+	stream.Reset(a.id, a.offset, l.s.cfg.enableReplicas.String() != "no")
+	stream.AppendRaw(nil, c.S.DB)
 	l.s.cfg.Logger().Info("took all keys of the master", "keys", keys, "took", time.Since(start).Round(time.Millisecond))
 	return nil
 }
@@ -390,6 +445,10 @@ func (l *link) load(c *command.Ctx, f *rdb.File) (keys int, err error) {
 			if err := l.run1(c, 0, []byte("FUNCTION"), []byte("LOAD"), it.Text); err != nil {
 				l.complain(err)
 			}
+		case rdb.Aux:
+			if err := l.note(c, &it); err != nil {
+				l.complain(err)
+			}
 		case rdb.Key:
 			keys++
 			if room, err = l.enter(c, room[:0], &it); err != nil {
@@ -397,6 +456,35 @@ func (l *link) load(c *command.Ctx, f *rdb.File) (keys int, err error) {
 			}
 		}
 	}
+}
+
+// note takes what a copy says beside its keys, see source_copy.go.
+func (l *link) note(c *command.Ctx, it *rdb.Item) error {
+	switch string(it.Name) {
+	case noteVersion:
+		l.ours.Store(true)
+	case noteDB:
+		n, err := strconv.Atoi(string(it.Text))
+		if err != nil || n < 0 || n >= store.Databases {
+			return fmt.Errorf("the master's stream goes on in database %.20q", it.Text)
+		}
+		l.selected.Store(int32(n))
+	case noteCommands:
+		r := resp.NewCommandReader(bufio.NewReader(bytes.NewReader(it.Text)))
+		for {
+			args, err := r.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err == nil {
+				err = l.run1(c, it.DB, args...)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // enter enters a key of an RDB.
@@ -436,6 +524,7 @@ func (l *link) run1(c *command.Ctx, db int, args ...[]byte) error {
 // apply applies the master's commands as they come.
 func (l *link) apply(w *masterConn, c *command.Ctx) error {
 	r := resp.NewCommandReader(w.r)
+	r.Keep()
 	base := l.offset.Load()
 	for {
 		args, err := r.Next()
@@ -446,29 +535,48 @@ func (l *link) apply(w *masterConn, c *command.Ctx) error {
 		if log := l.s.aof.Load(); log != nil {
 			log.Throttle()
 		}
-		if err := l.one(w, c, args); err != nil {
-			return err
+		l.s.ks.CatchUp()
+		if len(args) > 1 && strings.EqualFold(string(args[0]), "replconf") && strings.EqualFold(string(args[1]), "getack") {
+			c.Settle()
+			if err := w.ack(); err != nil {
+				return err
+			}
 		}
-		if !c.Queue.Open { // a transaction that is cut is asked for again
-			l.selected.Store(int32(c.S.DB))
-			l.offset.Store(base + r.Offset())
+		if err := l.step(c, r, args, base); err != nil {
+			return err
 		}
 		if r.Buffered() == 0 {
 			c.Settle()
 		}
+		if l.ours.Load() && l.s.cfg.replicaReadOnly.Bool() && l.s.source.strayed.Load() {
+			l.streamID.Store(nil)
+			return errors.New("a client's write has come between: all keys are to be taken anew")
+		}
 	}
 }
 
+// step applies a command, and passes its bytes on to replicas of this server. A copy for
+// one of them is made between two steps.
+func (l *link) step(c *command.Ctx, r *resp.CommandReader, args [][]byte, base int64) error {
+	src := &l.s.source
+	src.applying.Lock()
+	defer src.applying.Unlock()
+	if err := l.one(c, args); err != nil {
+		return err
+	}
+	if !c.Queue.Open { // a transaction that is cut is asked for again
+		l.selected.Store(int32(c.S.DB))
+		l.offset.Store(base + r.Offset())
+		src.backlog.AppendRaw(r.Raw(), c.S.DB)
+		r.Forget()
+	}
+	return nil
+}
+
 // one applies a command. It fails where the stream cannot go on.
-func (l *link) one(w *masterConn, c *command.Ctx, args [][]byte) error {
+func (l *link) one(c *command.Ctx, args [][]byte) error {
 	switch name := strings.ToLower(string(args[0])); name {
-	case "ping":
-		return nil
-	case "replconf":
-		if len(args) > 1 && strings.EqualFold(string(args[1]), "getack") {
-			c.Settle()
-			return w.ack()
-		}
+	case "ping", "replconf":
 		return nil
 	case "select":
 		n, err := strconv.Atoi(string(args[len(args)-1]))

@@ -29,9 +29,12 @@ const (
 	noSave      saveKind = iota
 	saveRDB              // SAVE, BGSAVE, save
 	saveRewrite          // BGREWRITEAOF, auto-aof-rewrite-percentage
+	saveCopy             // for a replica, which is no save but a snapshot too; see source_copy.go
 )
 
-func (k saveKind) String() string { return [...]string{"nothing", "snapshot", "rewrite of the log"}[k] }
+func (k saveKind) String() string {
+	return [...]string{"nothing", "snapshot", "rewrite of the log", "copy for a replica"}[k]
+}
 
 // saver is the state of saving. One save runs at a time.
 type saver struct {
@@ -47,8 +50,8 @@ type saver struct {
 		started   time.Time
 		keys      int // there were
 		done      chan struct{}
-		scheduled [3]bool // by saveKind
-		figures   [3]saveFigures
+		scheduled [4]bool // by saveKind
+		figures   [4]saveFigures
 	}
 }
 
@@ -90,7 +93,7 @@ func (s *Server) Save() error {
 				return errSave
 			}
 			return nil
-		case busy == saveRDB:
+		case busy == saveRDB || busy == saveCopy:
 			return errSaveRuns
 		}
 		<-wait // a rewrite, or the end of the server
@@ -111,7 +114,7 @@ func (s *Server) BackgroundSave(later, inExec bool) (string, error) {
 	case run != nil:
 		s.spawn(func() { _ = run() })
 		return savingStarted, nil
-	case busy == saveRDB:
+	case busy == saveRDB || busy == saveCopy && !later:
 		return "", errSaveRuns
 	case later:
 		s.scheduleSave(saveRDB)
@@ -168,15 +171,29 @@ func (s *Server) scheduleSave(k saveKind) {
 // beginSave makes the caller the one who saves, and must call run. Otherwise it tells
 // what runs, and returns a channel that is closed at its end.
 func (s *Server) beginSave(k saveKind) (run func() error, busy saveKind, wait <-chan struct{}) {
-	v := &s.saves
+	if busy, wait = s.saves.claim(k); busy != noSave {
+		return nil, busy, wait
+	}
+	return func() error { return s.runSave(k) }, noSave, nil
+}
+
+// claim begins to save, unless another does: then it tells what runs, and returns a
+// channel that is closed at its end.
+func (v *saver) claim(k saveKind) (busy saveKind, wait <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.now.CompareAndSwap(uint32(noSave), uint32(k)) {
-		return nil, saveKind(v.now.Load()), v.mu.done
+		return saveKind(v.now.Load()), v.mu.done
 	}
 	v.mu.scheduled[k] = false
 	v.mu.started, v.mu.done = time.Now(), make(chan struct{})
-	return func() error { return s.runSave(k) }, noSave, nil
+	return noSave, nil
+}
+
+// endLocked ends what claim has begun.
+func (v *saver) endLocked() {
+	v.now.Store(uint32(noSave))
+	close(v.mu.done)
 }
 
 func (s *Server) runSave(k saveKind) error {
@@ -203,8 +220,7 @@ func (s *Server) runSave(k saveKind) error {
 	if k == saveRDB || err == nil {
 		v.broken.Store(err != nil)
 	}
-	v.now.Store(uint32(noSave))
-	close(v.mu.done)
+	v.endLocked()
 	return err
 }
 

@@ -49,6 +49,7 @@ type Server struct {
 	gc       collector
 	embed    models
 	replica  replica
+	source   source
 	web      web
 	nextID   atomic.Uint64
 	wg       sync.WaitGroup
@@ -84,12 +85,18 @@ func New(cfg *Config) *Server {
 	s.env.Semantic.SetEmbedders(s.embed.find)
 	s.env.Blocking = blocking.New(s.env.ServeLate)
 	s.env.Scripts = script.New(script.Options{Logger: cfg.Logger, Keys: s.env.Table.KeysOf})
+	s.initSource()
 	s.ks.Observe(logObserver{s})
+	s.ks.Observe(sourceObserver{s})
 	s.ks.Observe(s.env.Tracking)
 	s.ks.Observe(s.env.Blocking)
 	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
 	s.ks.CountMemory(s.clients.bytes.Load)
 	s.ks.CountMemory(s.env.HotKeys.Bytes)
+	s.ks.CountMemory(func() int64 {
+		kept, _ := s.replicaMemory() // counting what waits would evict, and so make more wait
+		return kept
+	})
 	s.initSaver()
 	cfg.bind(s)
 	return s

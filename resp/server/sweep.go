@@ -36,6 +36,7 @@ func (s *Server) sweep(now time.Time) {
 	silence, ms := s.cfg.Timeout().Milliseconds(), s.ks.Now()
 	s.env.Clients.Each(func(c *session.Session) {
 		switch {
+		case c.Replica.Load(): // see tickReplicas
 		case !c.Authed.Load():
 			stalled := c.StalledAt.Load()
 			if now.Sub(c.Created) > handshakeTime || stalled != 0 && now.Sub(time.UnixMilli(stalled)) > strangerWrite {

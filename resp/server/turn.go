@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"sync/atomic"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/reactor"
@@ -13,10 +14,11 @@ import (
 type turns struct {
 	connection
 	conn     *reactor.Conn
-	readable bool // bytes may be there
-	ended    bool // and behind them the end
-	choked   bool // the client does not take what is sent
-	closing  bool // and is closed when it has
+	moved    atomic.Pointer[net.Conn] // where it is since it has left the reactor
+	readable bool                     // bytes may be there
+	ended    bool                     // and behind them the end
+	choked   bool                     // the client does not take what is sent
+	closing  bool                     // and is closed when it has
 	st       state
 }
 
@@ -47,12 +49,22 @@ func (k *turns) Write(pieces [][]byte) (int, error) { return k.conn.Write(pieces
 func (k *turns) Wake() { k.conn.Wake() }
 
 // Abort implements session.Link.
-func (k *turns) Abort() { k.conn.Abort() }
+func (k *turns) Abort() {
+	k.conn.Abort()
+	if c := k.moved.Load(); c != nil {
+		_ = (*c).Close()
+	}
+}
 
 var errNothing = errors.New("nothing to read")
 
 // Read implements io.Reader.
 func (k *turns) Read(b []byte) (int, error) {
+	if c := k.moved.Load(); c != nil {
+		n, err := (*c).Read(b)
+		k.countIn(n)
+		return n, err
+	}
 	n, err := k.conn.Read(b)
 	if n < len(b) && !k.ended {
 		k.readable = false
@@ -143,7 +155,9 @@ func (k *turns) Send(lent *reactor.Scratch) (next reactor.Next) {
 // has been read behind it.
 func (k *turns) Away() (next reactor.Next) {
 	defer k.caught(&next)
-	k.st = k.run(false)
+	if k.st = k.run(false); k.st == moved {
+		return k.move()
+	}
 	if k.await() != nil {
 		return k.end()
 	}
@@ -184,6 +198,20 @@ func (k *turns) next() reactor.Next {
 		return reactor.Again
 	}
 	return reactor.Wait
+}
+
+// move takes the connection out of the reactor, for who takes it over.
+func (k *turns) move() reactor.Next {
+	conn, err := k.conn.Detach()
+	if err != nil {
+		return k.end()
+	}
+	k.moved.Store(&conn)
+	if k.c.S.Killed() { // which may have missed it
+		_ = conn.Close()
+	}
+	k.s.spawn(func() { k.takenOver(conn) })
+	return reactor.Gone
 }
 
 func (k *turns) end() reactor.Next {

@@ -77,6 +77,7 @@ func (s *Server) upkeepLoop(ctx context.Context) {
 		s.env.Tracking.Sweep()
 		s.env.HotKeys.Tick(s.ks.Now())
 		s.measureClients()
+		s.tickReplicas(time.Now())
 		s.ks.Learn()
 		s.ks.Maintain()
 		s.clock.Set()

@@ -6,6 +6,7 @@ import "time"
 type Limits struct {
 	Normal Limit // replies
 	Push   Limit // messages and invalidations
+	Stream Limit // of replication
 }
 
 // Limit is a row of client-output-buffer-limit: a client is closed when more

@@ -45,6 +45,15 @@ const (
 	ReplySkip     // this command's reply is skipped
 )
 
+// Peer is what REPLCONF has told of a replica.
+type Peer struct {
+	Host    string // where it says that it is reached; empty for where it comes from
+	Port    int
+	EOF     bool // it takes a copy of which nobody knows the length
+	PSync2  bool // it takes another ID of the stream
+	CopyOne bool // it wants the copy only
+}
+
 // Link is a session's connection, as whoever serves it has it.
 type Link interface {
 	// Write writes the pieces, or as much as can be sent without waiting.
@@ -74,6 +83,12 @@ type Session struct {
 	NoTouch    bool
 	Reply      ReplyMode
 	CloseAfter bool // close once the reply is sent
+	Peer       Peer // what a replica has said of itself
+
+	// TakeOver has the connection leave whoever serves it, for this function, which ends
+	// with it. The command that sets it writes no reply.
+	TakeOver func(net.Conn)
+
 	replyStart int
 
 	// Any goroutine.
@@ -94,6 +109,7 @@ type Session struct {
 	Paused    atomic.Bool // waits for CLIENT UNPAUSE
 
 	Monitoring atomic.Bool // has called MONITOR
+	Replica    atomic.Bool // is a replica of this server
 
 	NetIn     atomic.Int64
 	Reads     atomic.Int64 // of the connection
@@ -101,6 +117,7 @@ type Session struct {
 	Writes    atomic.Int64 // to the connection
 	Commands  atomic.Int64
 	Wrote     atomic.Uint64 // place in the log behind its last write
+	Sent      atomic.Int64  // place in the stream for replicas behind its last write
 	LastUse   atomic.Int64  // Unix ms
 	LastCmd   atomic.Pointer[string]
 	StalledAt atomic.Int64 // Unix ms, since when the client does not take what is sent, 0 while it does
@@ -409,6 +426,9 @@ func (s *Session) note() {
 	}
 	s.unsent.Store(n)
 }
+// SetUnsent says how many bytes wait for a client that is sent to in another way than by
+// Flush.
+func (s *Session) SetUnsent(n int64) { s.unsent.Store(n) }
 
 // Wake has the owner look after the session soon.
 func (s *Session) Wake() {
@@ -459,7 +479,7 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir, r
 	for _, x := range []struct {
 		is     bool
 		letter string
-	}{{s.Monitoring.Load(), "O"}, {s.InPubSub(), "P"}, {s.Multi.Load() >= 0, "x"}, {s.Blocked(), "b"}} {
+	}{{s.Replica.Load(), "S"}, {s.Monitoring.Load(), "O"}, {s.InPubSub(), "P"}, {s.Multi.Load() >= 0, "x"}, {s.Blocked(), "b"}} {
 		if x.is {
 			flags += x.letter
 		}
