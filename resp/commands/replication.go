@@ -107,6 +107,7 @@ const syncFlags = command.Admin | command.NoScript | command.NoAsyncLoading | co
 
 var pSyncCommand = &command.Spec{
 	Name: "psync", Arity: -3, Flags: syncFlags, Group: command.GroupServer, Since: "2.8.0", Summary: "An internal command used in replication.",
+	Args: []command.Arg{{Name: "replicationid", Type: "string"}, {Name: "offset", Type: "integer"}},
 	Bind: command.Bind((*args.Parser).Rest, runPSync),
 }
 
