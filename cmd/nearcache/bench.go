@@ -11,6 +11,7 @@ import (
 	"github.com/nearcache/nearcache/bench/keyspace"
 	"github.com/nearcache/nearcache/bench/load"
 	"github.com/nearcache/nearcache/bench/proxy"
+	"github.com/nearcache/nearcache/bench/replica"
 	"github.com/nearcache/nearcache/bench/search"
 	"github.com/nearcache/nearcache/bench/semcache"
 	"github.com/nearcache/nearcache/bench/squeeze"
@@ -31,6 +32,7 @@ var benches = []struct {
 	{"expiry", "reads while many keys fall due, beside Redis", keyspace.Expiry},
 	{"slow", "reads while many clients ask for much and read nothing, beside Redis", keyspace.Slow},
 	{"proxy", "what the caching proxy and the embedding of prompts cost", proxy.Run},
+	{"replica", "how far a replica is behind, and how long its copy takes", replica.Run},
 	{"search", "queries of indexes: rates, recall, processor time, memory, and during a load", search.Run},
 	{"semcache", "how often a semantic hit is right", semcache.Run},
 	{"squeeze", "what compressing values saves and costs", squeeze.Run},

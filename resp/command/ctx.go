@@ -56,6 +56,8 @@ type Server interface {
 	// Sync makes the client a replica: what follows is sent on its connection, and it
 	// gets no reply.
 	Sync(*Ctx, SyncRequest) error
+	// TellReplicas sends them a command that changes no key.
+	TellReplicas(args [][]byte)
 	// ReplicasAt is how many replicas have the stream up to an offset, or have it on
 	// their disks.
 	ReplicasAt(offset int64, onDisk bool) int64

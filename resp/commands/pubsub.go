@@ -177,6 +177,7 @@ func parsePublish(a *args.Parser) publication { return publication{a.Bytes(), a.
 
 func publishTo(k pubsub.Kind) func(*command.Ctx, publication) error {
 	return func(c *command.Ctx, p publication) error {
+		c.Server.TellReplicas(c.Args)
 		c.W.Int(int64(c.PubSub.Publish(k, string(p.channel), p.message)))
 		return nil
 	}

@@ -238,7 +238,7 @@ func (b *Backlog) addedLocked() {
 		}
 		if limit := f.limit.Load(); limit > 0 && b.mu.offset-f.at > limit && !f.over {
 			f.over = true
-			f.end()
+			f.end(true)
 		}
 	}
 	b.trimLocked()
@@ -265,9 +265,9 @@ func (b *Backlog) trimLocked() {
 }
 
 // Start begins a Feed at the end of the stream, for who takes a copy of all keys at this
-// moment. limit is how many bytes may wait for it, 0 for any; when more do, end is called,
-// once, under locks.
-func (b *Backlog) Start(limit int64, end func()) (f *Feed, id string, offset int64, db int) {
+// moment. limit is how many bytes may wait for it, 0 for any. end is called once, under locks,
+// when more do (slow), or when the stream becomes another one.
+func (b *Backlog) Start(limit int64, end func(slow bool)) (f *Feed, id string, offset int64, db int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.on.Store(true)
@@ -279,7 +279,7 @@ func (b *Backlog) Start(limit int64, end func()) (f *Feed, id string, offset int
 
 // Resume begins a Feed at an offset, counted from 1, of a stream of that ID, if this is
 // that stream and has the bytes from there on.
-func (b *Backlog) Resume(id string, offset, limit int64, end func()) (f *Feed, now string, ok bool) {
+func (b *Backlog) Resume(id string, offset, limit int64, end func(slow bool)) (f *Feed, now string, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	known := strings.EqualFold(id, b.mu.id) || strings.EqualFold(id, b.mu.id2) && offset <= b.mu.second
@@ -289,7 +289,7 @@ func (b *Backlog) Resume(id string, offset, limit int64, end func()) (f *Feed, n
 	return b.feedLocked(offset-1, limit, end), b.mu.id, true
 }
 
-func (b *Backlog) feedLocked(at, limit int64, end func()) *Feed {
+func (b *Backlog) feedLocked(at, limit int64, end func(slow bool)) *Feed {
 	f := &Feed{b: b, at: at, end: end, Ready: make(chan struct{}, 1)}
 	f.limit.Store(limit)
 	b.mu.feeds = append(b.mu.feeds, f)
@@ -323,7 +323,7 @@ func (b *Backlog) endLocked() {
 	for _, f := range b.mu.feeds {
 		if f.gone = true; !f.over {
 			f.over = true
-			f.end()
+			f.end(false)
 		}
 	}
 }
@@ -385,7 +385,7 @@ type Feed struct {
 	Ready chan struct{} // holds a value when there may be more
 
 	b     *Backlog
-	end   func()
+	end   func(slow bool)
 	limit atomic.Int64
 	at    int64 // these by the backlog's lock: what has been sent
 	waits bool

@@ -36,7 +36,7 @@ func read(f *Feed) []byte {
 	}
 }
 
-func never() { panic("a Feed was ended") }
+func never(bool) { panic("a Feed was ended") }
 
 func TestAppendWritesWhatRedisDoes(t *testing.T) {
 	b := New(1 << 20)
@@ -139,7 +139,7 @@ func TestFeedsSeeTheSameStream(t *testing.T) {
 func TestSlowFeedIsEnded(t *testing.T) {
 	b := New(1)
 	ended := 0
-	_, _, _, _ = b.Start(10_000, func() { ended++ })
+	_, _, _, _ = b.Start(10_000, func(bool) { ended++ })
 	for range 100 {
 		b.Append([]store.Effect{effect(0, "SET", "k", strings.Repeat("v", 1000))}, false)
 	}
@@ -152,7 +152,7 @@ func TestSlowFeedIsEnded(t *testing.T) {
 func TestFollowAndPromote(t *testing.T) {
 	b := New(1 << 20)
 	ended := 0
-	end := func() { ended++ }
+	end := func(bool) { ended++ }
 	_, mine, _, _ := b.Start(0, end)
 	strays := 0
 	b.OnStray = func() { strays++ }

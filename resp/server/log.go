@@ -126,7 +126,7 @@ func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	}
 	c.Now = s.clock.Now()
 	if err := c.Run(spec, argv); err != nil {
-		return fmt.Errorf("replay %q: %s", argv[0], resp.ErrorText(err))
+		return fmt.Errorf("replay %q: %w", argv[0], resp.Error(resp.ErrorText(err)))
 	}
 	c.S.Out.Reset()
 	return nil

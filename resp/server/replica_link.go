@@ -54,6 +54,7 @@ type link struct {
 const (
 	retryEvery = time.Second
 	ackEvery   = time.Second
+	lookEvery  = 5 * time.Millisecond // for the end of a script
 )
 
 func (l *link) state() linkState { return linkState(l.at.Load()) }
@@ -200,7 +201,7 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 		}
 	}()
 	if answer.full {
-		if err := l.takeAll(w, c, answer); err != nil {
+		if err := l.takeAll(ctx, w, c, answer); err != nil {
 			return fmt.Errorf("taking all keys: %w", err)
 		}
 	} else {
@@ -211,7 +212,7 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 	if err := w.ack(); err != nil { // a master that has sent a copy waits for it
 		return err
 	}
-	return l.apply(w, c)
+	return l.apply(ctx, w, c)
 }
 
 // handshake tells the master who is there.
@@ -359,7 +360,7 @@ func (c counted) Read(b []byte) (int, error) {
 }
 
 // takeAll takes all keys of the master in place of those that are here.
-func (l *link) takeAll(w *masterConn, c *command.Ctx, a answer) error {
+func (l *link) takeAll(ctx context.Context, w *masterConn, c *command.Ctx, a answer) error {
 	l.total.Store(-1)
 	l.read.Store(0)
 	l.set(linkSync)
@@ -389,6 +390,9 @@ func (l *link) takeAll(w *masterConn, c *command.Ctx, a answer) error {
 	l.selected.Store(0)
 	l.loading.Store(true)
 	defer l.loading.Store(false)
+	if err := l.awaitScripts(ctx); err != nil {
+		return err
+	}
 	start := time.Now()
 	f := rdb.NewFile(src)
 	keys, err := l.load(c, f)
@@ -446,12 +450,16 @@ func (l *link) load(c *command.Ctx, f *rdb.File) (keys int, err error) {
 				l.complain(err)
 			}
 		case rdb.Aux:
-			if err := l.note(c, &it); err != nil {
+			if err := l.note(c, &it); isBusy(err) {
+				return keys, err
+			} else if err != nil {
 				l.complain(err)
 			}
 		case rdb.Key:
 			keys++
-			if room, err = l.enter(c, room[:0], &it); err != nil {
+			if room, err = l.enter(c, room[:0], &it); isBusy(err) {
+				return keys, err
+			} else if err != nil {
 				l.complain(fmt.Errorf("key %.100q: %w", it.Key, err))
 			}
 		}
@@ -516,13 +524,32 @@ func (l *link) complain(err error) {
 	}
 }
 
+// isBusy reports whether a command was not run because a script takes long. The master's
+// have to wait for it.
+func isBusy(err error) bool {
+	e, ok := errors.AsType[resp.Error](err)
+	return ok && strings.HasPrefix(string(e), "BUSY ")
+}
+
+// awaitScripts waits until no script takes long.
+func (l *link) awaitScripts(ctx context.Context) error {
+	for l.s.ks.Lent() != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEvery):
+		}
+	}
+	return nil
+}
+
 // run1 runs a command in a database.
 func (l *link) run1(c *command.Ctx, db int, args ...[]byte) error {
 	return l.s.replay(c, persist.Command{DB: db, Args: args})
 }
 
 // apply applies the master's commands as they come.
-func (l *link) apply(w *masterConn, c *command.Ctx) error {
+func (l *link) apply(ctx context.Context, w *masterConn, c *command.Ctx) error {
 	r := resp.NewCommandReader(w.r)
 	r.Keep()
 	base := l.offset.Load()
@@ -536,6 +563,9 @@ func (l *link) apply(w *masterConn, c *command.Ctx) error {
 			log.Throttle()
 		}
 		l.s.ks.CatchUp()
+		if err := l.awaitScripts(ctx); err != nil {
+			return err
+		}
 		if len(args) > 1 && strings.EqualFold(string(args[0]), "replconf") && strings.EqualFold(string(args[1]), "getack") {
 			c.Settle()
 			if err := w.ack(); err != nil {
@@ -606,7 +636,11 @@ func (l *link) one(c *command.Ctx, args [][]byte) error {
 		c.S.Out.Reset()
 		return err
 	}
-	if err := l.run1(c, c.S.DB, args...); err != nil {
+	err := l.run1(c, c.S.DB, args...)
+	if isBusy(err) {
+		return err // it is asked for again
+	}
+	if err != nil {
 		l.complain(err)
 	}
 	return nil

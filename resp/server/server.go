@@ -153,9 +153,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped.Store(true)
 	s.mu.Unlock()
+	s.env.Scripts.Stop() // a link may wait for one
 	s.follow("", 0, true)
 	s.Unpause()
-	s.env.Scripts.Stop()
 	s.embed.Close() // who waits for a vector hears it
 	s.env.Semantic.Stop()
 	s.closeListeners()

@@ -144,6 +144,13 @@ func (s *Server) Replicas() (l []command.Replica, offset int64) {
 	return l, s.source.backlog.Offset()
 }
 
+// TellReplicas implements command.Server.
+func (s *Server) TellReplicas(args [][]byte) {
+	if s.source.backlog.On() {
+		s.source.backlog.AppendCommand(args...)
+	}
+}
+
 // add and remove keep the list of replicas.
 func (r *source) add(a *attached) {
 	r.mu.Lock()
@@ -249,7 +256,7 @@ func raise(v *atomic.Int64, to int64) {
 func (a *attached) run(ctx context.Context) error {
 	src := a.source()
 	if a.want.PSync {
-		feed, id, ok := src.backlog.Resume(a.want.ID, a.want.Offset, a.limit(), a.ses.Overflow)
+		feed, id, ok := src.backlog.Resume(a.want.ID, a.want.Offset, a.limit(), a.end)
 		if ok {
 			src.partials.Add(1)
 			defer feed.Close()
@@ -351,6 +358,15 @@ func (a *attached) write(b []byte) error {
 func (a *attached) Write(b []byte) (int, error) {
 	n, err := a.send([][]byte{b})
 	return int(n), err
+}
+
+// end cuts the replica off.
+func (a *attached) end(slow bool) {
+	if slow {
+		a.ses.Overflow()
+	} else {
+		a.ses.Kill()
+	}
 }
 
 // limit is how much may wait for the replica. As in Redis one that is below the backlog's

@@ -45,7 +45,7 @@ func (a *attached) copy(ctx context.Context) (feed *replication.Feed, err error)
 	cut := func(at *store.Snapshot) {
 		at.GiveUp = a.giveUp
 		var db int
-		feed, id, offset, db = a.source().backlog.Start(a.limit(), a.ses.Overflow)
+		feed, id, offset, db = a.source().backlog.Start(a.limit(), a.end)
 		a.feed.Store(feed)
 		head = a.s.copyHead(at, db)
 	}

@@ -54,6 +54,54 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestReplicaKeepsUp has what is no change of a key arrive as well, and what comes while a
+// script of the replica's holds the keys.
+func TestReplicaKeepsUp(t *testing.T) {
+	a, b := startSource(t), startSource(t, "--busy-reply-threshold", "10")
+	m, r, subscriber, scripted := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2), follower(t, b.Addr(), 2), follower(t, b.Addr(), 2)
+	m.Do("FUNCTION", "LOAD", "#!lua name=before\nredis.register_function{function_name='f', callback=function() return 'f' end, flags={'no-writes'}}")
+	followServer(t, r, a.Addr())
+	eventually(t, r, "master_link_status:up", "INFO", "replication")
+	m.Do("FUNCTION", "LOAD", "#!lua name=behind\nredis.register_function{function_name='g', callback=function() return 'g' end, flags={'no-writes'}}")
+	eventually(t, r, `"f"`, "FCALL_RO", "f", "0")
+	eventually(t, r, `"g"`, "FCALL_RO", "g", "0")
+	subscriber.Do("SUBSCRIBE", "channel")
+	m.Do("PUBLISH", "channel", "message")
+	if got := subscriber.Next().String(); !strings.Contains(got, "message") {
+		t.Errorf("a subscriber of the replica hears %s", got)
+	}
+	scripted.Send("EVAL", "#!lua flags=no-writes\nwhile true do redis.call('GET', KEYS[1]) end", "1", "k")
+	eventually(t, r, "BUSY", "GET", "k")
+	m.Do("SET", "k", "1")
+	m.Do("INCR", "k")
+	m.Do("MULTI")
+	m.Do("INCR", "k")
+	m.Do("INCR", "other")
+	m.Do("EXEC")
+	if got := r.Do("SCRIPT", "KILL").String(); got != "OK" {
+		t.Fatal(got)
+	}
+	eventually(t, r, `"1"`, "GET", "other")
+	if got := r.Do("GET", "k").String(); got != `"3"` {
+		t.Errorf("k is %s at the replica", got)
+	}
+	// The end of the server does not wait for a script either.
+	scripted.Next()
+	scripted.Send("EVAL", "#!lua flags=no-writes\nwhile true do redis.call('GET', KEYS[1]) end", "1", "k")
+	eventually(t, r, "BUSY", "GET", "k")
+	m.Do("SET", "k", "1")
+	ended := make(chan error, 1)
+	go func() { ended <- b.Stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(4 * resptest.Timeout):
+		t.Fatal("the server does not end")
+	}
+}
+
 // asReplica connects as a replica would, and says PSYNC.
 func asReplica(t *testing.T, addr, id string, offset int64) (*peer, *bufio.Reader) {
 	t.Helper()

@@ -24,13 +24,15 @@ var unruly = []string{
 	"CLIENT PAUSE 30 ALL", "CLIENT PAUSE 30 WRITE", "CLIENT UNPAUSE", "CLIENT REPLY OFF", "CLIENT REPLY ON",
 	"MULTI", "EXEC", "WATCH k", "QUIT", "PING", "GETRANGE big 0 -1", "GETRANGE big 0 -1", "NOSUCH", "FLUSHALL ASYNC",
 	"DEBUG SLEEP 0.03", "WAIT 1 5", "SEM.SET ns prompt answer", "SEM.GET ns prompt", "DEL k", "TRACKING.STATS",
+	"REPLCONF capa eof", "PSYNC ? -1", "PSYNC ? -1", "SYNC", "REPLCONF ACK 1", "REPLICAOF 127.0.0.1 {port}", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE",
+	"CLIENT KILL TYPE replica", "BGSAVE",
 }
 
 // TestTheServerEndsWhateverItsClientsDo: no client, and no moment, keeps Run from returning.
 func TestTheServerEndsWhateverItsClientsDo(t *testing.T) {
 	for round := range 8 {
 		rng := rand.New(rand.NewPCG(uint64(round), 5))
-		settings := []string{"--enable-debug-command", "yes", "--io-threads", fmt.Sprint(1 + round%2)}
+		settings := []string{"--enable-debug-command", "yes", "--enable-replicas", "yes", "--enable-outgoing-connections", "yes", "--io-threads", fmt.Sprint(1 + round%2)}
 		if round%3 == 0 {
 			settings = append(settings, "--appendonly", "yes", "--appendfsync", "always")
 		}
@@ -76,10 +78,16 @@ func misbehave(rng *rand.Rand, addr string) {
 	if rng.IntN(8) == 0 {
 		_, _ = c.Write([]byte(resptest.Encode("SETRANGE", "big", "300000", "x")))
 	}
+	_, port, _ := net.SplitHostPort(addr)
+	if rng.IntN(4) == 0 { // else hardly anyone says both in this order
+		_, _ = c.Write([]byte(resptest.Encode("REPLCONF", "capa", "eof")))
+		time.Sleep(time.Millisecond)
+		_, _ = c.Write([]byte(resptest.Encode("PSYNC", "?", "-1")))
+	}
 	for range rng.IntN(20) {
 		var b strings.Builder
 		for range 1 + rng.IntN(10) {
-			b.WriteString(resptest.Encode(strings.Fields(unruly[rng.IntN(len(unruly))])...))
+			b.WriteString(resptest.Encode(strings.Fields(strings.ReplaceAll(unruly[rng.IntN(len(unruly))], "{port}", port))...))
 		}
 		w := b.String()
 		if rng.IntN(10) == 0 {
