@@ -426,6 +426,7 @@ func (s *Session) note() {
 	}
 	s.unsent.Store(n)
 }
+
 // SetUnsent says how many bytes wait for a client that is sent to in another way than by
 // Flush.
 func (s *Session) SetUnsent(n int64) { s.unsent.Store(n) }
