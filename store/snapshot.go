@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nearcache/nearcache/store/slab"
 )
@@ -66,9 +66,13 @@ var errBehind = errors.New("store: more was written than the snapshot could hold
 var ErrSnapshot = errors.New("store: a snapshot is being taken already")
 
 const (
-	// What Emit encodes while it holds a shard: some 100 µs.
+	// What Emit encodes while it holds a shard: some 50 µs.
 	stepBuckets = 64
-	stepBytes   = 64 << 10
+	stepBytes   = 32 << 10
+	// stepRest is what it sleeps then. Others want the processor, too; and who has slept has all of a turn before
+	// it. Without, the system takes the processor from Emit in the middle of a step most of the time, and all that
+	// want the shard wait for that long: milliseconds.
+	stepRest = 50 * time.Microsecond
 	// keptBlock is how much of what writes save a shard collects.
 	keptBlock = 16 << 10
 	// emitBlock is about how much Emit hands out at a time.
@@ -316,7 +320,9 @@ func (s *Snapshot) walk(each func([]byte) ([]byte, error), drop bool) (err error
 			if b, err = each(b); err != nil {
 				return err
 			}
-			runtime.Gosched() // others want the processor too
+			if !drop {
+				rest(stepRest)
+			}
 		}
 	}
 	for {

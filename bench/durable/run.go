@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -56,7 +57,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	fs.IntVar(&b.keys, "keys", 200_000, "keys of snapshot and load")
 	fs.IntVar(&b.value, "value", 200, "bytes of a value, which is text")
 	fs.IntVar(&b.clients, "clients", 8, "clients that write while snapshots are taken, one command at a time")
-	fs.DurationVar(&b.seconds, "time", 5*time.Second, "how long each half of snapshot takes")
+	fs.DurationVar(&b.seconds, "time", 5*time.Second, "how long snapshot measures with snapshots, and without")
 	fs.IntVar(&b.vectors, "vectors", 20_000, "documents of vectors")
 	fs.IntVar(&b.dim, "dim", 384, "components of a vector")
 	var specs peer.Specs
@@ -129,8 +130,8 @@ func (b *bench) fill(p *peer.Server) error {
 	return nil
 }
 
-// writes has clients write for a while, and returns how many writes there were and their latencies.
-func (b *bench) writes(p *peer.Server) (n int, p50, p99, longest time.Duration, err error) {
+// writes has clients write for a while, and returns their latencies, sorted.
+func (b *bench) writes(p *peer.Server, long time.Duration, into []time.Duration) ([]time.Duration, error) {
 	var stop atomic.Bool
 	took := make([][]time.Duration, b.clients)
 	errs := make([]error, b.clients)
@@ -139,11 +140,11 @@ func (b *bench) writes(p *peer.Server) (n int, p50, p99, longest time.Duration, 
 		c, err := client.Dial(b.ctx, p.Addr, client.Options{Proto: 2})
 		if err != nil {
 			stop.Store(true)
-			return 0, 0, 0, 0, err
+			return nil, err
 		}
 		wg.Go(func() {
 			defer c.Close()
-			rnd := rand.New(rand.NewPCG(uint64(i), 3))
+			rnd := rand.New(rand.NewPCG(uint64(i), uint64(len(into))))
 			v := text(rnd, b.value)
 			for !stop.Load() {
 				start := time.Now()
@@ -154,19 +155,17 @@ func (b *bench) writes(p *peer.Server) (n int, p50, p99, longest time.Duration, 
 			}
 		})
 	}
-	time.Sleep(b.seconds)
+	time.Sleep(long)
 	stop.Store(true)
 	wg.Wait()
-	all := slices.Concat(took...)
-	for _, err := range errs {
-		if err != nil {
-			return 0, 0, 0, 0, err
-		}
-	}
-	slices.Sort(all)
-	return len(all), all[len(all)/2], all[len(all)*99/100], all[len(all)-1], nil
+	return append(into, slices.Concat(took...)...), errors.Join(errs...)
 }
 
+// rounds is how often snapshot has both halves: in turn, so that a machine that gets slower or faster meanwhile
+// does so for both.
+const rounds = 10
+
+// snapshot is the latencies of writes while snapshots are taken one after the other, and without.
 func (b *bench) snapshot(spec peer.Spec) error {
 	p, err := b.open(spec, "snapshot", "--appendonly", "no")
 	if err != nil {
@@ -176,33 +175,56 @@ func (b *bench) snapshot(spec peer.Spec) error {
 	if err := b.fill(p); err != nil {
 		return err
 	}
-	n, p50, p99, longest, err := b.writes(p)
-	if err != nil {
-		return err
-	}
 	before := held(p)
-	fmt.Fprintf(b.out, "snapshot  %-10s none: %d writes/s, p50 %v, p99 %v, longest %v, %d MB\n", p.Name, int(float64(n)/b.seconds.Seconds()), p50, p99, longest, before>>20)
-	var stop atomic.Bool
-	var wg sync.WaitGroup
-	saves, peak := 0, before
-	wg.Go(func() {
-		for !stop.Load() {
-			if p.Info()["rdb_bgsave_in_progress"] == "0" {
-				if _, err := p.Ctl.Do("BGSAVE"); err == nil {
-					saves++
-				}
-			}
-			peak = max(peak, held(p))
-			time.Sleep(10 * time.Millisecond)
-		}
-	})
-	n, p50, p99, longest, err = b.writes(p)
-	stop.Store(true)
-	wg.Wait()
-	if err != nil {
-		return err
+	peak, saves := before, 0
+	idle := func() bool {
+		v, err := p.Ctl.Do("INFO", "persistence")
+		return err == nil && strings.Contains(v.Str, "rdb_bgsave_in_progress:0")
 	}
-	fmt.Fprintf(b.out, "snapshot  %-10s taken, %d times: %d writes/s, p50 %v, p99 %v, longest %v, %d MB (%+.0f%%)\n", p.Name, saves, int(float64(n)/b.seconds.Seconds()), p50, p99, longest, peak>>20, 100*float64(peak-before)/float64(before))
+	// half measures once. Whether snapshots are taken or not, the server is looked at as often: what that costs, the
+	// processor for a millisecond, belongs to neither.
+	half := func(save bool, into []time.Duration) ([]time.Duration, error) {
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				switch ready := idle(); {
+				case ready && stop.Load():
+					return
+				case ready && save:
+					if _, err := p.Ctl.Do("BGSAVE"); err == nil {
+						saves++
+					}
+				}
+				if n%10 == 5 {
+					peak = max(peak, held(p))
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+		into, err := b.writes(p, b.seconds/rounds, into)
+		stop.Store(true)
+		wg.Wait()
+		return into, err
+	}
+	var none, taken []time.Duration
+	for range rounds {
+		if none, err = half(false, none); err != nil {
+			return err
+		}
+		if taken, err = half(true, taken); err != nil {
+			return err
+		}
+	}
+	tell := func(what string, l []time.Duration) time.Duration {
+		slices.Sort(l)
+		p99 := l[len(l)*99/100]
+		fmt.Fprintf(b.out, "snapshot  %-10s %s: %d writes/s, p50 %v, p99 %v, p99.9 %v, longest %v\n", p.Name, what, int(float64(len(l))/b.seconds.Seconds()), l[len(l)/2], p99, l[len(l)*999/1000], l[len(l)-1])
+		return p99
+	}
+	without := tell("none", none)
+	with := tell(fmt.Sprintf("taken, %d times", saves), taken)
+	fmt.Fprintf(b.out, "snapshot  %-10s p99 %.2fx, memory %d to %d MB (%+.0f%%)\n", p.Name, with.Seconds()/without.Seconds(), before>>20, peak>>20, 100*float64(peak-before)/float64(before))
 	return nil
 }
 
