@@ -377,7 +377,7 @@ func (s *Server) saveTick() {
 		k = saveRewrite
 	case scheduled[saveRDB]:
 		k = saveRDB
-	case s.rewriteDue() && rested(aof):
+	case s.rewriteDue(aof) && rested(aof):
 		k = saveRewrite
 	case s.saveDue() && rested(rdb):
 		k = saveRDB
@@ -416,8 +416,8 @@ func (s *Server) saveDue() bool {
 func (s *Server) changes() int64 { return int64(s.ks.Seq() - s.saves.savedSeq.Load()) }
 
 // rewriteDue reports whether the log is to be rewritten: it has grown by
-// auto-aof-rewrite-percentage, or nothing else makes it whole again.
-func (s *Server) rewriteDue() bool {
+// auto-aof-rewrite-percentage, or nothing else makes it whole again. last is what is known of rewrites before.
+func (s *Server) rewriteDue(last saveFigures) bool {
 	log := s.aof.Load()
 	if log == nil {
 		return false
@@ -430,11 +430,15 @@ func (s *Server) rewriteDue() bool {
 	if percent > 0 && s.diskTight(st.Size) {
 		return true
 	}
-	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() {
+	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() || time.Since(last.tried) < rewriteRest*last.took {
 		return false
 	}
 	return st.Size*100/max(st.BaseSize, 1)-100 >= percent
 }
+
+// rewriteRest is how many times as long as a rewrite took there is none after it. Few keys that are written all the
+// time double their log in a second or two, and to rewrite it for each of these takes a sixth of the processor.
+const rewriteRest = 10
 
 // saveFailure is the error of writes after a snapshot that was due has failed.
 func (s *Server) saveFailure() error {

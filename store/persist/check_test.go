@@ -172,7 +172,7 @@ func FuzzRepair(f *testing.F) {
 	frames := func(first uint64, recs ...*Record) []byte {
 		var b, scratch []byte
 		for i, r := range recs {
-			b = r.appendFrame(b, first+uint64(i), int(r.payloadSize()))
+			b = r.appendFrame(b, first+uint64(i))
 		}
 		return finish(b, seedOf(0), true, &scratch)
 	}

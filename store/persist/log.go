@@ -66,8 +66,6 @@ const (
 	chunkSize = 256 << 10
 	// A record above bigRecord is encoded outside the log's lock, into a chunk of its own.
 	bigRecord = 64 << 10
-	// maxFree is how much memory waits in empty chunks for the next burst.
-	maxFree = 64
 	// linger is how long the first record of a batch waits for others before it is handed to the system.
 	linger = 2 * time.Millisecond
 )
@@ -94,7 +92,7 @@ type Log struct {
 	policy   atomic.Int32
 	appended atomic.Uint64 // last LSN given
 	durable  atomic.Uint64 // last LSN known to be on disk
-	backlog  atomic.Int64  // bytes of chunks that must not be forgotten yet
+	backlog  atomic.Int64  // bytes of chunks that must not be forgotten yet, but for mu.cur
 	failed   atomic.Pointer[failure]
 	closed   atomic.Bool
 	number   atomic.Uint64 // last segment number given
@@ -108,6 +106,8 @@ type Log struct {
 		cur  *chunk // takes records; nil: the next one takes one from free
 		full []*chunk
 		free []*chunk
+
+		unused int // the fewest of free there were since the last trim
 	}
 
 	// A leaf lock. changed is broadcast when durable, backlog, failed, policy or closed changes.
@@ -224,18 +224,17 @@ func (l *Log) Append(r *Record) uint64 {
 	if len(r.Commands) == 0 || l.closed.Load() {
 		return l.appended.Load()
 	}
-	payload := r.payloadSize()
-	size := frameMin + payload
+	size := r.bound()
 	if size > bigRecord {
-		return l.appendBig(r, payload)
+		return l.appendBig(r)
 	}
 	l.mu.Lock()
 	c := l.mu.cur
 	var wake chan struct{}
 	if c == nil {
 		wake = l.kick
-	} else if cap(c.buf)-len(c.buf) < int(size) {
-		l.mu.full = append(l.mu.full, c)
+	} else if cap(c.buf)-len(c.buf) < size {
+		l.pushLocked(nil)
 		c, wake = nil, l.urgent
 	}
 	if c == nil {
@@ -243,10 +242,11 @@ func (l *Log) Append(r *Record) uint64 {
 		l.mu.cur = c
 	}
 	lsn := l.appended.Load() + 1
-	c.buf = r.appendFrame(c.buf, lsn, int(payload))
+	end := len(c.buf)
+	n := r.putFrame(c.buf[end:cap(c.buf)], lsn)
+	c.buf = c.buf[:end+n]
 	c.last = lsn
-	c.bytes += size
-	l.backlog.Add(size)
+	c.bytes += int64(n)
 	l.appended.Store(lsn)
 	l.mu.Unlock()
 	if wake != nil {
@@ -255,24 +255,24 @@ func (l *Log) Append(r *Record) uint64 {
 	return lsn
 }
 
-func (l *Log) appendBig(r *Record, payload int64) uint64 {
-	size := frameMin + payload
+func (l *Log) appendBig(r *Record) uint64 {
+	size := r.Size()
 	// One record fills half of the backlog at most: a large value alone must not make the next writer wait for the disk.
 	c := &chunk{bytes: min(size, l.o.MaxBacklog/2)}
 	switch {
 	case size > MaxRecord:
 		c.lost = fmt.Errorf("a commit of %d bytes: a record may have %d", size, MaxRecord)
 		c.bytes = 0
-	case size <= chunkSize-markSize:
+	case r.bound() <= chunkSize-markSize:
 		l.mu.Lock()
 		c = l.chunkLocked()
 		l.mu.Unlock()
 		c.bytes = size
 	default:
-		c.buf = make([]byte, markSize, markSize+size)
+		c.buf = make([]byte, markSize, markSize+r.bound())
 	}
 	if c.lost == nil {
-		c.buf = r.appendFrame(c.buf, 0, int(payload))
+		c.buf = r.appendFrame(c.buf, 0)
 	}
 	l.mu.Lock()
 	lsn := l.appended.Load() + 1
@@ -281,26 +281,30 @@ func (l *Log) appendBig(r *Record, payload int64) uint64 {
 	}
 	c.last = lsn
 	l.pushLocked(c)
-	l.backlog.Add(c.bytes)
 	l.appended.Store(lsn)
 	l.mu.Unlock()
 	signal(l.urgent)
 	return lsn
 }
 
-// pushLocked queues a chunk behind what was appended so far.
+// pushLocked queues what takes records, and then c, where there is one. What is queued belongs to the backlog.
 func (l *Log) pushLocked(c *chunk) {
 	if l.mu.cur != nil {
+		l.backlog.Add(l.mu.cur.bytes)
 		l.mu.full = append(l.mu.full, l.mu.cur)
 		l.mu.cur = nil
 	}
-	l.mu.full = append(l.mu.full, c)
+	if c != nil {
+		l.backlog.Add(c.bytes)
+		l.mu.full = append(l.mu.full, c)
+	}
 }
 
 func (l *Log) chunkLocked() *chunk {
 	if n := len(l.mu.free); n > 0 {
 		c := l.mu.free[n-1]
 		l.mu.free = l.mu.free[:n-1]
+		l.mu.unused = min(l.mu.unused, n-1)
 		return c
 	}
 	return &chunk{buf: make([]byte, markSize, chunkSize)}

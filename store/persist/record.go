@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress"
@@ -75,25 +76,56 @@ func zigzag(v int64) uint64 { return uint64(v<<1) ^ uint64(v>>63) }
 
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// appendFrame appends a record with an empty checksum, see finish.
-func (r *Record) appendFrame(b []byte, lsn uint64, payload int) []byte {
-	b = append(b, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(bodyHead+payload))
-	b = binary.LittleEndian.AppendUint64(b, lsn)
-	b = append(b, typeCommit)
-	b = binary.AppendUvarint(b, r.Seq)
-	b = binary.AppendUvarint(b, zigzag(r.At))
-	b = binary.AppendUvarint(b, uint64(len(r.Commands)))
+// bound is what a frame takes at most: what it takes, but for short numbers, and quicker to know than that.
+func (r *Record) bound() int {
+	n := frameMin + 3*binary.MaxVarintLen64
 	for i := range r.Commands {
-		c := &r.Commands[i]
-		b = binary.AppendUvarint(b, uint64(c.DB))
-		b = binary.AppendUvarint(b, uint64(len(c.Args)))
-		for _, a := range c.Args {
-			b = binary.AppendUvarint(b, uint64(len(a)))
-			b = append(b, a...)
+		args := r.Commands[i].Args
+		n += (2 + len(args)) * binary.MaxVarintLen64
+		for _, a := range args {
+			n += len(a)
 		}
 	}
-	return b
+	return n
+}
+
+// appendFrame appends a record with an empty checksum, see finish.
+func (r *Record) appendFrame(b []byte, lsn uint64) []byte {
+	start := len(b)
+	b = slices.Grow(b, r.bound())
+	return b[:start+r.putFrame(b[start:cap(b)], lsn)]
+}
+
+// putFrame is appendFrame to the beginning of b, which has room for bound bytes. It returns how many it took.
+func (r *Record) putFrame(b []byte, lsn uint64) int {
+	binary.LittleEndian.PutUint32(b, 0)
+	binary.LittleEndian.PutUint64(b[frameHead:], lsn)
+	b[frameMin-1] = typeCommit
+	n := frameMin
+	n = putUvarint(b, n, r.Seq)
+	n = putUvarint(b, n, zigzag(r.At))
+	n = putUvarint(b, n, uint64(len(r.Commands)))
+	for i := range r.Commands {
+		c := &r.Commands[i]
+		n = putUvarint(b, n, uint64(c.DB))
+		n = putUvarint(b, n, uint64(len(c.Args)))
+		for _, a := range c.Args {
+			n = putUvarint(b, n, uint64(len(a)))
+			n += copy(b[n:], a)
+		}
+	}
+	binary.LittleEndian.PutUint32(b[4:], uint32(n-frameHead))
+	return n
+}
+
+// putUvarint writes v at b[n:] and returns the end.
+func putUvarint(b []byte, n int, v uint64) int {
+	for ; v >= 0x80; n++ {
+		b[n] = byte(v) | 0x80
+		v >>= 7
+	}
+	b[n] = byte(v)
+	return n + 1
 }
 
 // putMark writes a mark over b[:markSize].

@@ -193,15 +193,14 @@ func (b *Base) Add(r Record) error {
 	if len(r.Commands) == 0 {
 		return b.ready()
 	}
-	payload := r.payloadSize()
-	if frameMin+payload > MaxRecord {
-		return fmt.Errorf("a record of %d bytes: it may have %d", frameMin+payload, MaxRecord)
+	if size := r.Size(); size > MaxRecord {
+		return fmt.Errorf("a record of %d bytes: it may have %d", size, MaxRecord)
 	}
 	if err := b.ready(); err != nil {
 		return err
 	}
 	start := len(b.buf)
-	b.buf = r.appendFrame(b.buf, b.next, int(payload))
+	b.buf = r.appendFrame(b.buf, b.next)
 	b.next++
 	b.buf = b.buf[:start+len(finish(b.buf[start:], b.seed, true, &b.scratch))]
 	return b.spill()

@@ -192,6 +192,7 @@ func (w *writer) run() {
 		case <-w.l.urgent:
 			w.flush()
 		case <-tick.C:
+			w.trim()
 			if w.policy() == Everysec && w.flush() {
 				w.startSync()
 			}
@@ -211,11 +212,8 @@ func (w *writer) run() {
 func (w *writer) flush() bool {
 	l := w.l
 	l.mu.Lock()
+	l.pushLocked(nil)
 	batch := l.mu.full
-	if l.mu.cur != nil {
-		batch = append(batch, l.mu.cur)
-		l.mu.cur = nil
-	}
 	l.mu.full = w.swap[:0]
 	l.mu.Unlock()
 	w.queue = append(w.queue, batch...)
@@ -309,7 +307,24 @@ func (w *writer) hold(c *chunk) {
 		w.release(c)
 		return
 	}
+	if n := len(w.held); n > 0 && w.join(w.held[n-1], c) {
+		w.recycle(c)
+		return
+	}
 	w.held = append(w.held, c)
+}
+
+// join copies a chunk to the end of one that is held. Chunks are written long before they are full, and a second's
+// worth of such, with the room that each has left, would be memory for nothing. What one sync covers and what the
+// next one does stay apart: a segment that follows a failure begins with the first chunk that is not on disk.
+func (w *writer) join(held, c *chunk) bool {
+	if w.inflight != nil && held.last <= w.inflight.last || cap(held.buf)-len(held.buf) < len(c.buf)-markSize {
+		return false
+	}
+	held.buf = append(held.buf, c.buf[markSize:]...)
+	held.last = c.last
+	held.bytes += c.bytes
+	return true
 }
 
 func (w *writer) releaseHeld(lsn uint64) {
@@ -322,17 +337,30 @@ func (w *writer) releaseHeld(lsn uint64) {
 }
 
 func (w *writer) release(c *chunk) {
-	l := w.l
-	l.backlog.Add(-c.bytes)
+	w.l.backlog.Add(-c.bytes)
+	w.recycle(c)
+	w.l.broadcast()
+}
+
+// recycle keeps a chunk's memory for the next one.
+func (w *writer) recycle(c *chunk) {
 	if cap(c.buf) == chunkSize {
 		*c = chunk{buf: c.buf[:markSize]}
-		l.mu.Lock()
-		if len(l.mu.free) < maxFree {
-			l.mu.free = append(l.mu.free, c)
-		}
-		l.mu.Unlock()
+		w.l.mu.Lock()
+		w.l.mu.free = append(w.l.mu.free, c)
+		w.l.mu.Unlock()
 	}
-	l.broadcast()
+}
+
+// trim forgets half of the free chunks that nobody has wanted since the last time.
+func (w *writer) trim() {
+	l := w.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.mu.free)
+	clear(l.mu.free[n-(l.mu.unused+1)/2:])
+	l.mu.free = l.mu.free[:n-(l.mu.unused+1)/2]
+	l.mu.unused = len(l.mu.free)
 }
 
 // reached notes that all up to lsn, which ends at end of cur, is on disk.
