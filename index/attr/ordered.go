@@ -27,6 +27,20 @@ func (o *ordered[T]) seek(x T) (block, i int) {
 	return block, sort.Search(len(l), func(i int) bool { return o.cmp(l[i], x) >= 0 })
 }
 
+// seekBy is the position of the first entry that is not below, where those that are
+// stand before all others.
+func (o *ordered[T]) seekBy(below func(T) bool) (block, i int) {
+	block = sort.Search(len(o.blocks), func(b int) bool {
+		l := o.blocks[b]
+		return !below(l[len(l)-1])
+	})
+	if block == len(o.blocks) {
+		return block, 0
+	}
+	l := o.blocks[block]
+	return block, sort.Search(len(l), func(i int) bool { return !below(l[i]) })
+}
+
 // insert adds x; false if an equal entry is there.
 func (o *ordered[T]) insert(x T) bool {
 	b, i := o.seek(x)
@@ -92,6 +106,16 @@ func (o *ordered[T]) drop(b int) {
 // until f returns false.
 func (o *ordered[T]) from(x T, f func(T) bool) {
 	b, i := o.seek(x)
+	o.each(b, i, f)
+}
+
+// fromBy is from, with seekBy.
+func (o *ordered[T]) fromBy(below, f func(T) bool) {
+	b, i := o.seekBy(below)
+	o.each(b, i, f)
+}
+
+func (o *ordered[T]) each(b, i int, f func(T) bool) {
 	for ; b < len(o.blocks); b, i = b+1, 0 {
 		for _, e := range o.blocks[b][i:] {
 			if !f(e) {

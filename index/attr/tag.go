@@ -15,10 +15,11 @@ type Tags struct {
 	empty     bool // a value of "" is a tag too
 	dict      map[string]uint32
 	sorted    ordered[string]
-	names     []string // by tag
-	sets      []Set    // by tag
-	free      []uint32 // tags to use again
-	one       []uint32 // by document: its tag + 1, or 0 for none, or many
+	suffixes  *suffixes // nil: none
+	names     []string  // by tag
+	sets      []Set     // by tag
+	free      []uint32  // tags to use again
+	one       []uint32  // by document: its tag + 1, or 0 for none, or many
 	more      map[uint32][]uint32
 	records   int64
 	dictBytes int64
@@ -95,6 +96,9 @@ func (t *Tags) add(id uint32, part []byte) {
 		}
 		t.dict[name] = tag
 		t.sorted.insert(name)
+		if t.suffixes != nil {
+			t.suffixes.add(tag)
+		}
 		t.dictBytes += int64(len(name)) + 72
 	}
 	if !t.sets[tag].Add(id) {
@@ -157,6 +161,9 @@ func (t *Tags) drop(id, tag uint32) {
 		name := t.names[tag]
 		delete(t.dict, name)
 		t.sorted.remove(name)
+		if t.suffixes != nil {
+			t.suffixes.remove(tag)
+		}
 		t.dictBytes -= int64(len(name)) + 72
 		t.names[tag], t.sets[tag] = "", Set{}
 		t.free = append(t.free, tag)
@@ -208,7 +215,7 @@ func (t *Tags) Records() int64 { return t.records }
 
 // Bytes is the memory held, about.
 func (t *Tags) Bytes() int64 {
-	return t.dictBytes + 48*int64(len(t.sets)) + 4*int64(cap(t.one)) + 3*t.records + 60*int64(len(t.more))
+	return t.dictBytes + 48*int64(len(t.sets)) + 4*int64(cap(t.one)) + 3*t.records + 60*int64(len(t.more)) + t.suffixes.bytes()
 }
 
 // OrPrefix adds the documents of all tags with the prefix to b.

@@ -127,6 +127,7 @@ type Text struct {
 	counts    [][2]uint32 // by field: what a word counts, and what its stem does
 	stemmed   Mask        // fields that are stemmed
 	sounds    sounds
+	suffixes  *suffixes // of words; nil: none
 	stem      Stemmer
 	own       Language          // of stem
 	tongues   []*tongue         // by Language less 1: others that documents are in
@@ -229,6 +230,9 @@ func (t *Text) intern(word []byte) TermID {
 	t.dict[name] = id
 	t.sorted.insert(name)
 	t.sounds.add(name, id)
+	if t.suffixes != nil {
+		t.suffixes.add(uint32(id))
+	}
 	s := t.internStem(t.stem, name)
 	t.stemOf[id] = s
 	return id
@@ -402,6 +406,9 @@ func (t *Text) uncount(tid TermID, id uint32, field uint8) {
 	delete(t.dict, e.name)
 	t.sorted.remove(e.name)
 	t.sounds.remove(e.name, tid)
+	if t.suffixes != nil {
+		t.suffixes.remove(uint32(tid))
+	}
 	t.release(tid)
 }
 
@@ -485,6 +492,9 @@ func (t *Text) Prefix(prefix string, f func(word string, id TermID) bool) {
 	})
 }
 
+// Words calls f with each word, in their order, until f returns false.
+func (t *Text) Words(f func(word string) bool) { t.sorted.from("", f) }
+
 // Docs is the number of documents that hold the term in whatever field.
 func (t *Text) Docs(id TermID) int { return int(t.terms[id].docs) }
 
@@ -527,7 +537,7 @@ func (t *Text) Records() int64 { return t.records }
 
 // Bytes is the memory held, about: postings with the dictionary, and the documents' words.
 func (t *Text) Bytes() (inverted, forward int64) {
-	return t.dictBytes + 4*t.records, t.fwdBytes
+	return t.dictBytes + 4*t.records + t.suffixes.bytes(), t.fwdBytes
 }
 
 // Near reports whether the document holds a word of each group, in one of the

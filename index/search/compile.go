@@ -169,13 +169,18 @@ func (e *exec) expand(x *plan) []attr.Match {
 	if t == nil {
 		return nil
 	}
-	each := func(ok func(word string) bool) {
-		t.Prefix("", func(word string, id attr.TermID) bool {
+	// each looks at the words that hold part, or end with it.
+	each := func(part string, end bool, ok func(word string) bool) {
+		look := func(word string) bool {
 			if ok(word) {
+				id, _ := t.Term(word)
 				dst = append(dst, attr.Match{ID: id, Exact: true})
 			}
 			return !e.stopped()
-		})
+		}
+		if !t.Holding(part, end, look) {
+			t.Words(look)
+		}
 	}
 	switch n.Kind {
 	case query.Term:
@@ -209,23 +214,36 @@ func (e *exec) expand(x *plan) []attr.Match {
 			return !e.stopped()
 		})
 	case query.Suffix:
-		each(func(w string) bool { return strings.HasSuffix(w, n.Text) })
+		each(n.Text, true, func(w string) bool { return strings.HasSuffix(w, n.Text) })
 	case query.Infix:
-		each(func(w string) bool { return strings.Contains(w, n.Text) })
+		each(n.Text, false, func(w string) bool { return strings.Contains(w, n.Text) })
 	case query.Wildcard:
-		each(func(w string) bool { return wildcard(n.Text, w) })
+		each(literal(n.Text), false, func(w string) bool { return wildcard(n.Text, w) })
 	case query.Fuzzy:
-		want := []rune(n.Text)
-		if len(want) <= maxPattern {
-			var row []int
-			each(func(w string) bool {
-				var ok bool
-				ok, row = within(want, w, n.Edits, row)
-				return ok
-			})
-		}
+		t.Fuzzy(n.Text, n.Edits, func(_ string, id attr.TermID, _ int) bool {
+			dst = append(dst, attr.Match{ID: id, Exact: true})
+			return !e.stopped()
+		})
 	}
 	return dst
+}
+
+// literal is the longest text that all words have which a wildcard pattern fits.
+func literal(pattern string) string {
+	var best, run []byte
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '*' || c == '?':
+			run = run[:0]
+			continue
+		case c == '\\' && i+1 < len(pattern):
+			i++
+		}
+		if run = append(run, pattern[i]); len(run) > len(best) {
+			best = append(best[:0], run...)
+		}
+	}
+	return string(best)
 }
 
 // wildcard matches ? with one byte and * with any; a backslash escapes them.
@@ -259,34 +277,4 @@ func wildcard(pattern, s string) bool {
 		p++
 	}
 	return p == len(pattern)
-}
-
-// within reports whether w is at most edits insertions, deletions and
-// replacements away from want. row is scratch memory.
-func within(want []rune, w string, edits int, row []int) (bool, []int) {
-	if len(w) > 4*(len(want)+edits) || len(w) < len(want)-edits {
-		return false, row
-	}
-	row = row[:0]
-	for i := range len(want) + 1 {
-		row = append(row, i)
-	}
-	n := 0
-	for _, c := range w {
-		n++
-		prev, least := row[0], n
-		row[0] = n
-		for i, r := range want {
-			cost := prev
-			if r != c {
-				cost = 1 + min(prev, row[i], row[i+1])
-			}
-			prev, row[i+1] = row[i+1], cost
-			least = min(least, cost)
-		}
-		if least > edits {
-			return false, row
-		}
-	}
-	return row[len(want)] <= edits, row
 }

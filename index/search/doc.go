@@ -52,8 +52,9 @@
 //   - Chinese is not cut into words by a dictionary: what stands between spaces and
 //     punctuation is one, which *…* finds a part of.
 //   - HIGHLIGHT and SUMMARIZE stem by the language of the query, not of the document.
-//   - WITHSUFFIXTRIE and NOOFFSETS, NOFREQS, NOFIELDS are accepted and
-//     change nothing.
+//   - WITHSUFFIXTRIE lists the endings of words up to 128 bytes, of TEXT those of all
+//     fields together. Without it, and for what very many words hold, all are looked at.
+//   - NOOFFSETS, NOFREQS, NOFIELDS are accepted and change nothing.
 //   - SVS-VAMANA is our HNSW. Its compressions choose how many bits a component has
 //     while the graph is walked; the vectors are kept as well and compared at the end.
 //   - Synonyms are looked for by queries. Documents from before FT.SYNUPDATE are found

@@ -89,13 +89,16 @@ func metres(n *query.Node) float64 {
 // tag calls f with each tag that a value stands for and its documents.
 func (e *exec) tag(t *attr.Tags, v query.Value, f func(tag string, s *attr.Set)) {
 	text := t.Fold(v.Text)
-	each := func(ok func(tag string) bool) {
-		t.Each(func(tag string, s *attr.Set) bool {
+	each := func(part string, end bool, ok func(tag string) bool) {
+		look := func(tag string, s *attr.Set) bool {
 			if ok(tag) {
 				f(tag, s)
 			}
 			return !e.stopped()
-		})
+		}
+		if !t.Holding(part, end, look) {
+			t.Each(look)
+		}
 	}
 	switch v.Kind {
 	case query.Term:
@@ -105,11 +108,11 @@ func (e *exec) tag(t *attr.Tags, v query.Value, f func(tag string, s *attr.Set))
 	case query.Prefix:
 		t.Prefix(text, func(tag string, s *attr.Set) bool { f(tag, s); return !e.stopped() })
 	case query.Suffix:
-		each(func(tag string) bool { return strings.HasSuffix(tag, text) })
+		each(text, true, func(tag string) bool { return strings.HasSuffix(tag, text) })
 	case query.Infix:
-		each(func(tag string) bool { return strings.Contains(tag, text) })
+		each(text, false, func(tag string) bool { return strings.Contains(tag, text) })
 	case query.Wildcard:
-		each(func(tag string) bool { return wildcard(text, tag) })
+		each(literal(text), false, func(tag string) bool { return wildcard(text, tag) })
 	}
 }
 

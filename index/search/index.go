@@ -198,6 +198,9 @@ func (ix *Index) addFields(s *Schema) error {
 		switch f.Type {
 		case TypeTag:
 			a.tags = attr.NewTags(f.Separator, f.CaseSensitive, f.IndexEmpty)
+			if f.SuffixTrie {
+				a.tags.ListSuffixes()
+			}
 		case TypeNumeric:
 			a.nums = attr.NewNumeric()
 		case TypeGeo:
@@ -232,6 +235,9 @@ func (ix *Index) addFields(s *Schema) error {
 				ix.text.SetLanguage(ix.language)
 			}
 			a.text = ix.text.AddField(attr.TextField{Weight: a.Weight, NoStem: a.NoStem, Phonetic: a.Phonetic != ""})
+			if a.SuffixTrie {
+				ix.text.ListSuffixes()
+			}
 		}
 	}
 	ix.schema.Store(s)

@@ -388,9 +388,9 @@ func (g generator) schemaOf() string {
 		}
 		return ""
 	}
-	s := "t0 TEXT" + option("WEIGHT 5")
+	s := "t0 TEXT" + option("WEIGHT 5") + option("WITHSUFFIXTRIE")
 	s += " x AS t1 TEXT NOSTEM" + option("WEIGHT 2.5")
-	s += " g0 TAG" + option("CASESENSITIVE") + " y AS g1 TAG SEPARATOR ;" + option("SORTABLE UNF")
+	s += " g0 TAG" + option("CASESENSITIVE") + option("WITHSUFFIXTRIE") + " y AS g1 TAG SEPARATOR ;" + option("WITHSUFFIXTRIE") + option("SORTABLE UNF")
 	s += " n0 NUMERIC" + option("SORTABLE") + option("INDEXMISSING") + " n1 NUMERIC INDEXMISSING"
 	s += " loc GEO m TAG INDEXMISSING"
 	return s + " v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2"
