@@ -71,7 +71,8 @@ func New(plan Plan, o Options) (*Pipeline, error) {
 		src.score = b.look.write(o.ScoreAs, true).slot
 	}
 	src.look = b.look
-	b.last, b.source = src, src
+	b.source = src
+	b.then(src, "Index")
 	for i := range plan.Steps {
 		if err := b.step(&plan.Steps[i]); err != nil {
 			return nil, err
@@ -90,13 +91,14 @@ func (b *builder) step(s *Step) error {
 		if err != nil {
 			return err
 		}
-		b.last = &apply{up: b.last, e: e, slot: b.look.write(s.Apply.As, true).slot}
+		b.then(&apply{up: b.last, e: e, slot: b.look.write(s.Apply.As, true).slot}, "Projector - "+e.Kind())
 	case s.Filter != nil:
 		e, err := b.bind(s.Filter.Expr)
 		if err != nil {
 			return err
 		}
-		b.last, b.since = &filter{up: b.last, e: e}, true
+		b.then(&filter{up: b.last, e: e}, "Filter - "+e.Kind())
+		b.since = true
 	case s.Group != nil:
 		return b.group(s.Group)
 	case s.Arrange != nil:
@@ -108,7 +110,7 @@ func (b *builder) step(s *Step) error {
 // fetch loads what a step needs before it.
 func (b *builder) fetch(wants []Want) {
 	if len(wants) > 0 {
-		b.last = &load{up: b.last, wants: wants, look: b.look}
+		b.then(&load{up: b.last, wants: wants, look: b.look}, "Loader")
 	}
 }
 
@@ -130,7 +132,7 @@ func (b *builder) load(s *Load) error {
 	}
 	if s.All {
 		b.look.all = true
-		b.last = &load{up: b.last, wants: wants, look: b.look, all: true}
+		b.then(&load{up: b.last, wants: wants, look: b.look, all: true}, "Loader")
 		return nil
 	}
 	b.fetch(wants)
@@ -183,7 +185,7 @@ func (b *builder) arrange(s *Arrange) error {
 		want = defaultLimit
 	}
 	if b.count {
-		b.last = &counter{up: b.last}
+		b.then(&counter{up: b.last}, "Counter")
 		return nil
 	}
 	if s.Keys != nil {
@@ -198,10 +200,10 @@ func (b *builder) arrange(s *Arrange) error {
 		}
 		b.fetch(wants)
 		srt.up = b.last
-		b.last = srt
+		b.then(srt, "Sorter")
 	}
 	if s.Offset > 0 || s.Limit > 0 && s.Keys == nil {
-		b.last = &pager{up: b.last, skip: s.Offset, left: s.Limit, rest: b.p.o.Exact && b.since && s.Keys == nil}
+		b.then(&pager{up: b.last, skip: s.Offset, left: s.Limit, rest: b.p.o.Exact && b.since && s.Keys == nil}, "Pager/Limiter")
 	}
 	return nil
 }
@@ -242,7 +244,8 @@ func (b *builder) group(s *Group) error {
 	}
 	b.fetch(wants)
 	g.up = b.last
-	b.last, b.look, b.since = g, out, false
+	b.then(g, "Grouper")
+	b.look, b.since = out, false
 	return nil
 }
 

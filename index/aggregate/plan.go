@@ -145,6 +145,7 @@ type Options struct {
 	Exact   bool            // Total counts what FILTER drops even behind LIMIT
 	Stop    func() bool     // asked now and then; true ends the query early
 	Budget  int             // bytes that may be held; 0: DefaultBudget
+	Profile *Profile        // filled in, unless nil
 	Random  func(n int) int // below n; nil: a generator of the pipeline's own
 }
 

@@ -367,6 +367,9 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 		bits := e.filter(e.root)
 		e.drop(bits)
 		if e.o.take != nil {
+			if p := e.o.Profile; p != nil {
+				p.Index, p.Found = time.Since(e.began), bits.Len()
+			}
 			e.o.take(e, bits)
 			ix.mu.RUnlock()
 			return nil

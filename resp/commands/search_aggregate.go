@@ -39,6 +39,7 @@ type ftAggregate struct {
 	inexact   bool // WITHOUTCOUNT
 	timeout   int64
 	plan      agg.Plan
+	profile   *agg.Profile // of FT.PROFILE
 
 	cursor  bool
 	count   int64
@@ -52,8 +53,11 @@ const (
 	maxAggregateResults = 1 << 31
 )
 
-func parseFTAggregate(a *args.Parser) *ftAggregate {
-	p := &ftAggregate{index: view(a), query: a.Bytes(), count: cursorReadSize, maxIdle: cursorMaxIdle}
+func parseFTAggregate(a *args.Parser) *ftAggregate { return parseAggregateQuery(view(a), a) }
+
+// parseAggregateQuery reads what stands behind the name of the index.
+func parseAggregateQuery(index string, a *args.Parser) *ftAggregate {
+	p := &ftAggregate{index: index, query: a.Bytes(), count: cursorReadSize, maxIdle: cursorMaxIdle}
 	for a.More() && a.Err() == nil {
 		switch {
 		case a.Accept("VERBATIM"):
@@ -511,7 +515,7 @@ func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
 	if err != nil {
 		return nil, failedSearch(p.index, err)
 	}
-	ao := agg.Options{Metrics: scan.Yields, Exact: !p.inexact}
+	ao := agg.Options{Metrics: scan.Yields, Exact: !p.inexact, Profile: p.profile}
 	if p.addScores {
 		ao.ScoreAs = "__score"
 	}

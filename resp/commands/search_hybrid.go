@@ -65,19 +65,30 @@ type ftHybridRun struct {
 	late     [2]bool
 	explains []*search.Explain     // of the text's list; with EXPLAINSCORE
 	fused    map[string]*agg.Fused // with EXPLAINSCORE
+
+	// Of FT.PROFILE.
+	profiles [2]*search.Profile
+	parsed   time.Duration // what the queries took to read
+	scaling  time.Duration // distances to scores
+	fusing   time.Duration
+	merged   int
+	steps    *agg.Profile
 }
 
 // search runs the two queries. Each gives as much as the window lets in.
 func (h *ftHybridRun) search() error {
 	s := h.ix.Search()
 	common := h.aggregate(nil)
+	start := time.Now()
 	text, near, err := h.queries(s, common.dialect)
 	if err != nil {
 		return err
 	}
+	h.parsed = time.Since(start)
 	o := search.Options{Now: h.c.Tx.Now, Wait: !h.c.InExec, Stop: common.deadline(), Num: h.fusion.Window}
 	to := o
 	to.SortBy, to.Desc, to.WithScores, to.Scorer, to.Explain = "__score", true, true, h.text.scorer, h.explain
+	to.Profile, o.Profile = h.profiles[hybridText], h.profiles[hybridNear]
 	res, err := s.Search(text, to)
 	if err != nil {
 		return failedSearch(h.index, err)
@@ -96,11 +107,12 @@ func (h *ftHybridRun) search() error {
 	defer res.Release()
 	metric := s.Schema().Field(h.near.field).Vector.Metric
 	col := slices.Index(res.Yields, hybridDistance)
+	start = time.Now()
 	for i := range res.Rows {
 		d, _ := res.Distance(i, col)
 		h.lists[hybridNear] = append(h.lists[hybridNear], agg.Ranked{Name: res.Rows[i].Name, Score: nearness(metric, d)})
 	}
-	h.late[hybridNear] = res.TimedOut
+	h.scaling, h.late[hybridNear] = time.Since(start), res.TimedOut
 	return nil
 }
 
@@ -222,6 +234,18 @@ func (h *ftHybridRun) options(names ...string) agg.Options {
 }
 
 func (h *ftHybridRun) reply() error {
+	r, rows, err := h.tail()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	h.write(r, rows)
+	return nil
+}
+
+// tail fuses the lists and runs the steps behind that.
+func (h *ftHybridRun) tail() (*ftRun, ftRows, error) {
+	start := time.Now()
 	fused := h.fusion.Fuse(h.lists, h.ix.Search().Written)
 	if !h.noSort { // the order of the scores, which they are in
 		if s := h.plan.Arrange(); !s.Limited && s.Keys == nil {
@@ -234,11 +258,13 @@ func (h *ftHybridRun) reply() error {
 			src.shown = append(src.shown, i)
 		}
 	}
-	r, err := newRun(h.aggregate(slices.Concat(h.loaded(), h.plan.Steps)), h.ix, src, h.options(h.text.as, h.near.as))
+	h.fusing, h.merged = time.Since(start), len(fused)
+	o := h.options(h.text.as, h.near.as)
+	o.Profile = h.steps
+	r, err := newRun(h.aggregate(slices.Concat(h.loaded(), h.plan.Steps)), h.ix, src, o)
 	if err != nil {
-		return err
+		return nil, ftRows{}, err
 	}
-	defer r.Close()
 	r.bare = true
 	if h.explain {
 		r.before, h.fused = h.explained, map[string]*agg.Fused{}
@@ -247,10 +273,17 @@ func (h *ftHybridRun) reply() error {
 		}
 	}
 	rows := r.read(h.c, maxAggregateResults)
-	defer bodies.Put(rows.body)
 	if err := r.failure(h.c, rows); err != nil {
-		return err
+		bodies.Put(rows.body)
+		r.Close()
+		return nil, ftRows{}, err
 	}
+	return r, rows, nil
+}
+
+// write replies with the rows, and gives their body back.
+func (h *ftHybridRun) write(r *ftRun, rows ftRows) {
+	defer bodies.Put(rows.body)
 	w, name := h.c.W, h.tracked.done()
 	if name == "" || w.Proto() != 3 {
 		w.Map(4)
@@ -267,7 +300,6 @@ func (h *ftHybridRun) reply() error {
 	h.warnings(r.pipe.Late())
 	w.BulkString("execution_time")
 	w.Double(float64(time.Since(h.begun).Microseconds()) / 1000)
-	return nil
 }
 
 func (h *ftHybridRun) warnings(steps bool) {

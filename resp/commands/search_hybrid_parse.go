@@ -69,9 +69,12 @@ func fail(a *args.Parser, format string, v ...any) {
 	a.Fail(resp.Error(fmt.Sprintf(format, v...)))
 }
 
-func parseFTHybrid(a *args.Parser) *ftHybrid {
+func parseFTHybrid(a *args.Parser) *ftHybrid { return parseHybridQuery(view(a), a) }
+
+// parseHybridQuery reads what stands behind the name of the index.
+func parseHybridQuery(index string, a *args.Parser) *ftHybrid {
 	p := &ftHybrid{
-		index: view(a), count: cursorReadSize, maxIdle: cursorMaxIdle,
+		index: index, count: cursorReadSize, maxIdle: cursorMaxIdle,
 		fusion: agg.Fusion{Constant: hybridConstant, Window: hybridWindow},
 	}
 	if n, err := strconv.ParseUint(string(a.Peek()), 10, 32); err == nil { // how many queries there are
