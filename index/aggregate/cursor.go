@@ -184,11 +184,23 @@ func (c *Cursors) Bytes() int64 {
 	return c.mu.bytes
 }
 
-// Len is how many cursors there are, and how many of them an index has.
-func (c *Cursors) Len(index string) (all, of int) {
+// Len is how many cursors there are, how many of them no read has, and how many an index
+// has. Those of indexes that were dropped do not count.
+func (c *Cursors) Len(index string) (all, idle, of int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.mu.all), c.mu.byIndex[index]
+	for _, x := range c.mu.all {
+		switch {
+		case x.dropped:
+			continue
+		case !x.busy:
+			idle++
+		}
+		if all++; x.index == index {
+			of++
+		}
+	}
+	return all, idle, of
 }
 
 // CloseAll ends all cursors but those that a read has.

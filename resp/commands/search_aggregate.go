@@ -407,6 +407,7 @@ func runFTAggregate(c *command.Ctx, p *ftAggregate) error {
 		p = parseFTAggregate(keptArgs(c.Args))
 	}
 	p.settle(c)
+	ix.Asked(p.dialect)
 	t := trackSearch(c, ix) // any write of the index counts: the watch is given no query
 	run, err := p.open(c, ix)
 	if err != nil {

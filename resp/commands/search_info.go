@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
+	agg "github.com/nearcache/nearcache/index/aggregate"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
@@ -77,8 +78,9 @@ func runFTInfo(c *command.Ctx, name string) error {
 	w.figures("gc_stats", // nothing is collected: postings are updated in place
 		"bytes_collected", 0, "total_ms_run", 0, "total_cycles", 0, "average_cycle_time_ms", 0,
 		"last_run_time_ms", 0, "gc_numeric_trees_missed", 0, "gc_blocks_denied", 0)
-	w.figures("cursor_stats", "global_idle", 0, "global_total", 0, "index_capacity", 128, "index_total", 0)
-	w.figures("dialect_stats", "dialect_1", 0, "dialect_2", int(boolInt(ix.Uses.Load() > 0)), "dialect_3", 0, "dialect_4", 0)
+	all, idle, of := c.Catalog.Cursors.Len(ix.Name)
+	w.figures("cursor_stats", "global_idle", idle, "global_total", all, "index_capacity", agg.MaxCursors, "index_total", of)
+	w.figures("dialect_stats", "dialect_1", ix.InDialect(1), "dialect_2", ix.InDialect(2), "dialect_3", ix.InDialect(3), "dialect_4", ix.InDialect(4))
 	w.key("Index Errors")
 	writeIndexErrors(body, info.Failures, info.LastError.Last, info.LastError.LastKey)
 	w.key("field statistics")

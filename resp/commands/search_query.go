@@ -369,6 +369,7 @@ func runFTSearch(c *command.Ctx, p *ftSearch) error {
 		return noSuchIndex(p.index)
 	}
 	p.useDialect(c)
+	ix.Asked(p.dialect)
 	expireDue(c, ix)
 	t := trackSearch(c, ix)
 	if t != nil { // the query outlives the command

@@ -99,3 +99,48 @@ func TestCursors(t *testing.T) {
 	fails("Cursor not found, id: "+ids[1], "FT.CURSOR", "READ", "idx", ids[1])
 	do("FT.CURSOR", "DEL", "idx", ids[2])
 }
+
+// TestInfoOfCursorsAndDialects: FT.INFO says which cursors there are, and in which
+// dialects the index was asked.
+func TestInfoOfCursorsAndDialects(t *testing.T) {
+	t.Parallel()
+	s := resptest.Start(t)
+	c, err := resptest.Dial(s.Addr(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	info := func(key string) string {
+		t.Helper()
+		v := c.Do("FT.INFO", "idx")
+		for i := 0; i+1 < len(v.Elems); i += 2 {
+			if v.Elems[i].Text == key {
+				return v.Elems[i+1].String()
+			}
+		}
+		t.Fatalf("no %s in %v", key, v)
+		return ""
+	}
+	want := func(cursors, dialects string) {
+		t.Helper()
+		if got := info("cursor_stats"); got != cursors {
+			t.Errorf("cursors %s, want %s", got, cursors)
+		}
+		if got := info("dialect_stats"); got != dialects {
+			t.Errorf("dialects %s, want %s", got, dialects)
+		}
+	}
+	for _, args := range [][]string{{"FT.CREATE", "idx", "SCHEMA", "n", "NUMERIC"}, {"HSET", "a", "n", "1"}, {"HSET", "b", "n", "2"}} {
+		if v := c.Do(args...); v.IsError() {
+			t.Fatal(v)
+		}
+	}
+	none := `(array) ["global_idle", (int) 0, "global_total", (int) 0, "index_capacity", (int) 128, "index_total", (int) 0]`
+	want(none, `(array) ["dialect_1", (int) 0, "dialect_2", (int) 0, "dialect_3", (int) 0, "dialect_4", (int) 0]`)
+	c.Do("FT.SEARCH", "idx", "*", "DIALECT", "3")
+	_, id := cursorID(t, c.Do("FT.AGGREGATE", "idx", "*", "WITHCURSOR", "COUNT", "1", "DIALECT", "2"))
+	want(`(array) ["global_idle", (int) 1, "global_total", (int) 1, "index_capacity", (int) 128, "index_total", (int) 1]`,
+		`(array) ["dialect_1", (int) 0, "dialect_2", (int) 1, "dialect_3", (int) 1, "dialect_4", (int) 0]`)
+	c.Do("FT.CURSOR", "DEL", "idx", id)
+	want(none, `(array) ["dialect_1", (int) 0, "dialect_2", (int) 1, "dialect_3", (int) 1, "dialect_4", (int) 0]`)
+}

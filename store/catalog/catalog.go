@@ -33,7 +33,7 @@ type Definition struct {
 	SkipScan  bool       // SKIPINITIALSCAN
 	All       bool       // INDEXALL: nothing is done otherwise for it
 	CreatedAt time.Time
-	Owner     any // whose the index is, nil if FT.CREATE has made it
+	Owner     any // whose the index is, nil if FT.CREATE has made it; an Owner hears when it is dropped
 
 	Filter        string // FILTER
 	LanguageField string
@@ -42,10 +42,15 @@ type Definition struct {
 	Temporary     time.Duration // it goes, and its documents, when nobody used it for so long; 0: never
 }
 
+// Owner is told that its index was dropped, with the catalog locked.
+type Owner interface{ Dropped() }
+
 // Index is an index attached to the keyspace.
 type Index struct {
 	Definition
 	Uses atomic.Int64 // searches so far
+
+	dialects atomic.Uint32 // those in which it was asked, a bit each
 
 	search   *search.Index
 	prefixes prefixes
@@ -110,6 +115,12 @@ func (p prefixes) match(key string) bool {
 	i, ok := slices.BinarySearch(p, key)
 	return ok || i > 0 && strings.HasPrefix(key, p[i-1])
 }
+
+// Asked notes the dialect of a query.
+func (ix *Index) Asked(dialect int) { ix.dialects.Or(1 << dialect) }
+
+// InDialect is 1 if a query of that dialect was asked, and 0 if not.
+func (ix *Index) InDialect(dialect int) int { return int(ix.dialects.Load() >> dialect & 1) }
 
 // Catalog is the set of indexes. It is an observer of the keyspace.
 type Catalog struct {
@@ -216,6 +227,7 @@ func (c *Catalog) refill() {
 		}
 		ix := &Index{Definition: old.Definition, rule: old.rule, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
 		ix.Uses.Store(old.Uses.Load())
+		ix.dialects.Store(old.dialects.Load())
 		ix.used.Store(old.used.Load())
 		s.SetSynonyms(old.search.Synonyms())
 		next[name] = ix
@@ -277,8 +289,16 @@ func (c *Catalog) Drop(name string) error {
 	delete(next, name)
 	c.set.Store(&next)
 	c.cutAliasesLocked()
-	c.retire(ix)
+	c.dropped(ix)
 	return nil
+}
+
+// dropped ends an index that no other takes the place of.
+func (c *Catalog) dropped(ix *Index) {
+	c.retire(ix)
+	if o, ok := ix.Owner.(Owner); ok {
+		o.Dropped()
+	}
 }
 
 // retire closes an index in the background: a long search may still use it.
@@ -308,7 +328,7 @@ func (c *Catalog) dropBefore(n int) {
 		if ix.after >= n && slices.Contains(c.open.fresh, ix) {
 			next[name] = ix
 		} else {
-			c.retire(ix)
+			c.dropped(ix)
 		}
 	}
 	c.set.Store(&next)

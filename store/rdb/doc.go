@@ -16,8 +16,8 @@
 // # What is read and what is written
 //
 // Every type of value of Redis 2.6 to 8.10 is read, and the hashes with expiring
-// fields of Valkey 9, but for arrays and modules' data other than JSON and vector
-// sets. A value is written as the oldest of its forms that can hold it, with the
+// fields of Valkey 9, but for arrays and modules' data other than JSON, vector
+// sets and suggestions. A value is written as the oldest of its forms that can hold it, with the
 // version that brought the form: what has no newer feature is accepted by Redis 7.0.
 //
 // # Bytes that nobody vouches for

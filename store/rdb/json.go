@@ -43,6 +43,8 @@ func (r *Reader) module(id uint64) (o object.Object, err error) {
 		o = r.json()
 	case moduleID(vsetName, vsetVersion):
 		o = r.vset()
+	case moduleID(sugName, 0), moduleID(sugName, sugPayloads), moduleID(sugName, sugNumDocs):
+		o = r.suggestions(id & (1<<10 - 1))
 	default:
 		return nil, errModule
 	}

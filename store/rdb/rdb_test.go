@@ -23,6 +23,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/sug"
 	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
@@ -173,7 +174,7 @@ func (g gen) text() []byte {
 func (g gen) count() int { return []int{1, 2, 5, 20, 127, 128, 129, 300, 513, 1500}[g.IntN(10)] }
 
 func (g gen) value() object.Object {
-	switch n := g.count(); g.IntN(9) {
+	switch n := g.count(); g.IntN(10) {
 	case 0:
 		return str.Copy(g.text())
 	case 1:
@@ -225,6 +226,12 @@ func (g gen) value() object.Object {
 		return json.New(&d)
 	case 7:
 		return g.vset(n)
+	case 8:
+		v := sug.New()
+		for range min(n, 600) {
+			v.Add(strconv.AppendInt([]byte("Añ"), g.Int64N(1e6), 10), g.NormFloat64(), false, g.text())
+		}
+		return v
 	}
 	return g.stream()
 }
@@ -847,4 +854,48 @@ func TestPayloadsOfRedis(t *testing.T) {
 		"VADD k RAW \x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\xa0@\xcd\xccL?_\x7f a Q8 M 16 SETATTR {\"x\":1};VADD k RAW \x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80?\x00\x00\x80?\x7f\x00 b Q8 M 16")
 	f("0781bde72da2bb1eb40002010201025000020102020508f304353ff304353f05016105040000803f0206020102800100000002000220020002813f64f92e409e6454000f009db60bc68855686e",
 		"VADD k RAW \x01\x00\x00\x00\x02\x00\x00\x00Td\x9e@\x00\x00\x00\x00\x00\x00\x80? a NOQUANT M 16")
+}
+
+// TestSuggestionsOfRediSearch reads the forms that its versions write, and nothing else.
+func TestSuggestionsOfRediSearch(t *testing.T) {
+	form := func(version uint64, all ...any) []byte {
+		b := appendLength([]byte{typeModule}, moduleID(sugName, version))
+		for _, x := range all {
+			switch x := x.(type) {
+			case int:
+				b = appendLength(append(b, moduleUnsigned), uint64(x))
+			case float64:
+				b = binary.LittleEndian.AppendUint64(append(b, moduleDouble), math.Float64bits(x))
+			case string:
+				b = append(appendLength(append(b, moduleString), uint64(len(x))), x...)
+			}
+		}
+		return append(b, moduleEnd)
+	}
+	for _, b := range [][]byte{
+		form(0, 2, "hello\x00", 1.5, "Help\x00", 2.0),
+		form(1, 2, "hello\x00", 1.5, "\x00", "Help\x00", 2.0, "a\x00b\x00"),
+		form(2, 2, "hello\x00", 1.5, "\x00", 0, "Help\x00", 2.0, "a\x00b\x00", 7),
+	} {
+		r := NewReader(b)
+		o, err := r.Value(r.Byte())
+		if err != nil || o.(*sug.Value).Len() != 2 || r.pos != len(b) {
+			t.Errorf("%q: %v", b, err)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"none":              form(1, 0),
+		"more than said":    form(1, 1, "a\x00", 1.0, "\x00", "b\x00", 1.0, "\x00"),
+		"fewer than said":   form(1, 1<<40, "a\x00", 1.0, "\x00"),
+		"no zero byte":      form(1, 1, "a", 1.0, "\x00"),
+		"an empty text":     form(1, 1, "\x00", 1.0, "\x00"),
+		"no number":         form(1, 1, "a\x00", math.NaN(), "\x00"),
+		"a later version":   form(3, 1, "a\x00", 1.0, "\x00", 0),
+		"an integer's form": form(1, 1, "a\x00", 1, "\x00"),
+	} {
+		r := NewReader(b)
+		if o, err := r.Value(r.Byte()); err == nil {
+			t.Errorf("%s: became %s", name, text(o))
+		}
+	}
 }

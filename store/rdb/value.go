@@ -13,6 +13,7 @@ import (
 	"github.com/nearcache/nearcache/store/types/set"
 	"github.com/nearcache/nearcache/store/types/str"
 	"github.com/nearcache/nearcache/store/types/stream"
+	"github.com/nearcache/nearcache/store/types/sug"
 	"github.com/nearcache/nearcache/store/types/vset"
 	"github.com/nearcache/nearcache/store/types/zset"
 )
@@ -142,6 +143,8 @@ func AppendFor(b []byte, o object.Object, newest int) (_ []byte, version int, er
 		b, version = appendStream(b, v, newest)
 	case *json.Value:
 		return appendJSON(b, v), version70, nil
+	case *sug.Value:
+		return appendSuggestions(b, v), version70, nil
 	case *vset.Value:
 		b, err = appendVSet(b, v)
 		return b, version70, err

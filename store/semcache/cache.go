@@ -243,9 +243,11 @@ func (c *Cache) Drop(call *Call, name string) error {
 		}
 	}
 	tx.DB = db
-	n.leases.drop(c)
 	return nil
 }
+
+// Dropped implements catalog.Owner: the leases end, however the index went.
+func (n *Namespace) Dropped() { n.leases.drop(n.c) }
 
 func (n *Namespace) search() *search.Index { return n.index.Load().Search() }
 

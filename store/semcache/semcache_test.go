@@ -330,6 +330,28 @@ func TestLeases(t *testing.T) {
 
 // TestStaleAnswers: what depends on a key is gone when the key's writer gets its reply,
 // and what was computed before the write is not stored after it.
+// TestNoLeaseOutlivesItsIndex: FT.DROPINDEX is enough to end who holds a lease, and who waits for it.
+func TestNoLeaseOutlivesItsIndex(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	ask := func() (a semcache.Answer, err error) {
+		err = n.Get(w.call(), &semcache.Query{Prompt: []byte("What is it?"), Vector: vec(0), Lease: time.Hour, Wait: time.Minute}, &a)
+		return a, err
+	}
+	if a, err := ask(); err != nil || a.Token == "" {
+		t.Fatal(a, err)
+	}
+	if got := w.cache.Leases(); got != 1 {
+		t.Fatalf("%d leases", got)
+	}
+	if err := w.cat.Drop(n.Index()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.cache.Leases(); got != 0 {
+		t.Errorf("%d leases of an index that is gone", got)
+	}
+}
+
 func TestStaleAnswers(t *testing.T) {
 	w := newWorld(t)
 	n := w.create("ns", semcache.Defaults(2))

@@ -104,14 +104,21 @@ func (v *Value) Clone() object.Object {
 
 // Rebuild implements object.Object.
 func (v *Value) Rebuild(key []byte, emit func(args ...[]byte)) {
+	v.Each(func(text string, score float32, payload string) {
+		args := [][]byte{[]byte("FT.SUGADD"), key, []byte(text), strconv.AppendFloat(nil, float64(score), 'g', -1, 32)}
+		if payload != "" {
+			args = append(args, []byte("PAYLOAD"), []byte(payload))
+		}
+		emit(args...)
+	})
+}
+
+// Each calls f with all suggestions, in the order of their texts in lower case.
+func (v *Value) Each(f func(text string, score float32, payload string)) {
 	for _, b := range v.blocks {
 		for i := range b.entries {
 			e := &b.entries[i]
-			args := [][]byte{[]byte("FT.SUGADD"), key, []byte(e.text), strconv.AppendFloat(nil, float64(e.score), 'g', -1, 32)}
-			if e.payload != "" {
-				args = append(args, []byte("PAYLOAD"), []byte(e.payload))
-			}
-			emit(args...)
+			f(e.text, e.score, e.payload)
 		}
 	}
 }
