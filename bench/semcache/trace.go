@@ -37,7 +37,18 @@ type decision struct {
 	logOdds float64 // what the pair's score is worth
 	cosine  float64
 	around  judge.Around
+	repeat  bool // answers can be told apart among the nearest entries: two have the same
+	doubt   judge.Doubt
 	right   bool
+}
+
+// among is the confidence with all that SEM.GET knows.
+func (d *decision) among(m *judge.Model) float64 {
+	z := m.LogOddsAmong(d.score, d.around)
+	if d.repeat {
+		z += d.doubt.LogOdds()
+	}
+	return 1 / (1 + math.Exp(-z))
 }
 
 // traces makes the traces of datasets/, each in a fixed random order.
@@ -80,8 +91,9 @@ type outcome struct {
 	Wrong float64 `json:"wrong"`
 }
 
-// replay asks a policy whether to serve at each request. see may be nil.
-func replay(requests []request, m *judge.Model, serve func(decision) bool, see func(decision)) outcome {
+// replay serves each request by the candidate that a rule is surest of, if it is as sure
+// as least. see may be nil.
+func replay(requests []request, m *judge.Model, rule func(decision) float64, least float64, see func(decision)) outcome {
 	var stored []*request
 	var hits, wrong int
 	var e judge.Evidence
@@ -91,6 +103,7 @@ func replay(requests []request, m *judge.Model, serve func(decision) bool, see f
 	}
 	var near []neighbour
 	var cosines []float64
+	var doubt judge.Doubt
 	for i := range requests {
 		r := &requests[i]
 		near = near[:0]
@@ -111,30 +124,36 @@ func replay(requests []request, m *judge.Model, serve func(decision) bool, see f
 			near = slices.Insert(near, at, neighbour{s, c})
 		}
 		cosines = cosines[:0]
-		for _, n := range near {
+		repeat := false
+		for k, n := range near {
 			cosines = append(cosines, n.cosine)
+			repeat = repeat || slices.ContainsFunc(near[:k], func(o neighbour) bool { return o.of.answer == n.of.answer })
 		}
-		best, found := decision{score: math.Inf(-1)}, false
+		best, sure, found := decision{}, math.Inf(-1), false
 		for k, n := range near {
 			if n.cosine < leastNear || k >= judge.MaxJudged {
 				break
 			}
 			e = judge.Compare(n.of.prompt, r.prompt, n.cosine, e[:0])
-			if s := m.Score(e); s > best.score {
-				d := decision{score: s, logOdds: m.LogOdds(s), cosine: n.cosine, right: n.of.answer == r.answer}
-				d.around = judge.LookAround(k, cosines, func(j int) bool { return near[j].of.answer == n.of.answer })
-				best, found = d, true
+			s := m.Score(e)
+			d := decision{score: s, logOdds: m.LogOdds(s), cosine: n.cosine, repeat: repeat, doubt: doubt, right: n.of.answer == r.answer}
+			d.around = judge.LookAround(k, cosines, func(j int) bool { return near[j].of.answer == n.of.answer })
+			if x := rule(d); x > sure {
+				best, sure, found = d, x, true
 			}
 		}
 		if found && see != nil {
 			see(best)
 		}
-		if found && serve(best) {
+		if found && sure >= least {
 			hits++
 			if !best.right {
 				wrong++
 			}
 			continue
+		}
+		if found && repeat {
+			doubt = doubt.Seen(best.among(m), best.right)
 		}
 		stored = append(stored, r)
 	}
@@ -179,13 +198,13 @@ func follow(t trace, n int, m *judge.Model, trained []judged) traced {
 	}{
 		{"cosine", func(d decision) float64 { return d.cosine }},
 		{"judge", func(d decision) float64 { return m.Probability(d.score) }},
-		{"judge and neighbours", func(d decision) float64 { return m.Among(d.score, d.around) }},
+		{"judge and neighbours", func(d decision) float64 { return d.among(m) }},
 	} {
 		const steps = 25
 		a := answered{rule.name, make([]outcome, steps), nil}
 		parallel(steps, func(i int) {
 			least := 1 - float64(i)*0.5/steps
-			a.All[i] = replay(requests, m, func(d decision) bool { return rule.value(d) >= least }, nil)
+			a.All[i] = replay(requests, m, rule.value, least, nil)
 		})
 		for _, w := range wrongs {
 			best := outcome{}
@@ -199,7 +218,7 @@ func follow(t trace, n int, m *judge.Model, trained []judged) traced {
 		r.Rules = append(r.Rules, a)
 	}
 	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
-		o := replay(requests, m, func(d decision) bool { return m.Among(d.score, d.around) >= m.Least(w) }, nil)
+		o := replay(requests, m, func(d decision) float64 { return d.among(m) }, m.Least(w), nil)
 		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
 	}
 	return r

@@ -3,6 +3,7 @@ package semcache
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -72,7 +73,8 @@ func look(m *judge.Model, sets []judged, traces []trace, except string) {
 		if others := without(sets, t.name); len(others) < len(sets) {
 			strange = train(others, nil)
 		}
-		replay(t.requests[:min(len(t.requests), 6000)], strange, func(d decision) bool { return d.cosine >= 0.85 }, func(d decision) { seen = append(seen, d) })
+		// Nothing is served: what is looked at are all sorts of pairs, not those that one rule leaves.
+		replay(t.requests[:min(len(t.requests), 6000)], strange, func(d decision) float64 { return d.score }, math.Inf(1), func(d decision) { seen = append(seen, d) })
 	}
 	m.Around = fitAround(seen)
 }

@@ -418,6 +418,7 @@ func runSemStats(c *command.Ctx, name string) error {
 		{"wrong_expected", s.ExpectedWrong},
 		{"cost_saved", s.Cost},
 		{"bias", s.Bias},
+		{"doubt", s.Doubt},
 	}
 	c.W.Map(len(counts) + len(shares))
 	for _, x := range counts {

@@ -126,6 +126,7 @@ type Namespace struct {
 	prefix  string // of the keys
 	neutral []int  // signals that do not count
 	bias    atomic.Uint64
+	doubts  doubts
 	stats   counters
 	leases  leases
 }

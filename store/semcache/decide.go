@@ -94,7 +94,10 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 	for i := range l {
 		sims = append(sims, l[i].Sim)
 	}
-	speak := n.Guard != Off && answersRepeat(l)
+	speak, doubt := n.Guard != Off && answersRepeat(l), 0.0
+	if speak {
+		doubt = n.doubts.logOdds()
+	}
 	for i := range l {
 		x := &l[i]
 		if !all && (i >= judge.MaxJudged || x.Sim < b.minSim) {
@@ -112,7 +115,7 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 		if n.Guard != Off {
 			of = judge.Parse(x.Prompt)
 		}
-		n.judge(p, of, x, around, b, now)
+		n.judge(p, of, x, around, doubt, b, now)
 		if x.Reason == "" && (best < 0 || x.Confidence > l[best].Confidence) {
 			best = i
 		}
@@ -120,14 +123,10 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 	return best
 }
 
-// answersRepeat reports whether answers can be told apart here: somebody has named them, or
-// two entries have the same. Where a model has written each of them anew, that two differ says
-// nothing.
+// answersRepeat reports whether answers can be told apart here: two entries have the same. Where
+// a model has written each of them anew, that two differ says nothing.
 func answersRepeat(l []Candidate) bool {
 	for i := range l {
-		if !strings.HasPrefix(l[i].answer, hashMark) {
-			return true
-		}
 		for k := range l[:i] {
 			if l[i].answer == l[k].answer {
 				return true
@@ -152,8 +151,8 @@ func tooFar(sim, least float64) string {
 }
 
 // judge sets a candidate's confidence, and the reason if it is not to be served. of is its
-// prompt, taken apart.
-func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around, b bounds, now int64) {
+// prompt, taken apart; doubt what the confidence loses here.
+func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around, doubt float64, b bounds, now int64) {
 	odds := 0.0
 	if n.Guard == Off {
 		odds = judge.CosineLogOdds(x.Sim)
@@ -166,7 +165,7 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around
 		m := judge.Default()
 		odds = m.LogOddsAmong(m.Score(x.Evidence), around)
 	}
-	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias())))
+	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias() + doubt)))
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1

@@ -7,7 +7,7 @@
 //	       embed, if no vector was given ─► nearest entries of the same scope and context
 //	          │                                │
 //	          │                                ▼
-//	          │                 judge (package judge): cosine, guards, margin, feedback → confidence
+//	          │                 judge (package judge): cosine, guards, margin, feedback, own misses → confidence
 //	          │ none is sure enough            │
 //	          ▼                                ▼
 //	       lease: the first caller computes,  answer
@@ -35,6 +35,6 @@
 // searched, a prompt is judged or a model asked. What was judged is compared
 // with what is there when the answer is read.
 //
-// Locks, all leaves below the shard: Namespace.leases.mu, Cache.deps.mu,
+// Locks, all leaves below the shard: Namespace.leases.mu, Namespace.doubts.mu, Cache.deps.mu,
 // usage.mu. Whoever waits for a lease waits on a channel, with nothing held.
 package semcache

@@ -146,12 +146,8 @@ func (n *Namespace) shiftNear(call *Call, key string, vector, partition []byte, 
 func (n *Namespace) drift(call *Call, by float64, good bool) {
 	key := []byte(indexName(n.Name))
 	call.with(key, func(tx *store.Tx) {
-		e := tx.Peek(key)
-		h, ok := hashOf(e)
-		if e != nil && !ok {
-			return // somebody's own key
-		}
-		if e == nil {
+		h, _ := hashOf(tx.Peek(key))
+		if h == nil {
 			h = hash.New()
 		}
 		count := fieldBad
@@ -159,16 +155,27 @@ func (n *Namespace) drift(call *Call, by float64, good bool) {
 			count = fieldGood
 		}
 		bias := max(-maxBias, min(0, floatField(h, fieldBias)+by))
-		pairs := [][]byte{
+		n.note(tx, [][]byte{
 			[]byte(count), strconv.AppendInt(nil, intField(h, count)+1, 10),
 			[]byte(fieldBias), strconv.AppendFloat(nil, bias, 'f', 4, 64),
-		}
-		if e == nil {
-			h.SetPairs(pairs)
-			e = tx.Put(key, h, false)
-		}
-		n.update(tx, e, h, key, pairs, true)
+		}, true)
 	})
+}
+
+// note sets figures of the namespace, with the shard held; tell as in update.
+func (n *Namespace) note(tx *store.Tx, pairs [][]byte, tell bool) {
+	key := []byte(indexName(n.Name))
+	e := tx.Peek(key)
+	h, ok := hashOf(e)
+	if e != nil && !ok {
+		return // somebody's own key
+	}
+	if e == nil {
+		h = hash.New()
+		h.SetPairs(pairs)
+		e = tx.Put(key, h, false)
+	}
+	n.update(tx, e, h, key, pairs, tell)
 }
 
 const fieldBias = "bias"
@@ -188,6 +195,7 @@ func (c *Cache) learned(name string, h *hash.Value) {
 		bias = max(-maxBias, min(0, floatField(h, fieldBias)))
 	}
 	n.bias.Store(math.Float64bits(bias))
+	n.doubts.know(h)
 }
 
 func (n *Namespace) learnedBias() float64 { return math.Float64frombits(n.bias.Load()) }

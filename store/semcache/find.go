@@ -116,7 +116,9 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 		more = append(more, f)
 	}
 	slices.SortStableFunc(more, func(a, b Found) int { return cmp.Or(cmp.Compare(a.Status, b.Status), -cmp.Compare(a.Sim, b.Sim)) })
-	l = append(l, more...)
+	if l = append(l, more...); len(l) == 0 && len(g.key) > 0 {
+		n.missed(g.key, cands[:min(len(cands), neighbours)])
+	}
 	return l[:min(len(l), limit)], nil
 }
 

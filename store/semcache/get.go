@@ -288,6 +288,7 @@ func (g *getting) semantic() error {
 		best := n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false)
 		if best < 0 {
 			a.Sim, a.Confidence, a.Reason = g.cands[0].Sim, g.cands[0].Confidence, g.cands[0].Reason
+			n.missed(g.key, g.cands)
 			return nil
 		}
 		g.wanted = &g.cands[best]
@@ -451,7 +452,7 @@ func (g *getting) paraphrases(x *lease) bool {
 		return false
 	}
 	c := Candidate{Sim: sim, inserted: g.call.Tx.Now}
-	g.n.judge(g.prompt, x.prompt, &c, judge.Around{}, g.bounds, g.call.Tx.Now)
+	g.n.judge(g.prompt, x.prompt, &c, judge.Around{}, 0, g.bounds, g.call.Tx.Now)
 	return c.Reason == ""
 }
 

@@ -142,6 +142,7 @@ func (p *putting) write(tx *store.Tx) {
 		n.leases.fulfil(n.c, x, string(p.key))
 		p.lease = x
 	}
+	n.answered(tx, p.key, p.answer())
 }
 
 // fields are those of the hash.
@@ -153,11 +154,7 @@ func (p *putting) fields(now int64) {
 	p.add(fieldUpdated, at)
 	p.pairs = append(p.pairs, []byte(fieldPrompt), nonNil(e.Prompt), []byte(fieldAnswer), nonNil(e.Answer))
 	p.add(fieldVector, p.vector)
-	id := e.AnswerID
-	if id == "" {
-		id = answerHash(e.Answer)
-	}
-	p.add(fieldAnswerID, []byte(id))
+	p.add(fieldAnswerID, []byte(p.answer()))
 	p.add(fieldContext, []byte(e.Context))
 	scope := make([]string, len(e.Scope))
 	for i, s := range e.Scope {
@@ -179,6 +176,14 @@ func (p *putting) fields(now int64) {
 	if e.Latency > 0 {
 		p.add(fieldLatency, strconv.AppendInt(nil, e.Latency, 10))
 	}
+}
+
+// answer tells the answer from others.
+func (p *putting) answer() string {
+	if id := p.e.AnswerID; id != "" {
+		return id
+	}
+	return answerHash(p.e.Answer)
 }
 
 func nonNil(b []byte) []byte {

@@ -52,7 +52,8 @@ type Stats struct {
 	Good, Bad                     int64   // feedback
 	ExpectedWrong                 float64 // of the semantic hits, by their confidence
 	Bias                          float64
-	Tokens, LatencyMS             int64 // saved
+	Doubt                         float64 // that its own misses have left, see judge.Doubt
+	Tokens, LatencyMS             int64   // saved
 	Cost                          float64
 }
 
@@ -63,7 +64,7 @@ func (n *Namespace) Stats() Stats {
 		Entries: n.Len(), Exact: s.exact.Load(), Semantic: s.semantic.Load(), Misses: s.miss.Load(),
 		Leases: s.leases.Load(), Leased: s.leased.Load(), Waited: s.waited.Load(), Timed: s.timedOut.Load(),
 		Sets: s.sets.Load(), Stale: s.stale.Load(), Evicted: s.evicted.Load(), Good: s.good.Load(), Bad: s.bad.Load(),
-		Bias: n.learnedBias(), Tokens: s.tokens.Load(), LatencyMS: s.latency.Load(),
+		Bias: n.learnedBias(), Doubt: n.doubts.logOdds(), Tokens: s.tokens.Load(), LatencyMS: s.latency.Load(),
 		Cost: math.Float64frombits(s.dollars.Load()),
 	}
 	st.ExpectedWrong = float64(st.Semantic) - math.Float64frombits(s.confidence.Load())

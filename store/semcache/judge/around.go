@@ -56,9 +56,10 @@ func LookAround(i int, cosines []float64, same func(j int) bool) Around {
 // aroundSize is the number of weights of a [Model] for what is around.
 const aroundSize = 5
 
-// Row is what the weights of a model are multiplied with; it is zero where nothing is around.
+// Row is what the weights of a model are multiplied with; it is zero where no other entry
+// near has the same answer: that all others are far says nothing of this one.
 func (a Around) Row() (x [aroundSize]float64) {
-	if a.Agree+a.Disagree == 0 {
+	if a.Agree == 0 {
 		return x
 	}
 	return [aroundSize]float64{1, float64(a.Agree), float64(a.Disagree), min(a.Margin, 0.3) - 0.3, a.Share - 1}

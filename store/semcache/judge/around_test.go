@@ -21,8 +21,10 @@ func TestLookAround(t *testing.T) {
 	if a := look(2, 6); math.Abs(a.Margin+0.1) > 1e-9 || a.Agree != 0 || a.Disagree != 2 || a.Share >= 0.5 {
 		t.Errorf("another answer is nearer: %+v", a)
 	}
-	if x := look(0, 1).Row(); x != [aroundSize]float64{} {
-		t.Errorf("alone: %v", x)
+	for what, x := range map[string]Around{"alone": look(0, 1), "no other has the answer": look(2, 6)} {
+		if x.Row() != [aroundSize]float64{} {
+			t.Errorf("%s: %v", what, x.Row())
+		}
 	}
 }
 
@@ -35,7 +37,7 @@ func TestAmong(t *testing.T) {
 		t.Errorf("alone %v, the pair %v", alone, m.Probability(score))
 	}
 	with := m.Among(score, Around{Margin: 0.3, Agree: 2, Share: 0.95})
-	between := m.Among(score, Around{Margin: 0.01, Disagree: 2, Share: 0.4})
+	between := m.Among(score, Around{Margin: 0.01, Agree: 1, Disagree: 1, Share: 0.3})
 	if !(with > alone && between < alone) {
 		t.Errorf("the same around %.3f, alone %.3f, others around %.3f", with, alone, between)
 	}

@@ -15,7 +15,8 @@
 // are made by `nearcache bench semcache -train`, which says how.
 //
 // What the entries around a candidate say, above all how far the nearest one with
-// another answer is, comes on top of that (around.go).
+// another answer is, comes on top of that (around.go), and what the answers stored after
+// misses have shown it to be worth here (doubt.go).
 //
 // A Prompt is immutable once parsed. Compare takes time in proportion to the
 // two prompts, and no memory.

@@ -1,0 +1,134 @@
+package semcache_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/semcache"
+	"github.com/nearcache/nearcache/store/types/hash"
+)
+
+// marks are signs that make a prompt another one, and say nothing: one string for each i.
+func marks(i int) string {
+	b := []byte{'.'}
+	for ; i > 0; i /= 2 {
+		b = append(b, "?!"[i%2])
+	}
+	return string(b)
+}
+
+// The answer that is stored after a miss says whether the nearest one would have been right.
+func TestDoubtFollowsTheAnswersThatAreStored(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	for i, p := range []string{"when do you open your doors on sundays", "is it open on sundays", "is it open on holidays"} {
+		w.put(n, semcache.Entry{Prompt: []byte(p), Answer: []byte([]string{"at ten", "no", "no"}[i]), Vector: vec(float64(i))})
+	}
+	first := n.Stats().Doubt
+	if first >= 0 {
+		t.Fatal(first)
+	}
+	asked := 0
+	strict := 1e-9 // nothing is served
+	ask := func(answer string) {
+		asked++
+		p := []byte("are you open on a sunday evening" + marks(asked))
+		a := w.get(n, semcache.Query{Prompt: p, Vector: vec(25), MaxWrong: &strict})
+		if a.Status != semcache.Miss {
+			t.Fatalf("%+v", a)
+		}
+		id := w.put(n, semcache.Entry{Prompt: p, Answer: []byte(answer), Vector: vec(25)})
+		call := w.call()
+		n.Delete(call, []string{id})
+		call.Settle()
+	}
+	sure := func() float64 {
+		return w.get(n, semcache.Query{Prompt: []byte("are you open on a sunday evening then"), Vector: vec(25), MaxWrong: &strict}).Confidence
+	}
+	before := sure()
+	for range 60 {
+		ask("no")
+	}
+	trusted := n.Stats().Doubt
+	if trusted < first+0.7 || trusted > 0 || sure() <= before {
+		t.Errorf("always right: doubt %.2f, was %.2f; confidence %.3f, was %.3f", trusted, first, sure(), before)
+	}
+	for range 5 {
+		ask("yes")
+	}
+	if d := n.Stats().Doubt; d > trusted-0.7 {
+		t.Errorf("then wrong: doubt %.2f, was %.2f", d, trusted)
+	}
+	w.mu.Lock()
+	if !slices.Contains(w.log, "HSET sem:{ns}") {
+		t.Error("nothing of it is kept")
+	}
+	w.mu.Unlock()
+
+	// An answer that nobody has asked for here says nothing.
+	d := n.Stats().Doubt
+	for i := range 30 {
+		w.put(n, semcache.Entry{Prompt: fmt.Appendf(nil, "sundays %d", i), Answer: []byte("yes"), Vector: vec(0.5)})
+	}
+	if n.Stats().Doubt != d {
+		t.Errorf("doubt %.2f, was %.2f", n.Stats().Doubt, d)
+	}
+
+	// What is kept comes back, and nothing but numbers in bounds.
+	key := []byte("sem:{ns}")
+	for v, want := range map[string]float64{"-0.5": -0.5, "-1000": -6, "7": 0, "NaN": d, "x": d} {
+		var tx store.Tx
+		tx.Begin(w.ks, 0, 0)
+		tx.LockKey(key)
+		h := hash.New()
+		h.Set([]byte("doubt"), []byte(v))
+		tx.Changed(tx.Put(key, h, false), store.ClassHash, "hset")
+		was := n.Stats().Doubt
+		store.DoAll(tx.End())
+		got := n.Stats().Doubt
+		if v == "NaN" || v == "x" {
+			want = was
+		}
+		if math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: doubt %v, want %v", v, got, want)
+		}
+	}
+}
+
+// Where no two entries have the same answer, that answers differ says nothing, and nothing is lost.
+func TestNoDoubtWhereAnswersCannotBeToldApart(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	get := func() semcache.Answer {
+		return w.get(n, semcache.Query{Prompt: []byte("please is it open on sundays"), Vector: vec(0)})
+	}
+	w.put(n, semcache.Entry{Prompt: []byte("is it open on sundays"), Answer: []byte("one way to say it"), Vector: vec(0)})
+	alone := get()
+	w.put(n, semcache.Entry{Prompt: []byte("do you sell apples"), Answer: []byte("another way"), Vector: vec(40)})
+	if a := get(); a.Status != semcache.Semantic || a.Confidence != alone.Confidence {
+		t.Errorf("%+v, alone %+v", a, alone)
+	}
+	w.put(n, semcache.Entry{Prompt: []byte("do you sell pears"), Answer: []byte("another way"), Vector: vec(42)})
+	if a := get(); a.Confidence >= alone.Confidence {
+		t.Errorf("answers are seen to be equal, and the confidence is the same: %+v", a)
+	}
+}
+
+// Misses that wait for their answers are bounded.
+func TestManyMissesWithoutAnswers(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	for i := range 3 {
+		w.put(n, semcache.Entry{Prompt: []byte("is it open on sundays" + marks(i)), Answer: []byte("no"), Vector: vec(float64(i))})
+	}
+	strict := 1e-9
+	for i := range 3000 {
+		w.get(n, semcache.Query{Prompt: []byte("is it open on sundays" + marks(i+9)), Vector: vec(0.5), MaxWrong: &strict})
+	}
+	if l := n.Checks(); l == 0 || l > 1024 {
+		t.Error(l)
+	}
+}
