@@ -221,6 +221,15 @@ func (d *TextDoc) Add(field int, value []byte, stop map[string]struct{}) {
 	}
 }
 
+// AddEmpty adds a value of "", which is a word of its own.
+func (d *TextDoc) AddEmpty(field int) {
+	d.ends = append(d.ends, uint32(len(d.words)))
+	d.fields = append(d.fields, struct {
+		field uint8
+		n     int
+	}{uint8(field), 1})
+}
+
 func (t *Text) intern(word []byte) TermID {
 	if id, ok := t.dict[string(word)]; ok {
 		return id

@@ -474,11 +474,15 @@ func (p *parser) phrase() *Node {
 		}
 		i = e
 	}
+	empty := i == p.tok.end // not even a stop word
 	p.tok = token{kind: tQuote, pos: i, end: i + 1, text: `"`}
 	p.next()
 	switch len(words) {
 	case 0:
-		return nil
+		if !empty || p.o.Dialect == 1 || !p.leaf() {
+			return nil
+		}
+		return &Node{Kind: Term, Verbatim: true, Fields: p.fields, Offset: pos}
 	case 1:
 		return &Node{Kind: Term, Verbatim: true, Text: words[0], Fields: p.fields, Offset: pos}
 	}

@@ -76,7 +76,7 @@ func TestParse(t *testing.T) {
 	f(`u\.m`, `u\.m`)
 	f(`"Hello, the World"`, `"hello world"`)
 	f(`"hello"`, `"hello"`)
-	f(`""`, "nil")
+	f(`""`, `""`)
 	f("eng*", "eng*")
 	f("*eng", "*eng")
 	f("*eng*", "*eng*")

@@ -126,6 +126,7 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 		if n.Kind == query.Wildcard && len(n.Text) > maxPattern {
 			return nil, errorf("Wildcard pattern is too long")
 		}
+		empty := n.Kind != query.Term || n.Text != "" || n.Fields == nil
 		for _, name := range n.Fields {
 			a := ix.byName[name]
 			if a == nil {
@@ -135,6 +136,10 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 				return nil, errorf("Field `%s` at offset %d is not a TEXT field", a.Name, n.Offset)
 			}
 			x.mask.Add(a.text)
+			empty = empty || a.IndexEmpty
+		}
+		if !empty {
+			return nil, errorf("Use `INDEXEMPTY` in field creation in order to index and query for empty strings")
 		}
 		if n.Fields == nil {
 			x.mask = e.inFields

@@ -96,9 +96,9 @@ func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
 		if a.NoIndex {
 			break
 		}
-		p.words.Add(a.text, v.Data, ix.stop)
+		p.text(ix, a, v.Data)
 		for _, d := range v.More {
-			p.words.Add(a.text, d, ix.stop)
+			p.text(ix, a, d)
 		}
 	case TypeTag:
 		more.values = v.More
@@ -147,6 +147,15 @@ func (p *prepared) field(ix *Index, a *attribute, i int, v *Value) (err error) {
 		p.others[i] = more
 	}
 	return err
+}
+
+// text adds the words of a value.
+func (p *prepared) text(ix *Index, a *attribute, v []byte) {
+	if a.IndexEmpty && len(v) == 0 {
+		p.words.AddEmpty(a.text)
+		return
+	}
+	p.words.Add(a.text, v, ix.stop)
 }
 
 func parsePlace(v []byte) (attr.Place, error) {
