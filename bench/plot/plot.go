@@ -179,6 +179,10 @@ func Lines(g Graph) []byte {
 	c.text((left+w-right)/2, h-10, "middle", g.XLabel)
 	c.text(10, int(top)-8, "start", g.YLabel)
 	for i, l := range g.Lines {
+		if len(l.X) == 1 { // no line, a point
+			fmt.Fprintf(c, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`+"\n", x(l.X[0]), y(l.Y[0]), Colours[i%len(Colours)])
+			continue
+		}
 		fmt.Fprintf(c, `<polyline fill="none" stroke="%s" stroke-width="1.6" points="`, Colours[i%len(Colours)])
 		for k := range l.X {
 			fmt.Fprintf(c, "%.1f,%.1f ", x(l.X[k]), y(l.Y[k]))

@@ -236,7 +236,13 @@ func assess(s judged, m *judge.Model, trained []judged) result {
 		name   string
 		cosine float64
 		strict bool
-	}{{"cosine .80", .80, false}, {"cosine .90", .90, false}, {"cosine .90, STRICT", .90, true}, {"cosine .80, STRICT", .80, true}} {
+	}{
+		{products[0].name, products[0].least, false},
+		{products[1].name, products[1].least, false},
+		{products[2].name, products[2].least, false},
+		{"cosine .90, STRICT", .90, true},
+		{"cosine .80, STRICT", .80, true},
+	} {
 		r.Fixed = append(r.Fixed, fixed{rule.name, served(s.set, func(i int) bool {
 			return s.pairs[i].Cosine >= rule.cosine && (!rule.strict || len(judge.Fired(s.evidence[i])) == 0)
 		})})
@@ -362,6 +368,18 @@ func (r *report) printTraces(w io.Writer) {
 			fmt.Fprintln(w)
 		}
 	}
+	fmt.Fprintf(w, "\nThe rules of others on the same embeddings, as they come (the products' own thresholds; vCache's as published, by its bound), served / wrong of all requests:\n\n| trace | requests |")
+	for _, o := range r.Traces[0].Others {
+		fmt.Fprintf(w, " %s |", o.Rule)
+	}
+	fmt.Fprintf(w, "\n|---|--:|%s\n", strings.Repeat("--:|", len(r.Traces[0].Others)))
+	for _, t := range r.Traces {
+		fmt.Fprintf(w, "| %s | %d |", t.Name, t.Requests)
+		for _, o := range t.Others {
+			fmt.Fprintf(w, " %.3f / %.3f |", o.Hits, o.Wrong)
+		}
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to (bound → wrong, of how many requests served):\n\n")
 	for _, t := range r.Traces {
 		fmt.Fprintf(w, "- %s, %d:", t.Name, t.Requests)
@@ -387,12 +405,40 @@ func (r *report) write(dir, table string) error {
 	for _, s := range r.Sets {
 		g.Lines = append(g.Lines, line(s.Name+", cosine", s.Cosine), line(s.Name+", judge", s.Model))
 	}
-	for name, data := range map[string][]byte{"semcache.md": []byte(table), "semcache.json": append(b, '\n'), "semcache.svg": plot.Lines(g)} {
+	files := map[string][]byte{"semcache.md": []byte(table), "semcache.json": append(b, '\n'), "semcache.svg": plot.Lines(g)}
+	for _, t := range r.Traces {
+		files[fmt.Sprintf("semcache-%s-%d.svg", t.Name, t.Requests)] = plot.Lines(t.graph())
+	}
+	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// graph is hits against wrong ones by threshold, the rules of others beside it.
+func (t *traced) graph() plot.Graph {
+	g := plot.Graph{
+		Title:    fmt.Sprintf("A replayed trace: %s, %d requests", t.Name, t.Requests),
+		Subtitle: "by threshold, from an empty cache; the model has seen none of it; a single point is a rule of others as it comes",
+		XLabel:   "share of all requests that are served wrongly", YLabel: "share of all requests that are served",
+	}
+	for _, r := range t.Rules {
+		l := plot.Line{Name: r.Rule}
+		for _, o := range r.All {
+			if o.Wrong <= 0.15 {
+				l.X, l.Y = append(l.X, o.Wrong), append(l.Y, o.Hits)
+			}
+		}
+		g.Lines = append(g.Lines, l)
+	}
+	for _, o := range t.Others {
+		if o.Wrong <= 0.15 {
+			g.Lines = append(g.Lines, plot.Line{Name: o.Rule, X: []float64{o.Wrong}, Y: []float64{o.Hits}})
+		}
+	}
+	return g
 }
 
 // line is a curve up to 30% wrong, at most 100 points of it.

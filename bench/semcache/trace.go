@@ -179,6 +179,7 @@ type traced struct {
 	Trained  []string   `json:"trained_on"` // never the trace itself
 	Rules    []answered `json:"rules"`
 	Kept     []promise  `json:"kept"`
+	Others   []peerRule `json:"others"`
 }
 
 // promise is a bound on the share of wrong ones among the hits, and what it came to.
@@ -221,5 +222,6 @@ func follow(t trace, n int, m *judge.Model, trained []judged) traced {
 		o := replay(requests, m, func(d decision) float64 { return d.among(m) }, m.Least(w), nil)
 		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
 	}
+	r.Others = others(requests, m, rand.New(rand.NewPCG(11, 0)).Float64)
 	return r
 }
