@@ -341,3 +341,33 @@ func TestWritersWaitForASlowSnapshot(t *testing.T) {
 		t.Fatalf("%d keys of 50", len(got))
 	}
 }
+
+// TestSnapshotIsGivenUpBeforeWritersWait has it end in their place.
+func TestSnapshotIsGivenUpBeforeWritersWait(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	value := string(make([]byte, 100_000))
+	for i := range 50 {
+		s.set(fmt.Sprint("k", i), value)
+	}
+	given := 0
+	snap, err := s.ks.Cut(sayEntry, func(at *Snapshot) { at.GiveUp = func() { given++ } })
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap.limit.Store(1 << 20)
+	for i := range 50 {
+		s.set(fmt.Sprint("k", i), "x")
+		s.ks.CatchUp()
+	}
+	if given != 1 || s.ks.Behind() {
+		t.Errorf("it was given up %d times; writers wait: %v", given, s.ks.Behind())
+	}
+	if err := snap.Emit(context.Background(), func([]byte) error { return nil }); err == nil {
+		t.Error("one that was given up succeeds")
+	}
+	if s.ks.Snapshot() != nil {
+		t.Error("it has not ended")
+	}
+	s.check(t)
+}

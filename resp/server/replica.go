@@ -207,18 +207,30 @@ func (l *link) info(t *infoText) {
 	t.field("master_sync_in_progress", flagOf(state == linkSync))
 	t.field("slave_read_repl_offset", l.offset.Load())
 	t.field("slave_repl_offset", l.offset.Load())
+	t.field("replica_full_sync_buffer_size", 0)
+	t.field("replica_full_sync_buffer_peak", 0)
+	t.field("master_current_sync_attempts", l.tries.Load())
 	t.field("master_total_sync_attempts", l.syncs.Load())
 	if state == linkSync {
 		total, read := l.total.Load(), l.read.Load()
 		t.field("master_sync_total_bytes", total)
 		t.field("master_sync_read_bytes", read)
-		t.field("master_sync_left_bytes", max(total-read, 0))
+		t.field("master_sync_left_bytes", total-read)
+		perc := 0.0
+		if total != 0 {
+			perc = 100 * float64(read) / float64(total)
+		}
+		t.field("master_sync_perc", fmt.Sprintf("%.2f", perc))
 		t.field("master_sync_last_io_seconds_ago", now-l.lastIO.Load())
 	}
+	down := l.downFor.Load()
 	if state == linkConnected {
 		t.field("master_link_up_since_seconds", now-l.upSince.Load())
+		t.field("master_client_io_thread", 0)
 	} else {
 		t.field("master_link_down_since_seconds", now-l.downSince.Load())
+		down += now - l.downSince.Load()
 	}
+	t.field("total_disconnect_time_sec", down)
 	t.field("nearcache_replication_errors", l.failed.Load())
 }

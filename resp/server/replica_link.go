@@ -44,7 +44,9 @@ type link struct {
 	lastIO    atomic.Int64           // Unix s
 	upSince   atomic.Int64
 	downSince atomic.Int64
+	downFor   atomic.Int64 // s in which it was down, but for the present time
 	syncs     atomic.Int64 // attempts
+	tries     atomic.Int64 // of these, since it was up
 	total     atomic.Int64 // bytes of the RDB that comes, -1 where that is not told
 	read      atomic.Int64
 	failed    atomic.Int64 // commands of the master that failed here
@@ -165,6 +167,7 @@ func (w *masterConn) ask(words ...string) (string, error) {
 func (l *link) follow(ctx context.Context, addr string) (err error) {
 	l.set(linkConnecting)
 	l.syncs.Add(1)
+	l.tries.Add(1)
 	d := net.Dialer{Timeout: l.s.cfg.ReplTimeout()}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -208,6 +211,8 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 		c.S.Select(int(l.selected.Load()))
 	}
 	l.upSince.Store(time.Now().Unix())
+	l.downFor.Add(l.upSince.Load() - l.downSince.Load())
+	l.tries.Store(0)
 	l.set(linkConnected)
 	if err := w.ack(); err != nil { // a master that has sent a copy waits for it
 		return err

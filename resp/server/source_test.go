@@ -29,9 +29,15 @@ func followServer(t *testing.T, replica *resptest.Conn, addr string) {
 
 // TestSource has one server follow another, with what only this server has.
 func TestSource(t *testing.T) {
-	a, b := startSource(t), startSource(t)
+	a, b := startSource(t, "--requirepass", "secret"), startSource(t, "--masterauth", "secret")
 	m, r := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2)
+	if r := m.Do("PSYNC", "?", "-1").Text; !strings.HasPrefix(r, "NOAUTH") {
+		t.Errorf("PSYNC without a password: %s", r)
+	}
+	m.Do("AUTH", "secret")
 	m.Do("SET", "s", "1")
+	m.Do("SEM.CREATE", "ns", "DIM", "2")
+	m.Do("SEM.SET", "ns", "before", "first", "VEC", "aaaabbbb")
 	m.Do("FT.CREATE", "ix", "ON", "HASH", "PREFIX", "1", "h:", "SCHEMA", "t", "TEXT")
 	m.Do("HSET", "h:1", "t", "hello")
 	m.Do("FT.SUGADD", "sug", "hello", "1")
@@ -41,6 +47,10 @@ func TestSource(t *testing.T) {
 	m.Do("SET", "s", "2")
 	eventually(t, r, `"2"`, "GET", "s")
 	eventually(t, r, `(int) 1`, "FT.SEARCH", "ix", "hello")
+	m.Do("SEM.SET", "ns", "behind", "second", "VEC", "ccccdddd")
+	for prompt, answer := range map[string]string{"before": "first", "behind": "second"} {
+		eventually(t, r, answer, "SEM.GET", "ns", prompt)
+	}
 	if got, want := r.Do("FT.SUGGET", "sug", "h").String(), `(array) ["hello"]`; got != want {
 		t.Errorf("FT.SUGGET: %s, want %s", got, want)
 	}

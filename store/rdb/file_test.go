@@ -296,6 +296,47 @@ func TestFilesComeBack(t *testing.T) {
 	}
 }
 
+// TestStreamsComeBack writes the same in the way that needs to go nowhere back.
+func TestStreamsComeBack(t *testing.T) {
+	g := gen{rand.New(rand.NewPCG(8, 8))}
+	for round := range 20 {
+		var b bytes.Buffer
+		w := NewStreamWriter(&b)
+		want := map[string]string{"aux name": "text", "function": "#!lua"}
+		write := func(b []byte) {
+			if err := w.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(AppendFunction(AppendAux(nil, 3, "name", []byte("text")), []byte("#!lua")))
+		for i := range g.IntN(40) {
+			o := g.value()
+			at := int64(g.IntN(2) * (1 + g.IntN(1e9)))
+			part, err := AppendKey(nil, i%3, fmt.Append(nil, "k", i), o, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(part)
+			want[fmt.Sprint(i%3, " k", i)] = fmt.Sprintln(at, -1, -1) + text(o)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := contents(&b)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%d items, want %d", len(got), len(want))
+		}
+		for k, v := range want {
+			if got[k] != v {
+				t.Fatalf("%s: %s", k, differ(got[k], v))
+			}
+		}
+	}
+}
+
 func TestRestOfAStream(t *testing.T) {
 	b := append(file("REDIS0010", parts(typeString, "k", "v")), "what follows"...)
 	for _, src := range []io.Reader{bytes.NewReader(b), iotest.OneByteReader(bytes.NewReader(b))} {
