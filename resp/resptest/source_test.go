@@ -156,11 +156,14 @@ func sameContents(t *testing.T, replica, source *resptest.Conn) {
 	}
 }
 
+// patience is how long a slow machine may take.
+const patience = 2 * time.Minute
+
 // catchUp waits until a replica has all that was written.
 func catchUp(t *testing.T, replica, source *resptest.Conn, last string) {
 	t.Helper()
 	source.Do("SET", "the last", last)
-	for end := time.Now().Add(resptest.Timeout); replica.Do("GET", "the last").Text != last; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); replica.Do("GET", "the last").Text != last; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the replica does not come after: %s", replica.Do("INFO", "replication"))
 		}
@@ -209,7 +212,7 @@ func TestReplicaOfNearcache(t *testing.T) {
 	if r := replica.Do("REPLICAOF", "127.0.0.1", p.port()); r.IsError() {
 		t.Fatal(r)
 	}
-	for end := time.Now().Add(4 * resptest.Timeout); p.left() > 0; write(20) {
+	for end := time.Now().Add(patience); p.left() > 0; write(20) {
 		if time.Now().After(end) {
 			t.Fatalf("%d cuts are left: %s", p.left(), replica.Do("INFO", "replication"))
 		}
@@ -277,4 +280,63 @@ func TestRedisAsReplica(t *testing.T) {
 		t.Fatal(r)
 	}
 	compareServers(t, source, redis)
+}
+
+// TestCopiesUnderLoad takes copies, of a server and of its replica, while several clients
+// write: each is of one moment, and the stream goes on behind it.
+func TestCopiesUnderLoad(t *testing.T) {
+	enabled := []string{"--enable-replicas", "yes", "--enable-outgoing-connections", "yes"}
+	a, b, c := resptest.Start(t, enabled...), resptest.Start(t, enabled...), resptest.Start(t, enabled...)
+	source, replica, second := dial(t, a.Addr(), 2), dial(t, b.Addr(), 2), dial(t, c.Addr(), 2)
+	value := strings.Repeat("v", 500)
+	for i := range 4000 {
+		source.Do("SET", "fill"+strconv.Itoa(i), value)
+	}
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for i := range 4 {
+		conn := dial(t, a.Addr(), 2)
+		rng := rand.New(rand.NewPCG(9, uint64(i)))
+		writers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for _, words := range moreChanges(rng, n) {
+					conn.Do(words...)
+				}
+			}
+		})
+	}
+	follow := func(conn *resptest.Conn, addr string) {
+		t.Helper()
+		host, port, _ := net.SplitHostPort(addr)
+		conn.Do("REPLICAOF", "NO", "ONE")
+		conn.Do("SET", "mine", "1") // it is not the same any more
+		if r := conn.Do("REPLICAOF", host, port); r.IsError() {
+			t.Fatal(r)
+		}
+		for end := time.Now().Add(patience); !strings.Contains(conn.Do("INFO", "replication").Text, "master_link_status:up"); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal(conn.Do("INFO", "replication"))
+			}
+		}
+	}
+	for range 3 {
+		follow(replica, a.Addr())
+		follow(second, b.Addr())
+	}
+	close(stop)
+	writers.Wait()
+	catchUp(t, replica, source, "all")
+	catchUp(t, second, source, "all of it")
+	sameContents(t, replica, source)
+	sameContents(t, second, source)
+	for _, conn := range []*resptest.Conn{replica, second} {
+		if r := conn.Do("INFO", "replication").Text; !strings.Contains(r, "nearcache_replication_errors:0\r\n") {
+			t.Error(r)
+		}
+	}
 }

@@ -399,6 +399,9 @@ func (s *Server) tickReplicas(now time.Time) {
 	if ttl := s.cfg.backlogTTL.Int(); ttl > 0 && len(l) == 0 && src.backlog.On() && now.Sub(src.lastSeen) > time.Duration(ttl)*time.Second {
 		src.backlog.Drop()
 	}
+	if len(l) == 0 {
+		src.lastPing = now
+	}
 	if len(l) > 0 && now.Sub(src.lastPing) >= time.Duration(s.cfg.pingPeriod.Int())*time.Second {
 		src.lastPing = now
 		src.backlog.AppendCommand([]byte("PING"))
