@@ -369,6 +369,27 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestWaitForDisks waits until a write is on the disks of both servers.
+func TestWaitForDisks(t *testing.T) {
+	a, b := startSource(t, "--appendonly", "yes"), startSource(t, "--appendonly", "yes")
+	c, r := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2)
+	followServer(t, r, a.Addr())
+	eventually(t, c, "state=online", "INFO", "replication")
+	c.Do("SET", "k", "1")
+	if got := c.Do("WAITAOF", "1", "1", "0").String(); got != "(array) [(int) 1, (int) 1]" {
+		t.Errorf("WAITAOF: %s", got)
+	}
+	if got := c.Do("WAITAOF", "0", "2", "1").String(); !strings.HasSuffix(got, "(int) 1]") {
+		t.Errorf("WAITAOF for more than there are: %s", got)
+	}
+	if got := r.Do("WAITAOF", "0", "0", "0").Text; !strings.HasPrefix(got, "ERR WAITAOF cannot be used with replica instances") {
+		t.Error(got)
+	}
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestMinReplicas(t *testing.T) {
 	s := startSource(t, "--min-replicas-to-write", "1")
 	c := follower(t, s.Addr(), 2)
