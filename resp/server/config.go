@@ -149,6 +149,11 @@ var Settings = []*Setting{
 		Help:  "but not before it has so many bytes",
 		Field: func(c *Config) *Value { return &c.rewriteMin },
 	},
+	{
+		Name: "disk-reserve", Kind: Memory, Default: "256mb", Max: maxInt64,
+		Help:  "the most that is kept free, by a file of zeros, for a rewrite of the log when the disk is full: as much as the data takes, if it is not more; 0 for nothing",
+		Field: func(c *Config) *Value { return &c.diskReserve },
+	},
 
 	{
 		Name: "maxmemory", Kind: Memory, Default: "0", Max: maxInt64,
@@ -543,7 +548,7 @@ type Config struct {
 	bindAddrs, port, unixSocket, unixSocketPerm, protectedMode, requirePass               Value
 	maxClients, timeout, keepAlive, backlog, databases, ioThreads                         Value
 	dir, dbFilename, appendOnly, appendFsync, save                                        Value
-	stopOnSaveError, rewritePercent, rewriteMin                                           Value
+	stopOnSaveError, rewritePercent, rewriteMin, diskReserve                              Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
 	busyAfter, scriptMemory                                                               Value

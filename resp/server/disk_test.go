@@ -250,6 +250,75 @@ func TestFullTmpfs(t *testing.T) {
 	stop()
 }
 
+// TestFullDiskMakesRoomForItself: a disk that is full of a log's history, with nobody to make room. The log is rewritten
+// in the room that was kept, and writes are taken again.
+func TestFullDiskMakesRoomForItself(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	s, end := startOn(t, fsys, "--appendfsync", "always", "--compression", "no")
+	c := dial(t, s, client.Options{})
+	rnd := rand.New(rand.NewPCG(1, 1))
+	acked := map[string]string{}
+	set := func(i int) error {
+		value := make([]byte, 16<<10)
+		for k := range value {
+			value[k] = byte(rnd.Uint32())
+		}
+		key := fmt.Sprint("k", i%60)
+		_, err := c.Do("SET", key, value)
+		if err == nil {
+			acked[key] = string(value)
+		} else {
+			delete(acked, key) // it may be the new one or the old one
+		}
+		return err
+	}
+	for cycle := range numberOf("NEARCACHE_FULL", 2) {
+		for i := range 400 {
+			if err := set(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for end := time.Now().Add(60 * time.Second); s.reserve.size.Load() == 0 || s.reserve.busy.Load(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("no room is kept")
+			}
+			s.reserve.looked.Store(0)
+		}
+		free := int64(100_000)
+		fsys.SetCapacity(s.aof.Load().Size() + s.reserve.size.Load() + free)
+		var err error
+		for i := 0; err == nil; i++ {
+			if i > 100 {
+				t.Fatal("the disk does not get full")
+			}
+			err = set(i)
+		}
+		for end := time.Now().Add(60 * time.Second); err != nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("cycle %d: writes are still refused: %v", cycle, err)
+			}
+			c = dial(t, s, client.Options{})
+			_, err = c.Do("SET", "a", "b")
+		}
+		if size := s.aof.Load().Size(); size > 3<<20 {
+			t.Errorf("the log has %d bytes, and the data takes %d", size, s.ks.Used())
+		}
+		fsys.SetCapacity(0)
+	}
+	if n := field(t, c, "persistence", "aof_rewrites"); n == "0" {
+		t.Error("nothing was rewritten")
+	}
+	_ = end()
+	s, _ = startOn(t, fsys, "--appendfsync", "always")
+	c = dial(t, s, client.Options{})
+	for k, v := range acked {
+		if got := do(t, c, "GET", k).Str; got != v {
+			t.Fatalf("%s was acknowledged and is %.20q", k, got)
+		}
+	}
+}
+
 // TestLogIsRewrittenBeforeTheDiskIsFull: a log that is mostly history, on a disk that has just room for what it
 // says.
 func TestLogIsRewrittenBeforeTheDiskIsFull(t *testing.T) {
@@ -269,7 +338,7 @@ func TestLogIsRewrittenBeforeTheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.aof.Load().Size()
-	fsys.SetCapacity(before + s.ks.Used()*3/2)
+	fsys.SetCapacity(before + s.ks.Used()*3/2) // some of which the reserve may have by now
 	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "aof_rewrites") == "0"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d bytes are not rewritten: %d are left, the data takes %d", before, s.diskFree(), s.ks.Used())

@@ -147,6 +147,9 @@ func (s *Server) logFailure() error {
 	if log == nil {
 		return nil
 	}
+	if s.reserve.making.Load() {
+		return errMakingRoom
+	}
 	if err := log.Err(); err != nil {
 		return resp.Error("MISCONF Errors writing to the AOF file: " + err.Error())
 	}

@@ -363,6 +363,7 @@ func (s *Server) openFiles() (*persist.Log, error) {
 
 // saveTick starts what is due. The server calls it ten times a second.
 func (s *Server) saveTick() {
+	s.reserveTick()
 	v := &s.saves
 	if saveKind(v.now.Load()) != noSave {
 		return
@@ -427,7 +428,7 @@ func (s *Server) rewriteDue(last saveFigures) bool {
 	}
 	percent := s.cfg.rewritePercent.Int()
 	st := log.Stats()
-	if percent > 0 && s.diskTight(st.Size) {
+	if percent > 0 && s.reserve.size.Load() == 0 && s.diskTight(st.Size) {
 		return true
 	}
 	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() || time.Since(last.tried) < rewriteRest*last.took {

@@ -40,6 +40,7 @@ type Server struct {
 	saves    saver
 	loading  loading
 	disk     disk
+	reserve  reserve
 	atEnd    atomic.Int32 // a command.ShutdownMode
 	ctx      context.Context
 	clock    *observe.Clock

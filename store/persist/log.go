@@ -422,6 +422,18 @@ func (l *Log) Flush() error {
 	return nil
 }
 
+// Retry has a log that cannot write try again now, instead of some time later. It returns why it still cannot.
+func (l *Log) Retry() error {
+	if err := l.control(func(w *writer) {
+		if w.cur == nil && !w.lost && w.recover() {
+			w.flush()
+		}
+	}); err != nil {
+		return err
+	}
+	return l.Err()
+}
+
 // Size returns the bytes of all live segments.
 func (l *Log) Size() int64 {
 	l.stats.Lock()

@@ -5,6 +5,28 @@ import (
 	"syscall"
 )
 
+// allocate implements allocator.
+func (f osFile) allocate(size int64) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var aerr error
+	if err := c.Control(func(fd uintptr) {
+		for {
+			if aerr = syscall.Fallocate(int(fd), 0, 0, size); aerr != syscall.EINTR {
+				return
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	if aerr != nil { // EOPNOTSUPP is errors.ErrUnsupported
+		return &os.PathError{Op: "fallocate", Path: f.Name(), Err: aerr}
+	}
+	return nil
+}
+
 // syncFile uses fdatasync: bytes and length, not the time of the last change.
 func syncFile(f *os.File) error {
 	c, err := f.SyscallConn()

@@ -39,6 +39,27 @@ type Space interface {
 	Free(dir string) (int64, error)
 }
 
+// allocator is implemented by files that can have room made for them without being written.
+type allocator interface{ allocate(size int64) error }
+
+// Allocate makes a new file take size bytes of its disk, with zeros.
+func Allocate(f File, size int64) error {
+	if a, ok := f.(allocator); ok {
+		if err := a.allocate(size); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	zeros := make([]byte, min(size, 1<<20))
+	for size > 0 {
+		n, err := f.Write(zeros[:min(size, int64(len(zeros)))])
+		if err != nil {
+			return err
+		}
+		size -= int64(n)
+	}
+	return f.Sync()
+}
+
 // File is an open file.
 type File interface {
 	io.Reader
