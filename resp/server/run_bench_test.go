@@ -50,7 +50,7 @@ func newRunner(b *testing.B) *runner {
 		b.Fatal(err)
 	}
 	s := New(cfg)
-	r := &runner{tape: &tape{}, k: &connection{}, in: make([]byte, 64<<10), out: make([]byte, 64<<10)}
+	r := &runner{tape: &tape{}, k: &connection{}, in: make([]byte, 128<<10), out: make([]byte, 128<<10)}
 	r.k.join(s, r.tape, &net.TCPAddr{}, &net.TCPAddr{}, resp.NewReader(r.tape, s.limits(true)))
 	return r
 }
@@ -105,22 +105,26 @@ var value64 = strings.Repeat("0123456789abcdef", 4)
 
 // BenchmarkRun is one command on strings.
 func BenchmarkRun(b *testing.B) {
-	for _, keys := range []int{1, 100_000} {
+	f := func(name string, keys int, value string) {
 		for _, cmd := range []string{"GET", "SET"} {
-			b.Run(fmt.Sprintf("%s/keys=%d", cmd, keys), func(b *testing.B) {
+			b.Run(cmd+name, func(b *testing.B) {
 				r := newRunner(b)
 				for i := range keys {
-					r.run(b, words(fmt.Sprintf("SET key:%012d %s", i, value64)))
+					r.run(b, words(fmt.Sprintf("SET key:%012d %s", i, value)))
 				}
 				r.bench(b, func(rng *rand.Rand) string {
 					if cmd == "GET" {
 						return fmt.Sprintf("GET key:%012d", rng.IntN(keys))
 					}
-					return fmt.Sprintf("SET key:%012d %s", rng.IntN(keys), value64)
+					return fmt.Sprintf("SET key:%012d %s", rng.IntN(keys), value)
 				})
 			})
 		}
 	}
+	for _, keys := range []int{1, 100_000} {
+		f(fmt.Sprintf("/keys=%d", keys), keys, value64)
+	}
+	f("/keys=100000/value=1024", 100_000, strings.Repeat(value64, 16))
 }
 
 // BenchmarkMix is what a cache is asked for, as far as one can know. The profile
