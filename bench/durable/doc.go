@@ -7,7 +7,7 @@
 // What appendfsync costs in throughput is measured by `nearcache bench load` with servers that are started with a
 // log:
 //
-//	nearcache bench load -ops set -pipeline 16 -nearcache \
+//	nearcache bench load -tests set -pipeline 16 -nearcache \
 //	  -start 'everysec=…/nearcache --port {port} --dir {dir} --appendfsync everysec' -start 'redis=…'
 //
 // Each figure is of servers that this program starts, ours of this checkout and Redis, each alone.
