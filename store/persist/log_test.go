@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -673,6 +675,67 @@ func TestEverysecSyncsEachSecondAndWritesAtOnce(t *testing.T) {
 		}
 		check(t, l.Close())
 	})
+}
+
+// TestEverysecLosesASecondAtMost cuts the power at random operations under everysec, while records come and the log is
+// rewritten: what is 1.2 s old by then is there. NEARCACHE_CUTS says how often.
+func TestEverysecLosesASecondAtMost(t *testing.T) {
+	cuts := 100
+	if n, err := strconv.Atoi(os.Getenv("NEARCACHE_CUTS")); err == nil {
+		cuts = n
+	}
+	lost := 0
+	for seed := range uint64(cuts) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 12))
+			fsys := vfs.NewMem()
+			l, _, _ := mustOpen(t, fsys, Options{SegmentSize: 2000 + rng.Int64N(4000)})
+			var cutAt atomic.Int64 // Unix ns
+			cut := vfs.CutAfter(rng.IntN(60))
+			fsys.Inject(func(op vfs.Op) error {
+				err := cut(op)
+				if err != nil {
+					cutAt.CompareAndSwap(0, time.Now().UnixNano())
+				}
+				return err
+			})
+			var appended []string
+			var at []int64
+			for n := 0; n < 80 && cutAt.Load() == 0; n++ {
+				r := set("k", fmt.Sprint(n, strings.Repeat(" word", rng.IntN(300))))
+				l.Append(r)
+				appended, at = append(appended, text(*r)), append(at, time.Now().UnixNano())
+				if rng.IntN(20) == 0 {
+					state := slices.Clone(appended)
+					_ = l.RewriteAt(t.Context(), func(mark func()) { mark() }, func(b *Base) error {
+						for _, s := range state {
+							if err := b.Add(*set("k", strings.TrimPrefix(s, "3:SET k "))); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond)
+			}
+			cutAt.CompareAndSwap(0, time.Now().UnixNano())
+			disk := fsys.CrashClone(rng)
+			_ = l.Close()
+			got, _ := reload(t, disk)
+			if len(got) > len(appended) || !slices.Equal(got, appended[:len(got)]) {
+				t.Fatalf("seed %d: %d loaded of %d", seed, len(got), len(appended))
+			}
+			if n := len(got); n < len(at) {
+				lost++
+				if age := time.Duration(cutAt.Load() - at[n]); age > 1200*time.Millisecond {
+					t.Fatalf("seed %d: a record is lost that was %v old", seed, age)
+				}
+			}
+		})
+	}
+	if lost == 0 {
+		t.Error("no cut has lost anything")
+	}
 }
 
 // TestWhatOpenReadIsDurable: the process dies and the machine does not, so that the next process reads what no disk has.
