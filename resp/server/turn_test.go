@@ -148,7 +148,7 @@ func TestReplyLimitCountsWhatWaits(t *testing.T) {
 		}
 		return ses.Overflowed()
 	})
-	if most > 2<<20 {
+	if most > 2<<20+1100 { // with the reply that was too much
 		t.Errorf("%d bytes have waited", most)
 	}
 }
