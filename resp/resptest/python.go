@@ -22,14 +22,16 @@ var pythonImports = map[string]string{
 
 	"agents": "import redis_om, langgraph.checkpoint.redis, pytest, numpy",
 	"memory": "import mem0, docket, redisvl, pytest, numpy",
+	// Imported by its test alone: it takes seconds.
+	"litellm": "import fastapi, orjson, soundfile, redisvl, pytest, numpy",
 }
 
 // Python returns the interpreter of a virtual environment with the packages of
 // compat/python/requirements<version>.txt: version is "8" for the newest
 // redis-py, "7" for redisvl and langchain-redis on redis-py 7, "apps" for
 // applications, "http" for clients of the semantic cache over HTTP, "agents" for
-// redis-om and LangGraph, "memory" for mem0 and agent-memory-server. The environment
-// is the folder that NEARCACHE_VENV8 and so on names. With
+// redis-om and LangGraph, "memory" for mem0 and agent-memory-server, "litellm" for
+// LiteLLM. The environment is the folder that NEARCACHE_VENV8 and so on names. With
 // NEARCACHE_REQUIRE_PYTHON=1 it is made in the user's cache folder where none
 // is named, and its absence is a failure; otherwise the test is skipped without.
 func Python(tb testing.TB, version string) string {

@@ -33,6 +33,10 @@ func TestPythonAgents(t *testing.T) { python(t, "agents", "agents") }
 // TestPythonMemory runs compat/python/memory: mem0 and agent-memory-server.
 func TestPythonMemory(t *testing.T) { python(t, "memory", "memory") }
 
+// TestPythonLiteLLM runs compat/python/litellm: LiteLLM's caches, with embeddings of the
+// server's.
+func TestPythonLiteLLM(t *testing.T) { python(t, "litellm", "litellm") }
+
 // python runs a folder of tests in an environment, against a server of their own.
 func python(t *testing.T, version, tests string) {
 	interpreter := resptest.Python(t, version)
