@@ -1,58 +1,76 @@
 """LiteLLM's cache, on the server's semantic cache.
 
-    litellm.cache = litellm.Cache(type="local")
-    litellm.cache.cache = NearcacheLiteLLM(SemanticCache(url, "llm", embed=…))
+    litellm.cache = NearcacheLiteLLM(SemanticCache(url, "llm", embed=…), ttl=600)
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import Any, Optional
 
 from litellm.caching.base_cache import BaseCache
+from litellm.caching.caching import Cache
 
 from .semantic import SemanticCache
 
 
-class NearcacheLiteLLM(BaseCache):
-    """The last message is the prompt, what came before it the context; model and tenant ("user") are the scope. A call
-    without messages is cached under its key."""
+class NearcacheLiteLLM(Cache):
+    """The last message is the prompt, what came before it the context; all else that is asked for (model, settings, tools,
+    user, the proxy's key and team) is the scope. A call without messages has its own answer only. Options are those of
+    litellm.Cache: ttl, namespace, mode, supported_call_types …"""
 
-    def __init__(self, cache: SemanticCache, ttl: Optional[float] = None) -> None:
+    def __init__(self, cache: SemanticCache, **options: Any) -> None:
+        super().__init__(type="local", **options)
+        self.type = "redis-semantic"  # LiteLLM's keys are scopes then
+        self.cache = _Answers(cache)
+
+    def get_cache_key(self, **kwargs: Any) -> str:
+        key = super().get_cache_key(**kwargs)
+        if kwargs.get("messages"):
+            return key
+        rest = json.dumps([kwargs.get("prompt"), kwargs.get("input")], default=str)
+        return f"{key}:{hashlib.sha256(rest.encode()).hexdigest()}"
+
+
+class _Answers(BaseCache):
+    def __init__(self, cache: SemanticCache) -> None:
         super().__init__()
-        self.cache, self.ttl = cache, ttl
+        self.cache = cache
 
-    def _place(self, key: str, kwargs: dict) -> tuple[str, str, dict[str, str]]:
+    def _place(self, key: str, kwargs: dict) -> tuple[str, dict[str, Any]]:
         messages = kwargs.get("messages") or []
-        scope = {f: str(kwargs[f]) for f in ("model", "user") if kwargs.get(f)}
         if not messages:
-            return key, "key", scope
+            return key, {"scope": {"call": key}}
         *before, last = messages
-        context = hashlib.sha256(json.dumps(before, sort_keys=True, default=str).encode()).hexdigest()[:32] if before else ""
-        content = last.get("content") if isinstance(last, dict) else getattr(last, "content", "")
-        return content if isinstance(content, str) else json.dumps(content, default=str), context, scope
+        if not isinstance(last, dict):
+            last = last.model_dump()
+        # Text alone is a prompt; what else the message has must be the same.
+        content = last.get("content")
+        prompt = content if isinstance(content, str) and content else json.dumps(content, default=str)
+        around = [before, {k: v for k, v in last.items() if k != "content" and v is not None}]
+        context = hashlib.sha256(json.dumps(around, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return prompt, {"context": context, "scope": {"call": key}}
 
     def set_cache(self, key: str, value: Any, **kwargs: Any) -> None:
-        prompt, context, scope = self._place(key, kwargs)
-        ttl = kwargs.get("ttl") or self.ttl
-        self.cache.set(prompt, json.dumps(value, default=str), context=context, scope=scope, ttl=ttl)
+        prompt, place = self._place(key, kwargs)
+        self.cache.set(prompt, json.dumps(value, default=str), ttl=kwargs.get("ttl"), **place)
 
     def get_cache(self, key: str, **kwargs: Any) -> Any:
-        prompt, context, scope = self._place(key, kwargs)
-        a = self.cache.get(prompt, context=context, scope=scope)
+        prompt, place = self._place(key, kwargs)
+        a = self.cache.get(prompt, **place)
         return json.loads(a.text) if a.hit else None
 
     async def async_set_cache(self, key: str, value: Any, **kwargs: Any) -> None:
-        import asyncio
-
         await asyncio.to_thread(self.set_cache, key, value, **kwargs)
 
     async def async_get_cache(self, key: str, **kwargs: Any) -> Any:
-        import asyncio
-
         return await asyncio.to_thread(self.get_cache, key, **kwargs)
 
     async def async_set_cache_pipeline(self, cache_list: list, **kwargs: Any) -> None:
         for key, value in cache_list:
             await self.async_set_cache(key, value, **kwargs)
+
+    async def disconnect(self) -> None:
+        """The SemanticCache is its maker's."""
