@@ -19,12 +19,15 @@ func FuzzQuestion(f *testing.F) {
 	f.Add([]byte(`{"model":"m","prompt":"p","n":1,"stop":["a"]}`), "@a=b", "nan")
 	f.Add([]byte(`{"model":null,"messages":null}`), "=", "-1")
 	f.Add([]byte(`{"model":"m","messages":[null,{"role":"user","content":[]}]}`), "", "")
+	f.Add([]byte(`{"model":"m","input":"hi","instructions":"Be brief.","previous_response_id":"r-1"}`), "", "")
+	f.Add([]byte(`{"model":"m","input":[{"type":"reasoning"},{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}],"tools":[{"type":"function"}]}`), "", "")
+	f.Add([]byte(`{"model":"m","input":[null],"tools":[null]}`), "", "")
 	who := &caller{scope: []semcache.Pair{{Field: "@user", Value: "ann"}}}
 	f.Fuzz(func(t *testing.T, body []byte, scope, threshold string) {
 		h := http.Header{}
 		h.Set(headerScope, scope)
 		h.Set(headerThreshold, threshold)
-		for _, d := range []*dialect{&chat, &text} {
+		for _, d := range []*dialect{&chat, &text, &respond} {
 			q, why, err := d.readQuestion(body, h, who)
 			if err != nil || why != "" {
 				continue
@@ -113,7 +116,13 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi","refusal":null},"finish_reason":"stop"}],"usage":{"total_tokens":3}}`))
 	f.Add([]byte(`{"object":"text_completion","choices":[{"text":"` + strings.Repeat("長い ", 40) + `","finish_reason":"stop"}]}`))
 	f.Add([]byte(`{"object":"chat.completion","choices":[{"message":null,"finish_reason":"stop"}]}`))
+	f.Add([]byte(`{"object":"response","status":"completed","error":null,"output":[{"type":"reasoning"},{"type":"message","content":[{"type":"output_text","text":"hi","annotations":[]}]}]}`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
+		for _, d := range []*dialect{&chat, &text, &respond} {
+			if content, tokens, why := d.judge(d, answer); tokens < 0 || why == "" && strings.TrimSpace(content) == "" {
+				t.Fatalf("%q, %d tokens: %s", content, tokens, answer)
+			}
+		}
 		for _, d := range []*dialect{&chat, &text} {
 			b, err := d.appendStream(nil, answer, false)
 			if err == nil && !bytes.HasSuffix(b, []byte("data: [DONE]\n\n")) {

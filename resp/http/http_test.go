@@ -167,6 +167,7 @@ type modelRequest struct {
 		Content any
 	}
 	Prompt        any
+	Input         any
 	Stream        bool
 	StreamOptions struct {
 		Usage bool `json:"include_usage"`
@@ -198,6 +199,8 @@ func (m *modelServer) serve(w http.ResponseWriter, r *http.Request) {
 		m.chat(w, q, fmt.Sprintf("answer %d to %v, and it is a long one: so it goes in several pieces", n, q.Messages[len(q.Messages)-1].Content))
 	case "/v1/completions":
 		m.text(w, q, fmt.Sprintf("answer %d to %v", n, q.Prompt))
+	case "/v1/responses":
+		m.respond(w, q, n)
 	case "/v1/models":
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"tiny","object":"model"}]}`)
@@ -205,6 +208,19 @@ func (m *modelServer) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"error":{"message":"nothing here: `+r.URL.Path+`"}}`)
 	}
+}
+
+// respond answers as many requests as there are differently.
+func (m *modelServer) respond(w http.ResponseWriter, q modelRequest, n int64) {
+	if q.Stream {
+		send := sender(w)
+		send(`{"type":"response.created"}`)
+		send(fmt.Sprintf(`{"type":"response.completed","response":{"id":"r-%d","object":"response","status":"completed"}}`, n))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"id":"r-%d","object":"response","created_at":1700000000,"status":"completed","error":null,"model":%q,"output":[{"type":"reasoning","id":"x","summary":[]},`+
+		`{"type":"message","id":"y","role":"assistant","status":"completed","content":[{"type":"output_text","text":"answer %d to %v","annotations":[]}]}],"usage":%s}`, n, q.Model, n, q.Input, usage)
 }
 
 const usage = `{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}`

@@ -268,7 +268,7 @@ func (s *Server) keepStream(w http.ResponseWriter, r *http.Request, resp *http.R
 		}
 		if c, why := rec.result(); why == "" {
 			if b, err := json.Marshal(c); err == nil {
-				s.store(r, x, c, b)
+				s.store(r, x, b)
 			}
 		}
 	})
@@ -283,9 +283,8 @@ func (s *Server) keepWhole(w http.ResponseWriter, r *http.Request, resp *http.Re
 		s.upstreamFailed(w, r, err)
 		return
 	}
-	var c completion
-	if int64(len(b)) <= limit && json.Unmarshal(b, &c) == nil {
-		s.store(r, x, &c, b)
+	if int64(len(b)) <= limit {
+		s.store(r, x, b)
 	}
 	if x.kept {
 		s.setID(w, x)
@@ -304,8 +303,8 @@ func (s *Server) setID(w http.ResponseWriter, x *miss) {
 }
 
 // store keeps an answer, if it may be.
-func (s *Server) store(r *http.Request, x *miss, c *completion, answer []byte) {
-	content, why := c.keepable(x.d)
+func (s *Server) store(r *http.Request, x *miss, answer []byte) {
+	content, tokens, why := x.d.judge(x.d, answer)
 	if why != "" {
 		s.o.Logger().Debug("an answer is not kept", "model", x.q.model, "reason", why)
 		return
@@ -321,7 +320,7 @@ func (s *Server) store(r *http.Request, x *miss, c *completion, answer []byte) {
 	}
 	id, err := n.Put(call, &semcache.Entry{
 		Prompt: []byte(x.q.prompt), Answer: answer, Context: x.q.context, Scope: slices.Clone(x.q.scope), PX: x.q.ttl,
-		AnswerID: hex.EncodeToString(sum[:16]), Model: x.q.model, Lease: x.token, Tokens: c.tokens(),
+		AnswerID: hex.EncodeToString(sum[:16]), Model: x.q.model, Lease: x.token, Tokens: tokens,
 	})
 	if err != nil {
 		s.o.Logger().Warn("an answer was not kept", "model", x.q.model, "error", err)

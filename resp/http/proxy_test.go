@@ -565,3 +565,81 @@ func TestSharedWithSem(t *testing.T) {
 	}
 	w.from("miss", chatBody("p", ""))
 }
+
+func TestResponsesAreKeptLikewise(t *testing.T) {
+	w := newWorld(t)
+	const path = "/v1/responses"
+	ask := func(cache, body string) answer {
+		t.Helper()
+		a := w.ask("POST", path, body)
+		if got := a.header.Get("X-Cache"); got != cache || a.status != 200 || a.err != nil {
+			t.Errorf("%s: x-cache %q (%s), want %q; status %d, %v: %s", body, got, a.header.Get("X-Cache-Reason"), cache, a.status, a.err, a.body)
+		}
+		return a
+	}
+	first := ask("miss", `{"model":"tiny","input":"How do I reset my password?"}`)
+	for cache, input := range map[string]string{
+		"exact":    `[{"type":"message","role":"user","content":[{"type":"input_text","text":"how do I reset my password?"}]}]`,
+		"semantic": `[{"role":"user","content":"How do I reset my password please?"}]`,
+	} {
+		a := ask(cache, `{"model":"tiny","input":`+input+`}`)
+		if a.body != first.body || a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s\n%s", first.body, a.body)
+		}
+	}
+	// Whatever else is asked for divides the answers: what a response repeats, too.
+	for _, more := range []string{
+		`"instructions":"Be brief."`, `"previous_response_id":"r-1"`, `"store":false`, `"user":"ann"`, `"metadata":{"a":"b"}`, `"temperature":0.5`,
+		`"prompt":{"id":"p"}`, `"tools":[{"type":"function","name":"clock"}]`,
+	} {
+		body := `{"model":"tiny","input":"How do I reset my password?",` + more + `}`
+		a := ask("miss", body)
+		if b := ask("exact", body); a.body != b.body {
+			t.Errorf("%s\n%s", a.body, b.body)
+		}
+	}
+	ask("miss", `{"model":"tiny","input":[{"role":"user","content":"Hi."},{"role":"assistant","content":"Yes?"},{"role":"user","content":"How do I reset my password?"}]}`)
+	for _, more := range []string{
+		`,"stream":true`, `,"background":true`, `,"conversation":"c"`, `,"tools":[{"type":"web_search"}]`, `,"tools":7`,
+	} {
+		ask("bypass", `{"model":"tiny","input":"How do I reset my password?"`+more+`}`)
+	}
+	for _, input := range []string{
+		`null`, `7`, `[]`, `[null]`, `""`, `[{"type":"function_call_output","call_id":"c","output":"x"}]`, `[{"role":"assistant","content":"x"}]`,
+		`[{"role":"user","content":[{"type":"input_image","image_url":"u"}]}]`,
+	} {
+		ask("bypass", `{"model":"tiny","input":`+input+`}`)
+	}
+	// A response is no chat's answer.
+	w.from("miss", `{"model":"tiny","messages":[{"role":"user","content":"How do I reset my password?"}]}`)
+}
+
+func TestResponsesThatAreNotKept(t *testing.T) {
+	w := newWorld(t)
+	const message = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes","annotations":[]}]}`
+	for i, answer := range []string{
+		`{"object":"response","status":"incomplete","output":[` + message + `]}`,
+		`{"object":"response","status":"completed","error":{"code":"x"},"output":[` + message + `]}`,
+		`{"object":"response","status":"completed","output":[]}`,
+		`{"object":"response","status":"completed","output":[` + message + `,` + message + `]}`,
+		`{"object":"response","status":"completed","output":[` + message + `,{"type":"function_call","name":"clock"}]}`,
+		`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]}`,
+		`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"yes","annotations":[{"type":"url_citation"}]}]}]}`,
+		`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":" "}]}]}`,
+		`{"object":"chat.completion","status":"completed","output":[` + message + `]}`,
+		`{"object":"response","status":"completed","output":7}`,
+		`nothing`,
+	} {
+		w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(rw, answer)
+			return true
+		})
+		for range 2 {
+			a := w.ask("POST", "/v1/responses", fmt.Sprintf(`{"model":"tiny","input":"question %d"}`, i))
+			if got := a.header.Get("X-Cache"); got != "miss" || a.body != answer {
+				t.Errorf("%s: %s %s", answer, got, a.body)
+			}
+		}
+	}
+}

@@ -14,7 +14,7 @@ import (
 	"github.com/nearcache/nearcache/store/semcache"
 )
 
-// dialect is one of the two forms in which language models are asked for text.
+// dialect is one of the forms in which language models are asked for text.
 type dialect struct {
 	path   string // behind upstream's v1
 	object string // what an answer calls itself …
@@ -22,15 +22,30 @@ type dialect struct {
 	// read takes the prompt, and what came before it, out of a request; why says why
 	// it cannot be cached.
 	read func(fields map[string]json.RawMessage) (prompt string, before any, why string)
+	// judge says what an answer says and has taken, or why it is not kept.
+	judge func(d *dialect, answer []byte) (content string, tokens int64, why string)
+	idle  []string // parameters that change nothing in an answer
 }
 
 var (
-	chat = dialect{path: "/chat/completions", object: "chat.completion", chunk: "chat.completion.chunk", read: readChat}
-	text = dialect{path: "/completions", object: "text_completion", chunk: "text_completion", read: readText}
+	chat = dialect{
+		path: "/chat/completions", object: "chat.completion", chunk: "chat.completion.chunk",
+		read: readChat, judge: judgeCompletion, idle: idle,
+	}
+	text = dialect{
+		path: "/completions", object: "text_completion", chunk: "text_completion",
+		read: readText, judge: judgeCompletion, idle: idle,
+	}
+	// A response repeats its request, user and metadata included, and whether it is stored
+	// upstream is part of what it promises: little is idle.
+	respond = dialect{
+		path: "/responses", object: "response",
+		read: readResponse, judge: judgeResponse, idle: []string{"model", "input", "stream", "stream_options"},
+	}
 )
 
-// chatRequest and textRequest are what is read of a request, for the description. All else
-// is passed on, and part of the scope.
+// chatRequest, textRequest and responseRequest are what is read of a request, for the
+// description. All else is passed on, and part of the scope.
 type (
 	chatRequest struct {
 		Model         string         `json:"model"`
@@ -50,6 +65,11 @@ type (
 		Prompt        string         `json:"prompt"`
 		Stream        bool           `json:"stream,omitempty"`
 		StreamOptions *streamOptions `json:"stream_options,omitempty"`
+	}
+	responseRequest struct {
+		Model  string `json:"model"`
+		Input  any    `json:"input"` // a text or messages
+		Stream bool   `json:"stream,omitempty"`
 	}
 )
 
@@ -142,7 +162,7 @@ const (
 	fieldForm   = "form" // chat or text
 )
 
-// idle are parameters that change nothing in an answer.
+// idle are parameters that change nothing in a completion.
 var idle = []string{
 	"model", "messages", "prompt", "stream", "stream_options", "user", "metadata", "store", "service_tier",
 	"safety_identifier", "prompt_cache_key", "prompt_cache_retention",
@@ -153,6 +173,7 @@ var idle = []string{
 var refused = map[string][]string{
 	"n": {"1", "null"}, "best_of": {"1", "null"}, "echo": {"false", "null"}, "logprobs": {"false", "null"},
 	"audio": {"null"}, "modalities": {`["text"]`, "null"}, "web_search_options": {"null"},
+	"background": {"false", "null"}, "conversation": {"null"}, // of responses: an answer changes what is upstream
 }
 
 // readQuestion takes a request apart. why says why its answer cannot come from the cache, and
@@ -202,7 +223,7 @@ func (d *dialect) readQuestion(body []byte, h http.Header, who *caller) (q quest
 	q.scope = append(q.scope, semcache.Pair{Field: fieldModel, Value: q.model}, semcache.Pair{Field: fieldForm, Value: d.object})
 	params := map[string]any{}
 	for name, v := range fields {
-		if !slices.Contains(idle, name) {
+		if !slices.Contains(d.idle, name) {
 			params[name] = decoded(v)
 		}
 	}
@@ -248,12 +269,17 @@ func readChat(fields map[string]json.RawMessage) (prompt string, before any, why
 	if json.Unmarshal(fields["messages"], &messages) != nil || len(messages) == 0 {
 		return "", nil, "there are no messages"
 	}
+	return lastOf(messages, "text")
+}
+
+// lastOf divides messages, whose texts are of a type.
+func lastOf(messages []map[string]json.RawMessage, kind string) (prompt string, before any, why string) {
 	last := messages[len(messages)-1]
 	var role string
 	if json.Unmarshal(last["role"], &role) != nil || role != "user" {
 		return "", nil, "the last message is not the user's"
 	}
-	prompt, ok := plainText(last["content"])
+	prompt, ok := plainText(last["content"], kind)
 	if !ok {
 		return "", nil, "the last message is not only text"
 	}
@@ -262,7 +288,7 @@ func readChat(fields map[string]json.RawMessage) (prompt string, before any, why
 		x := map[string]any{}
 		for name, v := range m {
 			x[name] = decoded(v)
-			if s, ok := plainText(v); name == "content" && ok {
+			if s, ok := plainText(v, kind); name == "content" && ok {
 				x[name] = s
 			}
 		}
@@ -283,8 +309,8 @@ func readChat(fields map[string]json.RawMessage) (prompt string, before any, why
 	return prompt, l, ""
 }
 
-// plainText is the content of a message that is a text, or texts.
-func plainText(v json.RawMessage) (string, bool) {
+// plainText is the content of a message that is a text, or texts of that type.
+func plainText(v json.RawMessage, kind string) (string, bool) {
 	var s string
 	if json.Unmarshal(v, &s) == nil && string(v) != "null" {
 		return s, true
@@ -298,7 +324,7 @@ func plainText(v json.RawMessage) (string, bool) {
 	}
 	var l []string
 	for _, p := range parts {
-		if p.Type != "text" || p.Text == nil {
+		if p.Type != kind || p.Text == nil {
 			return "", false
 		}
 		l = append(l, *p.Text)
@@ -311,4 +337,39 @@ func readText(fields map[string]json.RawMessage) (prompt string, before any, why
 		return "", nil, "the prompt is not one text"
 	}
 	return prompt, nil, ""
+}
+
+// readResponse: the input is the prompt, or its last message is. Instructions and the
+// response before are parameters like others.
+func readResponse(fields map[string]json.RawMessage) (prompt string, before any, why string) {
+	if v := string(fields["stream"]); v == "true" {
+		return "", nil, "streams of responses are passed on as they are"
+	}
+	var tools []struct{ Type string }
+	if v := fields["tools"]; !isNothing(v) {
+		if json.Unmarshal(v, &tools) != nil {
+			return "", nil, "tools is no list"
+		}
+		for _, t := range tools {
+			if t.Type != "function" && t.Type != "custom" {
+				return "", nil, "upstream has a tool" // a search, say, whose results are of the moment
+			}
+		}
+	}
+	v := fields["input"]
+	if json.Unmarshal(v, &prompt) == nil && string(v) != "null" {
+		return prompt, nil, ""
+	}
+	var items []map[string]json.RawMessage
+	if json.Unmarshal(v, &items) != nil || len(items) == 0 {
+		return "", nil, "there is no input"
+	}
+	last := items[len(items)-1]
+	if t, ok := last["type"]; ok {
+		if string(t) != `"message"` {
+			return "", nil, "the last message is not the user's"
+		}
+		delete(last, "type")
+	}
+	return lastOf(items, "input_text")
 }

@@ -70,12 +70,71 @@ func (c *completion) keepable(d *dialect) (content, why string) {
 	return content, ""
 }
 
-// tokens is how many a completion has taken, 0 if it does not say.
-func (c *completion) tokens() int64 {
+func judgeCompletion(d *dialect, answer []byte) (content string, tokens int64, why string) {
+	var c completion
+	if json.Unmarshal(answer, &c) != nil {
+		return "", 0, "it is no " + d.object
+	}
+	content, why = c.keepable(d)
+	return content, tokensOf(c.Usage), why
+}
+
+// judgeResponse: one message of text alone is kept, and what was thought before.
+func judgeResponse(d *dialect, answer []byte) (content string, tokens int64, why string) {
+	var r struct {
+		Object, Status string
+		Error, Usage   json.RawMessage
+		Output         []struct {
+			Type, Role string
+			Content    []struct {
+				Type, Text  string
+				Annotations json.RawMessage // sources, files
+			}
+		}
+	}
+	switch {
+	case json.Unmarshal(answer, &r) != nil || r.Object != d.object:
+		return "", 0, "it is no " + d.object
+	case !isNothing(r.Error):
+		return "", 0, "it is an error"
+	case r.Status != "completed":
+		return "", 0, "it has not ended by itself"
+	}
+	messages := 0
+	for _, item := range r.Output {
+		switch item.Type {
+		case "reasoning":
+			continue
+		case "message":
+			messages++
+		default:
+			return "", 0, "it has " + item.Type
+		}
+		for _, p := range item.Content {
+			if p.Type != "output_text" {
+				return "", 0, "it has " + p.Type
+			}
+			if !isNothing(p.Annotations) {
+				return "", 0, "it has annotations"
+			}
+			content += p.Text
+		}
+	}
+	switch {
+	case messages != 1:
+		return "", 0, "it is not one message"
+	case strings.TrimSpace(content) == "":
+		return "", 0, "it is empty"
+	}
+	return content, tokensOf(r.Usage), ""
+}
+
+// tokensOf is how many an answer has taken, 0 if it does not say.
+func tokensOf(usage json.RawMessage) int64 {
 	var u struct {
 		Total int64 `json:"total_tokens"`
 	}
-	if json.Unmarshal(c.Usage, &u) != nil || u.Total < 0 {
+	if json.Unmarshal(usage, &u) != nil || u.Total < 0 {
 		return 0
 	}
 	return u.Total

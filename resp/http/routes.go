@@ -101,8 +101,9 @@ var routes = []route{
 	},
 	{
 		Method: http.MethodPost, Path: "/v1/responses", Name: "responses", API: openAIAPI,
-		Summary: "Passed on to upstream.", Request: map[string]any{}, Reply: map[string]any{}, Status: http.StatusOK, Errors: asking,
-		handle: (*Server).pass,
+		Summary: "The same for an input; streams are passed on as they are.",
+		Request: responseRequest{}, Reply: map[string]any{}, Status: http.StatusOK, Errors: asking,
+		handle: func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) { s.complete(w, r, who, &respond) },
 	},
 	{
 		Method: http.MethodGet, Path: "/v1/models", Name: "models", API: openAIAPI,

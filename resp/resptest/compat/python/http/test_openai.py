@@ -25,6 +25,13 @@ class Model(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.calls += 1
             n = self.server.calls
+        if self.path.endswith("/responses"):
+            part = {"type": "output_text", "text": f"answer {n} to {body['input']}", "annotations": []}
+            message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
+            return self.reply(200, {
+                "id": f"r-{n}", "object": "response", "created_at": 1700000000, "status": "completed", "error": None, "model": body["model"],
+                "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+            })
         last = body["messages"][-1]["content"] if "messages" in body else body.get("prompt", "")
         if last == "fail":
             return self.reply(503, {"error": {"message": "overloaded", "type": "server_error"}})
@@ -136,6 +143,20 @@ def test_completions_and_embeddings(client, model):
     assert client.completions.create(model="tiny", prompt="once upon a time") == a and model.calls == 1
     e = client.embeddings.create(model="lexical", input=["one", "two"])
     assert len(e.data) == 2 and len(e.data[0].embedding) == 384  # the client asks for base64
+
+
+def test_responses(client, model):
+    def respond(prompt, **more):
+        raw = client.responses.with_raw_response.create(model="tiny", input=prompt, **more)
+        return raw.headers["x-cache"], raw.parse()
+
+    where, first = respond(PROMPT)
+    assert where == "miss" and first.output_text == f"answer 1 to {PROMPT}"
+    assert respond([{"role": "user", "content": PROMPT}]) == ("exact", first)
+    assert respond(LIKE) == ("semantic", first)
+    assert respond(PROMPT, instructions="Be brief.")[0] == "miss"
+    assert respond(PROMPT, conversation="c")[0] == "bypass"
+    assert model.calls == 3
 
 
 def test_failures_and_tools_are_not_kept(client, model):
