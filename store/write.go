@@ -174,23 +174,27 @@ type shape struct {
 // create makes the record of a key that there is none of. The value's bytes are
 // undefined.
 func (tx *Tx) create(e *Entry, key []byte, h shape) {
-	sh := tx.shard(key)
+	tx.add(e, tx.shard(key), tx.hash(key), key, h)
+	if tx.byRef != nil {
+		tx.byRef[e.ref] = e
+	}
+	tx.notice(WantNew, ClassNew, "new", key)
+}
+
+// add is create for an entry that need not be one of the Tx, in the key's shard.
+func (tx *Tx) add(e *Entry, sh *shard, hash uint64, key []byte, h shape) {
 	s := sh.dbs[tx.DB]
 	if s == nil {
 		s = newSpace(tx.ks, sh, tx.DB)
 		sh.dbs[tx.DB] = s
 	}
 	tx.touchSpace(s)
-	e.s, e.hash = s, tx.hash(key)
-	e.ref, e.rec = s.make(key, h, sh.evict.New(tx.setup, e.hash, tx.Now, sh.keys))
-	s.insert(tagOf(e.hash), e.ref)
+	e.s, e.hash = s, hash
+	e.ref, e.rec = s.make(key, h, sh.evict.New(tx.setup, hash, tx.Now, sh.keys))
+	s.insert(tagOf(hash), e.ref)
 	sh.keys++
 	s.count(e.rec, 1)
-	if tx.byRef != nil {
-		tx.byRef[e.ref] = e
-	}
 	tx.schedule(e, h)
-	tx.notice(WantNew, ClassNew, "new", key)
 }
 
 // make allocates a record and writes its header and key.

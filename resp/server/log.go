@@ -34,7 +34,7 @@ func (s *Server) openData(ctx context.Context) error {
 	if !s.cfg.AppendOnly() && !persist.Exists(s.fs(), dir) {
 		return nil
 	}
-	c := s.replayCtx()
+	l := newLoader(s)
 	s.env.Catalog.BeginLoad()
 	o := persist.Options{
 		Fsync:  s.fsyncPolicy(),
@@ -51,16 +51,9 @@ func (s *Server) openData(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.clock.Freeze(r.At)
-		for _, cmd := range r.Commands {
-			if err := s.replay(c, cmd); err != nil {
-				return err
-			}
-		}
-		return nil
+		return l.record(&r)
 	})
-	c.Settle()
-	s.clock.Freeze(0)
+	l.end()
 	if errors.Is(err, vfs.ErrLocked) && !s.cfg.AppendOnly() {
 		s.cfg.Logger().Warn("another server uses the data folder: nothing is loaded, and nothing can be saved", "dir", dir)
 		return nil

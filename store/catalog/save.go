@@ -249,6 +249,17 @@ func (c *Catalog) saveIndex(fsys vfs.FS, dir string, ix *Index, s saved) error {
 // what has become of them.
 func (c *Catalog) BeginLoad() { c.loading.Store(true) }
 
+// Minds reports whether an index is to hear, while a log is loaded, of a string under a key of database 0. It is no
+// document, but those that EndLoad does not fill, and temporary ones, take note of all that is written.
+func (c *Catalog) Minds(key []byte) bool {
+	for _, ix := range *c.set.Load() {
+		if (ix.SkipScan || ix.Temporary > 0 || !c.loading.Load()) && ix.matches(string(key)) {
+			return true
+		}
+	}
+	return false
+}
+
 // EndLoad fills all indexes with the documents that there are, and opens what was saved of them. Searches find
 // everything when it returns; vectors that were not saved get into their graphs in the background.
 func (c *Catalog) EndLoad(fsys vfs.FS, dir string, log *slog.Logger) {

@@ -1,6 +1,7 @@
 package semcache
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
@@ -149,6 +150,21 @@ func (s *sides) dependents(dst []string, key string) []string {
 		}
 	}
 	return dst
+}
+
+// Minds reports whether it matters to the cache that a string is stored under a key.
+func (c *Cache) Minds(db int, key []byte) bool {
+	if db == 0 && bytes.HasPrefix(key, []byte(keyPrefix)) || c.leases.Load() > 0 {
+		return true
+	}
+	s := &c.side
+	if s.deps.Load() == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, depended := s.mu.by[string(key)]
+	return depended
 }
 
 // flushed follows the flush, or the swap, of a database: which of the keys that

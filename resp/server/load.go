@@ -1,0 +1,70 @@
+package server
+
+import (
+	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/persist"
+)
+
+// loader replays what the data folder holds: by commands, but for the strings of a
+// base, which most large ones consist of. They go straight into the keyspace, in
+// the order that they have among all else: what is loaded does not depend on it.
+type loader struct {
+	s    *Server
+	c    *command.Ctx
+	fill *store.Filler
+}
+
+func newLoader(s *Server) *loader {
+	return &loader{s, s.replayCtx(), store.NewFiller(s.ks)}
+}
+
+// record replays a record, whose slices are valid until it returns.
+func (l *loader) record(r *persist.Record) error {
+	l.s.clock.Freeze(r.At)
+	base := r.LSN == 0
+	for i := range r.Commands {
+		cmd := &r.Commands[i]
+		if base && l.string(cmd, r.At) {
+			continue
+		}
+		l.fill.Flush(r.At)
+		if err := l.s.replay(l.c, *cmd); err != nil {
+			return err
+		}
+	}
+	l.fill.Flush(r.At)
+	return nil
+}
+
+// string takes a command of encodeEntry that makes a string nobody has to hear of;
+// false for all others.
+func (l *loader) string(cmd *persist.Command, now int64) bool {
+	args := cmd.Args
+	at := int64(0)
+	switch {
+	case uint(cmd.DB) >= store.Databases || string(args[0]) != "SET":
+		return false
+	case len(args) == 3:
+	case len(args) == 5 && string(args[3]) == "PXAT":
+		var ok bool
+		if at, ok = resp.ParseInt(args[4]); !ok || at <= now {
+			return false
+		}
+	default:
+		return false
+	}
+	key := args[1]
+	if cmd.DB == 0 && l.s.env.Catalog.Minds(key) || l.s.env.Semantic.Minds(cmd.DB, key) {
+		return false
+	}
+	l.fill.Add(cmd.DB, key, args[2], at)
+	return true
+}
+
+// end ends the replay.
+func (l *loader) end() {
+	l.c.Settle()
+	l.s.clock.Freeze(0)
+}
