@@ -191,11 +191,25 @@ func TestBaseOfAnyCommandsLoads(t *testing.T) {
 					}
 					at := fmt.Sprint(r.At - 20 + rnd.Int64N(100_000)>>rnd.IntN(12))
 					words := [][]string{
-						{"SET", key, value}, {"SET", key, value}, {"SET", key, ""}, {"SET", key, value, "PXAT", at}, {"SET", key, value, "PXAT", at},
+						{"SET", key, value},
+						{"SET", key, value},
+						{"SET", key, ""},
+						{"SET", key, value, "PXAT", at},
+						{"SET", key, value, "PXAT", at},
 						{"SET", key, value, "PXAT", "1"},
-						{"set", key, value}, {"SET", key, value, "pxat", at}, {"SET", key, value, "NX"}, {"SET", key, value, "KEEPTTL"}, {"SET", key, value, "XX", "GET"},
-						{"DEL", key}, {"SETRANGE", key, "3", value}, {"PEXPIREAT", key, at}, {"COPY", key, "c" + key, "REPLACE"}, {"MSET", key, value, "k1", value},
-						{"SET", key, value, "PXAT", "9000000000000000000"}, {"FLUSHDB"}, {"SWAPDB", "0", "1"},
+						{"set", key, value},
+						{"SET", key, value, "pxat", at},
+						{"SET", key, value, "NX"},
+						{"SET", key, value, "KEEPTTL"},
+						{"SET", key, value, "XX", "GET"},
+						{"DEL", key},
+						{"SETRANGE", key, "3", value},
+						{"PEXPIREAT", key, at},
+						{"COPY", key, "c" + key, "REPLACE"},
+						{"MSET", key, value, "k1", value},
+						{"SET", key, value, "PXAT", "9000000000000000000"},
+						{"FLUSHDB"},
+						{"SWAPDB", "0", "1"},
 					}
 					n := len(words)
 					if rnd.IntN(30) > 0 {
@@ -230,8 +244,14 @@ func TestBaseOfAnyCommandsLoads(t *testing.T) {
 func TestBaseWithWhatIsNoCommandIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, words := range [][]string{
-		{"SET", "k"}, {"SET", "k", "v", "PXAT"}, {"SET", "k", "v", "PXAT", "never"}, {"SET", "k", "v", "PXAT", "-1"}, {"SET", "k", "v", "PXAT", "01"},
-		{"SET", "k", "v", "PXAT", "1", "NX", "XX"}, {"SET", "k", "v", "NO"}, {""},
+		{"SET", "k"},
+		{"SET", "k", "v", "PXAT"},
+		{"SET", "k", "v", "PXAT", "never"},
+		{"SET", "k", "v", "PXAT", "-1"},
+		{"SET", "k", "v", "PXAT", "01"},
+		{"SET", "k", "v", "PXAT", "1", "NX", "XX"},
+		{"SET", "k", "v", "NO"},
+		{""},
 	} {
 		dir := t.TempDir()
 		log, _, err := persist.Open(vfs.OS, dir, persist.Options{Fsync: persist.No}, nil)

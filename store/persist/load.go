@@ -128,62 +128,106 @@ func (l *loader) segment(s segment) error {
 	}
 	l.marked = s.first - 1
 	done := l.report.Bytes
-	for {
-		off := sc.off
-		fr, err := sc.next()
-		if err == io.EOF {
-			break
+	take := func(x *read) (more bool, err error) {
+		if x.err == io.EOF {
+			return false, nil
 		}
-		if bad, ok := errors.AsType[errBad](err); ok {
+		if bad, ok := errors.AsType[errBad](x.err); ok {
 			if !last {
-				return &CorruptError{name, off, bad.reason}
+				return false, &CorruptError{name, x.off, bad.reason}
 			}
-			found, err := markAfter(f, off+1, size, sc.seed, *want)
+			found, err := markAfter(f, x.off+1, size, sc.seed, *want)
 			if err != nil {
-				return fmt.Errorf("read %s: %w", name, err)
+				return false, fmt.Errorf("read %s: %w", name, err)
 			}
 			if found {
-				return &CorruptError{name, off, bad.reason + "; it was known to be on disk"}
+				return false, &CorruptError{name, x.off, bad.reason + "; it was known to be on disk"}
 			}
-			l.report.Torn = &Torn{File: name, Offset: off, Size: size - off, Reason: bad.reason}
-			break
+			l.report.Torn = &Torn{File: name, Offset: x.off, Size: size - x.off, Reason: bad.reason}
+			return false, nil
 		}
-		if err != nil {
-			return fmt.Errorf("read %s at %d: %w", name, off, err)
+		if x.err != nil {
+			return false, fmt.Errorf("read %s at %d: %w", name, x.off, x.err)
 		}
-		if err := l.frame(s, fr, want); err != nil {
-			return fmt.Errorf("%s at %d: %w", name, off, err)
+		if err := l.take(x); err != nil {
+			return false, fmt.Errorf("%s at %d: %w", name, x.off, err)
 		}
-		l.report.Bytes = done + sc.off
+		l.report.Bytes = done + x.end
 		l.progress(false)
+		return true, nil
+	}
+	next := func(x *read) { l.read(x, s, sc, want) }
+	if s.kind == kindBase && !last {
+		err = readAhead(next, take)
+	} else {
+		x, more := read{dec: &l.dec}, true
+		for more && err == nil {
+			next(&x)
+			more, err = take(&x)
+		}
+	}
+	if err != nil {
+		return err
 	}
 	l.report.Bytes = done + sc.off
 	l.end, l.seed = sc.off, sc.seed
 	return nil
 }
 
-func (l *loader) frame(s segment, fr frame, want *uint64) error {
+// read is a frame that was read: a record, a mark, or why it is neither.
+type read struct {
+	off, end int64
+	record   Record // without commands for a mark
+	err      error  // of the scanner
+	bad      error  // of what the frame says
+
+	dec *decoder // whose memory the record lies in
+}
+
+// read reads the next frame of a segment, whose LSN has to be want. It belongs, with
+// the scanner, dec and want, to one goroutine.
+func (l *loader) read(x *read, s segment, sc *scanner, want *uint64) {
+	*x = read{off: sc.off, dec: x.dec}
+	fr, err := sc.next()
+	x.end = sc.off
+	if err != nil {
+		x.err = err
+		return
+	}
 	switch fr.typ {
 	case typeMark:
 		if s.kind == kindBase || fr.lsn >= *want {
-			return fmt.Errorf("a mark for record %d, which is still to come", fr.lsn)
+			x.bad = fmt.Errorf("a mark for record %d, which is still to come", fr.lsn)
+			return
 		}
 		l.marked = max(l.marked, fr.lsn)
-		return nil
+		return
 	case typeCommit, typeCommit | flagS2, typeCommit | flagZstd:
 	default:
-		return fmt.Errorf("record type %d is unknown to this program", fr.typ)
+		x.bad = fmt.Errorf("record type %d is unknown to this program", fr.typ)
+		return
 	}
 	if fr.lsn != *want {
-		return fmt.Errorf("record %d where %d was due", fr.lsn, *want)
+		x.bad = fmt.Errorf("record %d where %d was due", fr.lsn, *want)
+		return
 	}
-	r, err := l.dec.commit(fr.payload, fr.typ&^typeCommit)
-	if err != nil {
-		return err
+	if x.record, x.bad = x.dec.commit(fr.payload, fr.typ&^typeCommit); x.bad != nil {
+		return
 	}
 	*want++
 	if s.kind == kindLog {
-		r.LSN = fr.lsn
+		x.record.LSN = fr.lsn
+	}
+}
+
+// take replays what was read.
+func (l *loader) take(x *read) error {
+	if x.bad != nil {
+		return x.bad
+	}
+	r := x.record
+	if len(r.Commands) == 0 { // a mark
+		return nil
 	}
 	l.report.Records++
 	l.report.LastSeq = max(l.report.LastSeq, r.Seq)

@@ -3,12 +3,15 @@ package persist
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -1000,6 +1003,172 @@ func TestManifestThatIsDamagedIsRefused(t *testing.T) {
 		}
 		if _, err := parseManifest(good[:i]); err == nil {
 			t.Errorf("cut at %d", i)
+		}
+	}
+}
+
+// baseOf is a folder whose base has n blocks of text, one of which is large, and the records of its log.
+func baseOf(t testing.TB, n int) (fsys *vfs.Mem, want []string) {
+	t.Helper()
+	fsys = vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 2000})
+	rnd := rand.New(rand.NewPCG(1, uint64(n)))
+	check(t, l.RewriteAt(t.Context(), func(mark func()) { mark() }, func(b *Base) error {
+		for i := range n {
+			var block []byte
+			said := ""
+			for k := range 1 + i%3*40 {
+				value := strings.Repeat(fmt.Sprint("text ", i, k, rnd.Uint32()), 1+i%4*20)
+				if k == 0 && i == n/2 {
+					value = strings.Repeat("large ", keepBuffer/5)
+				}
+				block = AppendCommand(block, 3, []byte("SET"), fmt.Append(nil, k), []byte(value))
+				said += fmt.Sprintf("; 3:SET %d %s", k, value)
+			}
+			want = append(want, said[2:])
+			if err := b.Block(7, 1, block); err != nil {
+				return err
+			}
+			random := make([]byte, 1+i%3*30_000)
+			for k := range random {
+				random[k] = byte(rnd.Uint32())
+			}
+			r := set("random", string(random))
+			want = append(want, text(*r))
+			if err := b.Add(*r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for range 3 {
+		l.Append(set("k", "v"))
+		want = append(want, "3:SET k v")
+	}
+	check(t, l.Close())
+	return fsys, want
+}
+
+// TestBaseIsReadAhead: what is read ahead of the replay comes in order, and stays as it is while it is looked at.
+func TestBaseIsReadAhead(t *testing.T) {
+	fsys, want := baseOf(t, 60)
+	var got []string
+	l, rep, err := Open(fsys, testDir, Options{}, func(r Record) error {
+		before := text(r)
+		for range len(got) % 4 {
+			runtime.Gosched()
+		}
+		if base := len(got) < len(want)-3; text(r) != before || base != (r.LSN == 0) {
+			t.Errorf("record %d has changed while it was replayed, or has LSN %d", len(got), r.LSN)
+		}
+		got = append(got, before)
+		return nil
+	})
+	check(t, err)
+	same(t, got, want)
+	if rep.Records != uint64(len(want)) || rep.Bytes != l.Size() || rep.Segments < 3 {
+		t.Fatalf("%+v, %d bytes", rep, l.Size())
+	}
+	check(t, l.Close())
+	// A replay that fails, as one that has been asked to end, ends the reading, wherever it is. TestMain finds
+	// goroutines that are left.
+	for i := range want {
+		boom := errors.New("boom")
+		n := 0
+		_, rep, err := Open(fsys, testDir, Options{}, func(r Record) error {
+			if n++; n > i {
+				return boom
+			}
+			return nil
+		})
+		if !errors.Is(err, boom) || rep.Records != uint64(i+1) {
+			t.Fatalf("%d: %v, %+v", i, err, rep)
+		}
+	}
+}
+
+// TestDamagedBaseIsRefusedAtItsOffset cuts a base off at each byte, and changes each: the records before come, then
+// the error says which file and where.
+func TestDamagedBaseIsRefusedAtItsOffset(t *testing.T) {
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always})
+	check(t, l.RewriteAt(t.Context(), func(mark func()) { mark() }, func(b *Base) error {
+		for i := range 6 {
+			block := AppendCommand(nil, 0, []byte("SET"), fmt.Append(nil, i), []byte(strings.Repeat("v", i*i*i*i*10)))
+			if err := errors.Join(b.Block(1, 1, block), b.Add(*set("k", fmt.Sprint(i)))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	check(t, l.Close())
+	names := segmentFiles(t, fsys)
+	i := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, ".base") })
+	name := filepath.Join(testDir, names[i])
+	whole := readAll(t, fsys, name)
+	// Where the frames begin.
+	var starts []int64
+	for sc := newScanner(bytes.NewReader(whole), name, int64(len(whole))); ; {
+		if len(starts) == 0 {
+			_, err := sc.header()
+			check(t, err)
+		}
+		starts = append(starts, sc.off)
+		if _, err := sc.next(); err != nil {
+			break
+		}
+	}
+	refused := func(b []byte, records int, offset int64) {
+		t.Helper()
+		c := with(t, fsys, name, b)
+		var got []string
+		_, _, err := Open(c, testDir, Options{}, collect(&got))
+		bad, ok := errors.AsType[*CorruptError](err)
+		if !ok || bad.File != name || bad.Offset != offset || len(got) != records {
+			t.Fatalf("%d records, want %d; %v, want offset %d", len(got), records, err, offset)
+		}
+		if now := readAll(t, c, name); !bytes.Equal(now, b) {
+			t.Fatal("a refused file was changed")
+		}
+		if rep, err := Check(c, testDir); err != nil || len(rep.Damage) == 0 {
+			t.Fatalf("Check finds nothing: %+v, %v", rep, err)
+		}
+	}
+	for at := range whole {
+		refused(whole[:at], 0, int64(at)) // it is shorter than the manifest says
+		b := slices.Clone(whole)
+		b[at] ^= 0x10
+		if at < headerSize {
+			refused(b, 0, 0)
+			continue
+		}
+		n, ok := slices.BinarySearch(starts, int64(at))
+		if !ok {
+			n--
+		}
+		refused(b, n, starts[n])
+	}
+	// A record that holds and says nonsense: not damage of the file, but its place is told.
+	for _, x := range []struct {
+		lsn  uint64
+		typ  byte
+		body string
+		want string
+	}{{3, typeCommit, "\x00\x00\x00", "malformed record"}, {3, 99, "", "record type 99 is unknown"}, {9, typeCommit, "", "record 9 where 3 was due"}, {3, typeMark, "", "still to come"}} {
+		b := slices.Clone(whole[:starts[2]])
+		at := len(b)
+		b = binary.LittleEndian.AppendUint32(b, 0)
+		b = binary.LittleEndian.AppendUint32(b, uint32(bodyHead+len(x.body)))
+		b = binary.LittleEndian.AppendUint64(b, x.lsn)
+		b = append(append(b, x.typ), x.body...)
+		seed := seedOf(binary.LittleEndian.Uint64(whole[16:]))
+		binary.LittleEndian.PutUint32(b[at:], crc32.Update(seed, castagnoli, b[at+4:]))
+		b = append(b, whole[starts[3]:]...)
+		b = append(b, make([]byte, max(0, len(whole)-len(b)))...)
+		var got []string
+		_, _, err := Open(with(t, fsys, name, b), testDir, Options{}, collect(&got))
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%s at %d: ", name, starts[2])) || !strings.Contains(err.Error(), x.want) || len(got) != 2 {
+			t.Errorf("%+v: %v after %d records", x, err, len(got))
 		}
 	}
 }

@@ -260,7 +260,9 @@ func packBlock(dst, payload []byte) []byte {
 
 // decoder turns payloads into records. What it returns is valid until its next use.
 type decoder struct {
-	limit int // greatest payload after decompression
+	limit int  // greatest payload after decompression
+	keep  bool // payloads that are not large are copied: what is returned needs nothing else
+	large bool // the last payload was, above keepBuffer
 	plain []byte
 	args  [][]byte
 	cmds  []Command
@@ -274,9 +276,12 @@ func (d *decoder) commit(payload []byte, flags byte) (Record, error) {
 			return Record{}, err
 		}
 		payload = plain
-		if len(plain) > keepBuffer {
-			d.plain = nil
-		}
+	} else if d.keep && len(payload) <= keepBuffer {
+		d.plain = append(d.plain[:0], payload...)
+		payload = d.plain
+	}
+	if d.large = len(payload) > keepBuffer; d.large {
+		d.plain = nil
 	}
 	b := cursor{b: payload}
 	r := Record{Seq: b.uvarint(), At: unzigzag(b.uvarint())}
