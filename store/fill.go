@@ -1,19 +1,14 @@
 package store
 
-import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-
-	"github.com/nearcache/nearcache/store/object"
-)
+import "github.com/nearcache/nearcache/store/object"
 
 // A Filler stores strings that were saved, many at a time, when a keyspace is
 // loaded: Add some, then Flush. What becomes of the keys is what SET makes of them
 // one after the other. But the strings go in shard by shard, which the processor's
-// caches like and which takes a lock and an account for many keys; on several
-// cores, as no two shards depend on each other; and of a key that was not there
-// nobody is told, no observer and nobody who wants notices: it has not changed.
+// caches like, and which takes one lock, one account and one table that grows for
+// many keys (a snapshot is written in the order of shards: a block of it has most of
+// a shard's keys, if not all). And of a key that was not there nobody is told, no
+// observer and nobody who wants notices: it has not changed.
 //
 // It belongs to one goroutine.
 type Filler struct {
@@ -21,7 +16,8 @@ type Filler struct {
 	list   []saved
 	order  []int32 // of list, by shard
 	begins [Shards + 1]int32
-	lanes  []lane
+	tx     Tx
+	e      Entry // to work with
 }
 
 // saved is a string that was added and not flushed.
@@ -32,19 +28,13 @@ type saved struct {
 	shard      int32
 }
 
-// lane is what a goroutine of Flush works with.
-type lane struct {
-	tx Tx
-	e  Entry
-}
+// fillReserve is from how many strings on room is made for all of them at once. Of fewer
+// it is not worth it, and keys that are there already need none.
+const fillReserve = 64
 
-const (
-	// fillLane is how many strings are worth a goroutine.
-	fillLane = 1024
-	// fillKept is the most strings that a Filler keeps room for: blocks of a
-	// snapshot have less.
-	fillKept = 1 << 17
-)
+// fillKept is the most strings that a Filler keeps room for: a block of a snapshot has
+// less.
+const fillKept = 1 << 17
 
 // NewFiller makes one.
 func NewFiller(ks *Keyspace) *Filler { return &Filler{ks: ks} }
@@ -61,27 +51,11 @@ func (f *Filler) Flush(now int64) {
 		return
 	}
 	f.sort()
-	var next atomic.Int32
-	work := func(l *lane) {
-		// The cells of a group have one lock.
-		for g := int(next.Add(1)) - 1; g < groups; g = int(next.Add(1)) - 1 {
-			for i := g * groupShards; i < (g+1)*groupShards; i++ {
-				if at, end := f.begins[i], f.begins[i+1]; at < end {
-					l.fill(f, i, f.order[at:end], now)
-				}
-			}
+	for i := range Shards {
+		if at, end := f.begins[i], f.begins[i+1]; at < end {
+			f.fill(i, f.order[at:end], now)
 		}
 	}
-	n := max(1, min(len(f.list)/fillLane, runtime.GOMAXPROCS(0), runtime.NumCPU(), groups))
-	for len(f.lanes) < n {
-		f.lanes = append(f.lanes, lane{})
-	}
-	var wg sync.WaitGroup
-	for i := 1; i < n; i++ {
-		wg.Go(func() { work(&f.lanes[i]) })
-	}
-	work(&f.lanes[0])
-	wg.Wait()
 	clear(f.list)
 	f.list = f.list[:0]
 	if cap(f.list) > fillKept {
@@ -113,17 +87,27 @@ func (f *Filler) sort() {
 }
 
 // fill stores the strings of a shard.
-func (l *lane) fill(f *Filler, shard int, order []int32, now int64) {
-	tx := &l.tx
+func (f *Filler) fill(shard int, order []int32, now int64) {
+	tx := &f.tx
 	begin := func() {
 		tx.BeginAt(f.ks, 0, 0, now)
 		tx.lockShard(shard)
 	}
 	begin()
+	var more [Databases]int
+	for _, i := range order {
+		more[f.list[i].db]++
+	}
+	for db, n := range more {
+		if n >= fillReserve {
+			tx.DB = db
+			tx.space(&f.ks.shards[shard]).reserve(n)
+		}
+	}
 	for _, i := range order {
 		x := &f.list[i]
 		tx.DB = int(x.db)
-		if tx.fill(&l.e, x) {
+		if tx.fill(&f.e, x) {
 			continue
 		}
 		// The key is there: this one changes, and observers hear of it.

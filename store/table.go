@@ -52,6 +52,7 @@ const (
 	bucketSize  = 64
 	pageBuckets = slab.PageSize / bucketSize
 	maxSegment  = 16 * pageBuckets
+	maxDepth    = tagBits - 8 // of a segment
 
 	// A segment that is more than seven eighths full grows; one that is less
 	// than a third full shrinks, until it is 80% full. A bucket holds all that
@@ -316,14 +317,21 @@ func (t *table) grow(dir int) {
 		t.rebuild(dir, min(maxSegment, old.size+pageBuckets+old.size/8/pageBuckets*pageBuckets))
 		return
 	}
-	if old.depth == tagBits-8 { // 2^18 segments: half a billion records
+	t.split(dir, old.n)
+}
+
+// split makes two of the segment at dir, which have room for n records together, or
+// as many of them as two may have. It returns the place of the first.
+func (t *table) split(dir int, n uint32) int {
+	old := t.dir[dir]
+	if old.depth == maxDepth { // 2^18 segments: half a billion records
 		panic("store: table is full")
 	}
 	if old.depth == t.depth {
 		t.double()
 		dir *= 2
 	}
-	size := sizeFor(old.n / 2)
+	size := min(maxSegment, sizeFor(n/2))
 	low, high := t.newSegment(size, old.depth+1), t.newSegment(size, old.depth+1)
 	bit := uint32(1) << (tagBits - 1 - old.depth)
 	old.eachSlot(func(x slot) {
@@ -340,6 +348,27 @@ func (t *table) grow(dir int) {
 		t.dir[dir+i], t.dir[dir+half+i] = low, high
 	}
 	t.freeSegment(&old)
+	return dir
+}
+
+// reserve makes room for so many more records, which are about to come. Each segment
+// is made as large as it will have to be at once; its hashes say how many belong into it.
+func (t *table) reserve(more int) {
+	if t.dir == nil {
+		t.dir = []segment{t.newSegment(min(maxSegment, sizeFor(uint32(more))), 0)}
+	}
+	for dir := 0; dir < len(t.dir); {
+		s := &t.dir[dir]
+		n := s.n + uint32(more>>s.depth)
+		switch size := sizeFor(n); {
+		case n*fullDen <= s.capacity()*fullNum, s.depth == maxDepth:
+			dir += 1 << (t.depth - s.depth)
+		case size <= maxSegment:
+			t.rebuild(dir, size)
+		default:
+			dir = t.split(dir, n)
+		}
+	}
 }
 
 // double makes dir twice as long.

@@ -145,6 +145,40 @@ func TestTableHasNoSlackAtAnySize(t *testing.T) {
 }
 
 // TestTableScanVisitsOnceWhatStays resizes the table under a scan.
+// TestTableReserves: room that was made for records is enough for them, and little more.
+func TestTableReserves(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		rnd := rand.New(rand.NewPCG(seed, 9))
+		d := newTestTable(t)
+		for step := range 4 {
+			for range rnd.IntN(3) * rnd.IntN(4000) {
+				d.add(fmt.Sprint("one by one ", d.n))
+			}
+			more := 1 + rnd.IntN(1<<(4+rnd.IntN(12)))
+			d.reserve(more)
+			if err := d.check(); err != nil {
+				t.Fatalf("seed %d, step %d: %v with room for %d more", seed, step, err, more)
+			}
+			room := d.bytes
+			before := d.n
+			for d.n < before+more {
+				d.add(fmt.Sprint("together ", d.n))
+			}
+			if err := d.check(); err != nil {
+				t.Fatalf("seed %d, step %d: %v", seed, step, err)
+			}
+			// By chance one or the other segment gets more than its share.
+			if grown := d.bytes - room; grown > room/8+slab.PageSize {
+				t.Errorf("seed %d, step %d: %d bytes were enough for %d of %d, then came %d", seed, step, room, before, d.n, grown)
+			}
+			if most := int64(d.n*8)*3/2 + int64(len(d.dir)+1)*slab.PageSize; d.bytes > most {
+				t.Errorf("seed %d, step %d: %d bytes for %d records", seed, step, d.bytes, d.n)
+			}
+		}
+	}
+}
+
 func TestTableScanVisitsOnceWhatStays(t *testing.T) {
 	t.Parallel()
 	for round := range uint64(6) {

@@ -183,18 +183,25 @@ func (tx *Tx) create(e *Entry, key []byte, h shape) {
 
 // add is create for an entry that need not be one of the Tx, in the key's shard.
 func (tx *Tx) add(e *Entry, sh *shard, hash uint64, key []byte, h shape) {
-	s := sh.dbs[tx.DB]
-	if s == nil {
-		s = newSpace(tx.ks, sh, tx.DB)
-		sh.dbs[tx.DB] = s
-	}
-	tx.touchSpace(s)
+	s := tx.space(sh)
 	e.s, e.hash = s, hash
 	e.ref, e.rec = s.make(key, h, sh.evict.New(tx.setup, hash, tx.Now, sh.keys))
 	s.insert(tagOf(hash), e.ref)
 	sh.keys++
 	s.count(e.rec, 1)
 	tx.schedule(e, h)
+}
+
+// space is where the keys of the Tx's database are that belong into a shard, for who
+// changes them.
+func (tx *Tx) space(sh *shard) *space {
+	s := sh.dbs[tx.DB]
+	if s == nil {
+		s = newSpace(tx.ks, sh, tx.DB)
+		sh.dbs[tx.DB] = s
+	}
+	tx.touchSpace(s)
+	return s
 }
 
 // make allocates a record and writes its header and key.

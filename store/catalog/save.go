@@ -252,7 +252,11 @@ func (c *Catalog) BeginLoad() { c.loading.Store(true) }
 // Minds reports whether an index is to hear, while a log is loaded, of a string under a key of database 0. It is no
 // document, but those that EndLoad does not fill, and temporary ones, take note of all that is written.
 func (c *Catalog) Minds(key []byte) bool {
-	for _, ix := range *c.set.Load() {
+	set := *c.set.Load()
+	if len(set) == 0 { // mostly, and it is asked for every key
+		return false
+	}
+	for _, ix := range set {
 		if (ix.SkipScan || ix.Temporary > 0 || !c.loading.Load()) && ix.matches(string(key)) {
 			return true
 		}
