@@ -282,3 +282,43 @@ func TestBaseWithWhatIsNoCommandIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestStringsOfABaseThatSomebodyMinds: such keys are loaded by commands, which tell of them.
+func TestStringsOfABaseThatSomebodyMinds(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, nil, "--appendonly", "no", "--dir", t.TempDir())
+	c := dial(t, s, client.Options{})
+	l := newLoader(s)
+	defer l.end()
+	takes := func(db int, key string) bool {
+		cmd := persist.Command{DB: db, Args: [][]byte{[]byte("SET"), []byte(key), []byte("v")}}
+		return l.string(&cmd, 1)
+	}
+	for _, key := range []string{"late:1", "short:1", "docs:1", "stock:pears"} {
+		if !takes(0, key) {
+			t.Errorf("%s: nobody minds it", key)
+		}
+	}
+	l.fill.Flush(1)
+	if takes(0, "sem:{shop}:1") || !takes(1, "sem:{shop}:1") {
+		t.Error("the semantic cache minds its own keys, in database 0")
+	}
+	do(t, c, "FT.CREATE", "late", "PREFIX", 1, "late:", "SKIPINITIALSCAN", "SCHEMA", "f", "TEXT")
+	do(t, c, "FT.CREATE", "short", "PREFIX", 1, "short:", "TEMPORARY", 100_000, "SCHEMA", "f", "TEXT")
+	do(t, c, "FT.CREATE", "docs", "PREFIX", 1, "docs:", "SCHEMA", "f", "TEXT")
+	do(t, c, "SEM.CREATE", "shop", "DIM", 2)
+	do(t, c, "SEM.SET", "shop", "Do you sell pears?", "Yes.", "VEC", angle(0), "DEPS", 1, "stock:pears")
+	if takes(0, "docs:1") {
+		t.Error("an index hears of all that comes while nothing is loaded")
+	}
+	s.env.Catalog.BeginLoad()
+	for key, want := range map[string]bool{"late:1": false, "short:1": false, "docs:1": true, "stock:pears": false, "stock:apples": true, "other": true} {
+		if got := takes(0, key); got != want {
+			t.Errorf("%s: %t", key, got)
+		}
+	}
+	if !takes(1, "late:1") || takes(1, "stock:pears") {
+		t.Error("indexes are of database 0, what entries depend on is of any")
+	}
+	s.env.Catalog.EndLoad(s.fs(), s.cfg.Dir(), s.cfg.Logger())
+}

@@ -1239,3 +1239,57 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOpenBase loads a folder whose base is arbitrary behind a good header: what is read ahead must be what is there.
+func FuzzOpenBase(f *testing.F) {
+	frames := func(recs ...*Record) []byte {
+		var b, scratch []byte
+		for i, r := range recs {
+			b = r.appendFrame(b, uint64(i+1))
+		}
+		return finish(b, seedOf(0), true, &scratch)
+	}
+	some := frames(set("a", "b"), set("c", strings.Repeat("d", 5000)), set("e", ""), set("f", "g"), set("h", ""))
+	mark := make([]byte, markSize)
+	putMark(mark, 2, seedOf(0))
+	f.Add(some)
+	f.Add(append(some[:len(some):len(some)], mark...))
+	f.Add(some[:len(some)-3])
+	f.Add(some[1:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fsys := vfs.NewMem()
+		check(t, fsys.MkdirAll(testDir))
+		base := segment{num: 1, kind: kindBase, first: 1, size: int64(headerSize + len(body))}
+		file := append(base.appendHeader(nil, 0), body...)
+		check(t, writeFile(fsys, filepath.Join(testDir, base.name()), file))
+		log := segment{num: 2, first: 1, size: openEnd}
+		check(t, writeFile(fsys, filepath.Join(testDir, log.name()), log.appendHeader(nil, 0)))
+		check(t, writeManifest(fsys, testDir, []segment{base, log}))
+		var want []string
+		sc := newScanner(bytes.NewReader(file), "", base.size)
+		_, err := sc.header()
+		check(t, err)
+		whole := false
+		for d := (decoder{limit: MaxRecord}); ; {
+			fr, err := sc.next()
+			if whole = err == io.EOF; err != nil || fr.lsn != uint64(len(want)+1) || fr.typ&^(flagS2|flagZstd) != typeCommit {
+				break
+			}
+			r, err := d.commit(fr.payload, fr.typ&^typeCommit)
+			if err != nil {
+				break
+			}
+			want = append(want, text(r))
+		}
+		var got []string
+		l, _, err := Open(fsys, testDir, Options{}, collect(&got))
+		if (err == nil) != whole {
+			t.Fatalf("%v after %d records; %t", err, len(got), whole)
+		}
+		if err == nil {
+			check(t, l.Close())
+		}
+		same(t, got, want)
+	})
+}
