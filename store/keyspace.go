@@ -145,5 +145,8 @@ func (ks *Keyspace) ResetStats() {
 // allowed, removes what it finds past its time.
 func (ks *Keyspace) Follow(on bool) { ks.follows.Store(on) }
 
+// Follows reports what Follow has said.
+func (ks *Keyspace) Follows() bool { return ks.follows.Load() }
+
 // SetActiveExpire switches the active side of expiry.
 func (ks *Keyspace) SetActiveExpire(on bool) { ks.lazyOnly.Store(!on) }

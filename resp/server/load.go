@@ -14,16 +14,20 @@ type loader struct {
 	s    *Server
 	c    *command.Ctx
 	fill *store.Filler
+	base bool // nothing but a base was loaded yet
 }
 
 func newLoader(s *Server) *loader {
-	return &loader{s, s.replayCtx(), store.NewFiller(s.ks)}
+	return &loader{s, s.replayCtx(), store.NewFiller(s.ks), true}
 }
 
 // record replays a record, whose slices are valid until it returns.
 func (l *loader) record(r *persist.Record) error {
 	l.s.clock.Freeze(r.At)
 	base := r.LSN == 0
+	if !base {
+		l.endBase()
+	}
 	for i := range r.Commands {
 		cmd := &r.Commands[i]
 		if base && l.string(cmd, r.At) {
@@ -63,8 +67,17 @@ func (l *loader) string(cmd *persist.Command, now int64) bool {
 	return true
 }
 
+// endBase is called behind the base.
+func (l *loader) endBase() {
+	if l.base {
+		l.base = false
+		l.s.env.Semantic.BaseLoaded()
+	}
+}
+
 // end ends the replay.
 func (l *loader) end() {
+	l.endBase()
 	l.c.Settle()
 	l.s.clock.Freeze(0)
 }

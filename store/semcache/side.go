@@ -70,7 +70,7 @@ func (c *Cache) Committed(cm *store.Commit) {
 			c.follow(e, cm.At)
 		}
 	}
-	if len(victims) > 0 {
+	if len(victims) > 0 && !c.ks.Follows() { // the source removes them
 		cm.Defer(&removal{c, victims})
 	}
 }
@@ -191,6 +191,15 @@ func (s *sides) flushed(e *store.Event) (victims []string) {
 		}
 	}
 	return victims
+}
+
+// BaseLoaded is called where a load has come to the end of what is of one moment: that
+// a key was stored behind an entry that depends on it says nothing there.
+func (c *Cache) BaseLoaded() {
+	s := &c.side
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.mu.marked)
 }
 
 // Loaded ends the loading of a log. No shard may be held.
