@@ -94,6 +94,7 @@ type attached struct {
 
 func (s *Server) initSource() {
 	s.source.backlog = replication.New(s.cfg.backlogSize.Int())
+	s.source.lastPing = time.Now()
 	s.source.backlog.OnStray = func() { s.source.strayed.Store(true) }
 	s.source.mu.waits = map[*replicaWait]struct{}{}
 	s.source.list.Store(&[]*attached{})

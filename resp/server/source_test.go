@@ -331,7 +331,7 @@ func TestPromotion(t *testing.T) {
 
 // TestChain has a replica of a replica, and reads what is past its time at none.
 func TestChain(t *testing.T) {
-	a, b, d := startSource(t), startSource(t), startSource(t)
+	a, b, d := startSource(t, "--enable-debug-command", "yes"), startSource(t), startSource(t)
 	ca, cb, cd := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2), follower(t, d.Addr(), 3)
 	cd.Do("CLIENT", "TRACKING", "ON")
 	followServer(t, cb, a.Addr())
@@ -352,7 +352,9 @@ func TestChain(t *testing.T) {
 		t.Error(r)
 	}
 	// The source keeps what is past its time: so do the others, and show it to nobody.
-	ca.Do("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+	if r := ca.Do("DEBUG", "SET-ACTIVE-EXPIRE", "0").String(); r != "OK" {
+		t.Fatal(r)
+	}
 	ca.Do("SET", "short", "1", "PX", "1")
 	ca.Do("SET", "last", "1")
 	eventually(t, cd, `"1"`, "GET", "last")
