@@ -25,8 +25,7 @@ import (
 type bench struct {
 	ctx     context.Context
 	out     io.Writer
-	root    string
-	tmp     string
+	at      peer.Place
 	keys    int
 	value   int
 	clients int
@@ -65,25 +64,16 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	l, err := specs.List()
-	if err != nil {
+	var err error
+	if b.at, err = specs.Place("nearcache-durable"); err != nil {
 		return err
 	}
-	if b.root, err = os.Getwd(); err != nil {
-		return err
-	}
-	if b.tmp, err = os.MkdirTemp("", "nearcache-durable"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.tmp)
+	defer b.at.Remove()
 	for _, p := range parts {
 		if !slices.Contains(strings.Split(*which, ","), p.name) {
 			continue
 		}
-		for _, spec := range l {
-			if spec.Argv == nil {
-				return fmt.Errorf("%s: a server that is started is wanted", spec.Name)
-			}
+		for _, spec := range b.at.Specs {
 			if err := p.run(b, spec); err != nil {
 				return fmt.Errorf("%s, %s: %w", p.name, spec.Name, err)
 			}
@@ -94,11 +84,15 @@ func Run(args []string, stdout, stderr io.Writer) error {
 
 // open starts a server with a folder that outlives it.
 func (b *bench) open(spec peer.Spec, folder string, args ...string) (*peer.Server, error) {
-	dir := filepath.Join(b.tmp, spec.Name+folder)
+	dir := b.folder(spec, folder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return peer.Open(b.ctx, spec.With(append([]string{"--dir", dir}, args...)...), b.root, b.tmp)
+	return b.at.Open(b.ctx, spec, append([]string{"--dir", dir}, args...)...)
+}
+
+func (b *bench) folder(spec peer.Spec, name string) string {
+	return filepath.Join(b.at.Tmp, spec.Name+name)
 }
 
 var words = strings.Fields("the cache keeps what a model has answered before so that nobody has to ask it again and again for an answer that costs money time or patience which is why values are text most of the time and long")
@@ -117,17 +111,7 @@ func text(rnd *rand.Rand, n int) string {
 
 func (b *bench) fill(p *peer.Server) error {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for i := 0; i < b.keys; {
-		pipe := p.Ctl.Pipeline()
-		for range min(1000, b.keys-i) {
-			pipe.Add("SET", fmt.Sprintf("key:%09d", i), text(rnd, b.value))
-			i++
-		}
-		if _, err := pipe.Run(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.Fill(b.keys, func(i int) []any { return []any{"SET", fmt.Sprintf("key:%09d", i), text(rnd, b.value)} })
 }
 
 // writes has clients write for a while, and returns their latencies, sorted.
@@ -249,7 +233,7 @@ func (b *bench) load(spec peer.Spec) error {
 	if err == nil {
 		start := time.Now()
 		_, err = p.Ctl.Do("SAVE")
-		fmt.Fprintf(b.out, "load      %-10s saved %d keys in %v, %d MB on disk\n", p.Name, b.keys, time.Since(start).Round(time.Millisecond), folderSize(filepath.Join(b.tmp, spec.Name+"load"))>>20)
+		fmt.Fprintf(b.out, "load      %-10s saved %d keys in %v, %d MB on disk\n", p.Name, b.keys, time.Since(start).Round(time.Millisecond), folderSize(b.folder(spec, "load"))>>20)
 	}
 	p.Close()
 	if err != nil {
@@ -307,15 +291,10 @@ func (b *bench) restart(spec peer.Spec) error {
 		centres[i] = vector(nil)
 	}
 	start := time.Now()
-	for i := 0; i < b.vectors; {
-		pipe := p.Ctl.Pipeline()
-		for range min(500, b.vectors-i) {
-			pipe.Add("HSET", fmt.Sprint("doc:", i), "v", blob(vector(centres[rnd.IntN(len(centres))])))
-			i++
-		}
-		if _, err := pipe.Run(); err != nil {
-			return err
-		}
+	if err := p.Fill(b.vectors, func(i int) []any {
+		return []any{"HSET", fmt.Sprint("doc:", i), "v", blob(vector(centres[rnd.IntN(len(centres))]))}
+	}); err != nil {
+		return err
 	}
 	fmt.Fprintf(b.out, "vectors   %-10s %d of %d components written in %v\n", p.Name, b.vectors, b.dim, time.Since(start).Round(time.Millisecond))
 	queries := make([]string, 100)
@@ -356,6 +335,6 @@ func (b *bench) restart(spec peer.Spec) error {
 			same++
 		}
 	}
-	fmt.Fprintf(b.out, "vectors   %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(filepath.Join(b.tmp, spec.Name+"vectors"))>>20)
+	fmt.Fprintf(b.out, "vectors   %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(b.folder(spec, "vectors"))>>20)
 	return nil
 }

@@ -129,6 +129,21 @@ func FreePort() (string, error) {
 	return port, err
 }
 
+// Fill sends n commands to the server, many at a time.
+func (p *Server) Fill(n int, command func(i int) []any) error {
+	for i := 0; i < n; {
+		pipe := p.Ctl.Pipeline()
+		for range min(1000, n-i) {
+			pipe.Add(command(i)...)
+			i++
+		}
+		if _, err := pipe.Run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close ends a server that this program started.
 func (p *Server) Close() {
 	if p.Ctl != nil {

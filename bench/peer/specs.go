@@ -1,9 +1,11 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -97,6 +99,39 @@ func (s *Specs) List() ([]Spec, error) {
 	}
 	return l, nil
 }
+
+// Place is where a benchmark starts the servers itself.
+type Place struct {
+	Specs []Spec
+	Root  string // the checkout
+	Tmp   string // a folder for their data
+}
+
+// Place returns it, with a folder of its own in the system's for such, for servers all
+// of which have to be started. Remove is owed.
+func (s *Specs) Place(folder string) (p Place, err error) {
+	if p.Specs, err = s.List(); err != nil {
+		return p, err
+	}
+	for _, spec := range p.Specs {
+		if spec.Argv == nil {
+			return p, fmt.Errorf("%s: a server that is started is wanted", spec.Name)
+		}
+	}
+	if p.Root, err = Checkout(); err != nil {
+		return p, err
+	}
+	p.Tmp, err = os.MkdirTemp("", folder)
+	return p, err
+}
+
+// Open starts one of the servers, with more arguments.
+func (p *Place) Open(ctx context.Context, spec Spec, args ...string) (*Server, error) {
+	return Open(ctx, spec.With(args...), p.Root, p.Tmp)
+}
+
+// Remove removes the folder.
+func (p *Place) Remove() { _ = os.RemoveAll(p.Tmp) }
 
 // With returns the command with more arguments, for a server that is started.
 func (s Spec) With(args ...string) Spec {

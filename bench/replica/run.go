@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,14 +21,14 @@ import (
 
 // bench is one run.
 type bench struct {
-	ctx       context.Context
-	out       io.Writer
-	root, tmp string
-	keys      int
-	value     int
-	clients   int
-	pipeline  int
-	seconds   time.Duration
+	ctx      context.Context
+	out      io.Writer
+	at       peer.Place
+	keys     int
+	value    int
+	clients  int
+	pipeline int
+	seconds  time.Duration
 }
 
 // Run carries out the command `nearcache bench replica`.
@@ -47,21 +46,12 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	l, err := specs.List()
-	if err != nil {
+	var err error
+	if b.at, err = specs.Place("nearcache-replica"); err != nil {
 		return err
 	}
-	if b.root, err = os.Getwd(); err != nil {
-		return err
-	}
-	if b.tmp, err = os.MkdirTemp("", "nearcache-replica"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.tmp)
-	for _, spec := range l {
-		if spec.Argv == nil {
-			return fmt.Errorf("%s: a server that is started is wanted", spec.Name)
-		}
+	defer b.at.Remove()
+	for _, spec := range b.at.Specs {
 		if err := b.measure(spec); err != nil {
 			return fmt.Errorf("%s: %w", spec.Name, err)
 		}
@@ -73,7 +63,7 @@ func (b *bench) measure(spec peer.Spec) error {
 	if spec.Own {
 		spec = spec.With("--enable-replicas", "yes", "--enable-outgoing-connections", "yes")
 	}
-	source, err := peer.Open(b.ctx, spec, b.root, b.tmp)
+	source, err := b.at.Open(b.ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -86,7 +76,7 @@ func (b *bench) measure(spec peer.Spec) error {
 	if err != nil {
 		return err
 	}
-	replica, err := peer.Open(b.ctx, spec, b.root, b.tmp)
+	replica, err := b.at.Open(b.ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -122,17 +112,7 @@ func (b *bench) measure(spec peer.Spec) error {
 
 func (b *bench) fill(p *peer.Server) error {
 	v := strings.Repeat("v", b.value)
-	for i := 0; i < b.keys; {
-		pipe := p.Ctl.Pipeline()
-		for range min(1000, b.keys-i) {
-			pipe.Add("SET", "key:"+strconv.Itoa(i), v)
-			i++
-		}
-		if _, err := pipe.Run(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.Fill(b.keys, func(i int) []any { return []any{"SET", "key:" + strconv.Itoa(i), v} })
 }
 
 // load has clients write at a rate, 0 for as fast as they can, for a time or until during
