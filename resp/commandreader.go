@@ -171,3 +171,21 @@ func (r *CommandReader) command() ([][]byte, error) {
 	}
 	return args, nil
 }
+
+// CommandSize is how many bytes a command takes on the wire.
+func CommandSize(args [][]byte) int {
+	n := countSize(len(args))
+	for _, a := range args {
+		n += countSize(len(a)) + len(a) + 2
+	}
+	return n
+}
+
+// countSize is the length of a count with its sign and the end of its line.
+func countSize(n int) int {
+	size := len("$0\r\n")
+	for ; n >= 10; n /= 10 {
+		size++
+	}
+	return size
+}

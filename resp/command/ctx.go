@@ -264,21 +264,9 @@ func (c *Ctx) runCounted(h *hotkeys.Session) error {
 	if s.Keys.None() || c.S.Blocked() {
 		return err
 	}
-	bytes := max(0, c.W.Len()-was) + wireSize(len(argv))
-	for _, a := range argv {
-		bytes += wireSize(len(a)) + len(a) + 2
-	}
+	bytes := max(0, c.W.Len()-was) + resp.CommandSize(argv)
 	h.Command(func(f func(key []byte)) { s.Keys.Each(argv, f) }, uint64(took.Microseconds()), uint64(bytes))
 	return err
-}
-
-// wireSize is how many bytes the header of an array or a bulk string takes.
-func wireSize(n int) int {
-	size := len("$0\r\n")
-	for ; n >= 10; n /= 10 {
-		size++
-	}
-	return size
 }
 
 // runObserved is Run with a look at the clock, and for those who want to see it.

@@ -107,8 +107,7 @@ func (p ftProfile) runSearch(c *command.Ctx) error {
 		total: p.parsing + time.Since(start), parsing: p.parsing + q.parsed, plan: prof.Plan, late: q.res.TimedOut,
 		root: prof.Root, steps: steps,
 	})
-	w.BulkString("Coordinator")
-	w.Map(0)
+	profileAlone(w)
 	return nil
 }
 
@@ -143,15 +142,11 @@ func (p ftProfile) runAggregate(c *command.Ctx) error {
 	profileHead(w)
 	steps := searchSteps(prof)
 	steps[0].took += q.profile.Own(0)
-	for i := range q.profile.Steps[1:] {
-		s := &q.profile.Steps[i+1]
-		steps = append(steps, ftProfileStep{s.Name, q.profile.Own(i + 1), s.Rows})
-	}
+	steps = appendSteps(steps, q.profile)
 	p.part(w, ftProfilePart{
 		total: p.parsing + time.Since(start), parsing: p.parsing, plan: planned, late: r.late(), root: prof.Root, steps: steps,
 	})
-	w.BulkString("Coordinator")
-	w.Map(0)
+	profileAlone(w)
 	return nil
 }
 
@@ -176,13 +171,8 @@ func (p ftProfile) runHybrid(c *command.Ctx) error {
 	w := c.W
 	profileResults(w)
 	h.write(r, rows)
-	if w.Proto() == 3 {
-		w.BulkString("Profile")
-	}
 	// The two queries on one shard; the coordinator's part is what is done with their lists.
-	w.Map(2)
-	w.BulkString("Shards")
-	w.Array(1)
+	profileHead(w)
 	w.Map(2)
 	for i, name := range []string{"SEARCH", "VSIM"} {
 		prof := h.profiles[i]
@@ -199,10 +189,7 @@ func (p ftProfile) runHybrid(c *command.Ctx) error {
 		})
 	}
 	steps := []ftProfileStep{{"Hybrid Merger", h.fusing + h.steps.Own(0), h.merged}}
-	for i := range h.steps.Steps[1:] {
-		s := &h.steps.Steps[i+1]
-		steps = append(steps, ftProfileStep{s.Name, h.steps.Own(i + 1), s.Rows})
-	}
+	steps = appendSteps(steps, h.steps)
 	w.BulkString("Coordinator")
 	p.part(w, ftProfilePart{total: p.parsing + time.Since(start), parsing: p.parsing, late: r.late(), listed: true, steps: steps, tail: true})
 	return nil
@@ -227,6 +214,21 @@ func profileHead(w *resp.Writer) {
 	w.Map(2)
 	w.BulkString("Shards")
 	w.Array(1)
+}
+
+// profileAlone ends the profile of what has no coordinator.
+func profileAlone(w *resp.Writer) {
+	w.BulkString("Coordinator")
+	w.Map(0)
+}
+
+// appendSteps appends the steps of a pipeline behind its source.
+func appendSteps(steps []ftProfileStep, p *agg.Profile) []ftProfileStep {
+	for i := range p.Steps[1:] {
+		s := &p.Steps[i+1]
+		steps = append(steps, ftProfileStep{s.Name, p.Own(i + 1), s.Rows})
+	}
+	return steps
 }
 
 // ftProfilePart is what is told of a query.

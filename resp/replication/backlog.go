@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/store"
 )
 
@@ -160,7 +161,7 @@ func (b *Backlog) AppendCommand(args ...[]byte) {
 	if !b.on.Load() || b.mu.follows {
 		return
 	}
-	x := b.roomLocked(commandSize(args))
+	x := b.roomLocked(resp.CommandSize(args))
 	x.b = appendCommand(x.b, args)
 	b.addedLocked()
 }

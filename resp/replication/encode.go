@@ -3,6 +3,7 @@ package replication
 import (
 	"strconv"
 
+	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/store"
 )
 
@@ -16,7 +17,7 @@ const (
 // sizeOf is at least as many bytes as the effects of a commit take.
 func sizeOf(effects []store.Effect) (n int) {
 	for i := range effects {
-		if n += commandSize(effects[i].Args); i > 0 && effects[i].DB != effects[i-1].DB {
+		if n += resp.CommandSize(effects[i].Args); i > 0 && effects[i].DB != effects[i-1].DB {
 			n += selectSize
 		}
 	}
@@ -24,23 +25,6 @@ func sizeOf(effects []store.Effect) (n int) {
 		n += len(wordsMulti) + len(wordsExec)
 	}
 	return n
-}
-
-func commandSize(args [][]byte) int {
-	n := headSize(len(args))
-	for _, a := range args {
-		n += headSize(len(a)) + len(a) + 2
-	}
-	return n
-}
-
-// headSize is the length of a count with its sign and the end of its line.
-func headSize(n int) int {
-	size := len("$0\r\n")
-	for ; n >= 10; n /= 10 {
-		size++
-	}
-	return size
 }
 
 // appendEffects appends the effects of a commit, which begins in the database of the first.

@@ -183,3 +183,14 @@ func (c *Conn) DoMany(n int, args ...string) []Value {
 func isConfirmation(v Value) bool {
 	return len(v.Elems) > 0 && strings.HasSuffix(v.Elems[0].Text, "subscribe")
 }
+
+// Figure is a number that a text of INFO tells, -1 without it.
+func Figure(info, name string) int64 {
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+			return n
+		}
+	}
+	return -1
+}

@@ -3,6 +3,7 @@ package resptest_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -17,21 +18,22 @@ import (
 	"github.com/nearcache/nearcache/resp/resptest"
 )
 
-// proxy passes bytes on to a server, and cuts what it has passed when it is told.
+// proxy passes bytes on to a server. It cuts its connections when it is told, and each of
+// the first ones behind a number of bytes from the server.
 type proxy struct {
-	l    net.Listener
-	to   string
-	mu   sync.Mutex
-	open []net.Conn
+	l     net.Listener
+	mu    sync.Mutex
+	open  []net.Conn
+	after []int64
 }
 
-func newProxy(t *testing.T, to string) *proxy {
+func newProxy(t *testing.T, to string, after ...int64) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{l: l, to: to}
+	p := &proxy{l: l, after: after}
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -49,18 +51,36 @@ func newProxy(t *testing.T, to string) *proxy {
 				_ = a.Close()
 				continue
 			}
-			p.mu.Lock()
-			p.open = append(p.open, a, b)
-			p.mu.Unlock()
-			pass := func(from, to net.Conn) {
+			limit := p.opened(a, b)
+			pass := func(from io.Reader, to io.Writer) {
 				_, _ = io.Copy(to, from)
-				_, _ = from.Close(), to.Close()
+				_, _ = a.Close(), b.Close()
 			}
 			wg.Go(func() { pass(a, b) })
-			wg.Go(func() { pass(b, a) })
+			wg.Go(func() { pass(io.LimitReader(b, limit), a) })
 		}
 	})
 	return p
+}
+
+// opened returns how many bytes come from the server until the connection is cut.
+func (p *proxy) opened(conns ...net.Conn) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = append(p.open, conns...)
+	if len(p.after) == 0 {
+		return math.MaxInt64
+	}
+	n := p.after[0]
+	p.after = p.after[1:]
+	return n
+}
+
+// left is how many connections are still to be cut by themselves.
+func (p *proxy) left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.after)
 }
 
 func (p *proxy) cut() {
@@ -75,6 +95,17 @@ func (p *proxy) cut() {
 func (p *proxy) port() string {
 	_, port, _ := net.SplitHostPort(p.l.Addr().String())
 	return port
+}
+
+// writes returns a function that makes so many changes.
+func writes(c *resptest.Conn, rng *rand.Rand, changes func(rng *rand.Rand, i int) [][]string) func(n int) {
+	return func(n int) {
+		for i := range n {
+			for _, words := range changes(rng, i) {
+				c.Do(words...)
+			}
+		}
+	}
 }
 
 // changes are commands of all kinds that a master replicates otherwise than it has got
@@ -195,13 +226,7 @@ func TestReplicaOfRedis(t *testing.T) {
 	s := resptest.Start(t, "--enable-outgoing-connections", "yes")
 	replica := dial(t, s.Addr(), 2)
 	rng := rand.New(rand.NewPCG(3, 3))
-	write := func(n int) {
-		for i := range n {
-			for _, words := range changes(rng, i) {
-				master.Do(words...)
-			}
-		}
-	}
+	write := writes(master, rng, changes)
 	write(500)
 	for round, diskless := range []string{"yes", "no"} {
 		if r := master.Do("CONFIG", "SET", "repl-diskless-sync", diskless); r.IsError() {

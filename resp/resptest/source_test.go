@@ -2,7 +2,6 @@ package resptest_test
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -14,70 +13,6 @@ import (
 
 	"github.com/nearcache/nearcache/resp/resptest"
 )
-
-// cutter is a proxy that cuts each connection behind a number of bytes from the server,
-// as often as there are numbers.
-type cutter struct {
-	*proxy
-	mu    sync.Mutex
-	after []int64
-}
-
-func newCutter(t *testing.T, to string, after []int64) *cutter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{proxy: &proxy{l: l, to: to}, after: after}
-	var wg sync.WaitGroup
-	t.Cleanup(func() {
-		_ = l.Close()
-		c.cut()
-		wg.Wait()
-	})
-	wg.Go(func() {
-		for {
-			a, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = a.Close()
-				continue
-			}
-			c.proxy.mu.Lock()
-			c.open = append(c.open, a, b)
-			c.proxy.mu.Unlock()
-			limit := c.next()
-			pass := func(from io.Reader, to io.Writer) {
-				_, _ = io.Copy(to, from)
-				_, _ = a.Close(), b.Close()
-			}
-			wg.Go(func() { pass(a, b) })
-			wg.Go(func() { pass(io.LimitReader(b, limit), a) })
-		}
-	})
-	return c
-}
-
-func (c *cutter) next() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.after) == 0 {
-		return 1 << 62
-	}
-	n := c.after[0]
-	c.after = c.after[1:]
-	return n
-}
-
-func (c *cutter) left() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.after)
-}
 
 // contents are all keys of a server, each as a text that does not depend on what orders
 // sets and hashes.
@@ -193,13 +128,7 @@ func TestReplicaOfNearcache(t *testing.T) {
 	a, b := resptest.Start(t, enabled...), resptest.Start(t, enabled...)
 	source, replica := dial(t, a.Addr(), 2), dial(t, b.Addr(), 2)
 	rng := rand.New(rand.NewPCG(7, 7))
-	write := func(n int) {
-		for i := range n {
-			for _, words := range moreChanges(rng, i) {
-				source.Do(words...)
-			}
-		}
-	}
+	write := writes(source, rng, moreChanges)
 	source.Do("FT.CREATE", "ix", "PREFIX", "1", "doc:", "SCHEMA", "t", "TEXT")
 	source.Do("SEM.CREATE", "ns", "DIM", "2")
 	write(400)
@@ -208,7 +137,7 @@ func TestReplicaOfNearcache(t *testing.T) {
 	for len(after) < cuts {
 		after = append(after, 200+rng.Int64N(3000))
 	}
-	p := newCutter(t, a.Addr(), after)
+	p := newProxy(t, a.Addr(), after...)
 	if r := replica.Do("REPLICAOF", "127.0.0.1", p.port()); r.IsError() {
 		t.Fatal(r)
 	}
@@ -229,20 +158,9 @@ func TestReplicaOfNearcache(t *testing.T) {
 		t.Error(r)
 	}
 	stats := source.Do("INFO", "stats").Text
-	if n := figure(stats, "sync_partial_ok"); n < cuts/2 {
+	if n := resptest.Figure(stats, "sync_partial_ok"); n < cuts/2 {
 		t.Errorf("%d links went on where they were: %s", n, stats)
 	}
-}
-
-// figure is a number that INFO tells, -1 without it.
-func figure(info, name string) int64 {
-	for line := range strings.Lines(info) {
-		if v, ok := strings.CutPrefix(line, name+":"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
-			return n
-		}
-	}
-	return -1
 }
 
 // TestRedisAsReplica has a real Redis follow this server, over a link that is cut.
@@ -252,13 +170,7 @@ func TestRedisAsReplica(t *testing.T) {
 	source := dial(t, s.Addr(), 2)
 	p := newProxy(t, s.Addr())
 	rng := rand.New(rand.NewPCG(5, 5))
-	write := func(n int) {
-		for i := range n {
-			for _, words := range changes(rng, i) {
-				source.Do(words...)
-			}
-		}
-	}
+	write := writes(source, rng, changes)
 	write(500)
 	if r := redis.Do("REPLICAOF", "127.0.0.1", p.port()); r.IsError() {
 		t.Fatal(r)
@@ -270,7 +182,7 @@ func TestRedisAsReplica(t *testing.T) {
 	}
 	write(200)
 	catchUp(t, redis, source, "all")
-	if stats := source.Do("INFO", "stats").Text; figure(stats, "sync_full") < 1 || figure(stats, "sync_partial_ok") < 1 {
+	if stats := source.Do("INFO", "stats").Text; resptest.Figure(stats, "sync_full") < 1 || resptest.Figure(stats, "sync_partial_ok") < 1 {
 		t.Error(stats)
 	}
 	if r := source.Do("WAIT", "1", "0"); r.Text != "1" {

@@ -100,16 +100,7 @@ func TestReplicaKeepsUp(t *testing.T) {
 	scripted.Send("EVAL", "#!lua flags=no-writes\nwhile true do redis.call('GET', KEYS[1]) end", "1", "k")
 	eventually(t, r, "BUSY", "GET", "k")
 	m.Do("SET", "k", "1")
-	ended := make(chan error, 1)
-	go func() { ended <- b.Stop() }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(4 * resptest.Timeout):
-		t.Fatal("the server does not end")
-	}
+	ends(t, b)
 }
 
 // asReplica connects as a replica would, and says PSYNC.
@@ -152,16 +143,6 @@ func takeCopy(t *testing.T, r *bufio.Reader) (id string, offset int64) {
 		all = append(all, c)
 	}
 	return id, offset
-}
-
-func figure(info, name string) int64 {
-	for line := range strings.Lines(info) {
-		if v, ok := strings.CutPrefix(line, name+":"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
-			return n
-		}
-	}
-	return -1
 }
 
 // TestWaitForReplica has WAIT count a replica that acknowledges late, or not at all, and
@@ -214,7 +195,7 @@ func TestWaitForReplica(t *testing.T) {
 		t.Errorf("then comes %q, want %q", got, want)
 	}
 	stats := c.Do("INFO", "stats").Text
-	if figure(stats, "sync_full") != 1 || figure(stats, "sync_partial_ok") != 1 || figure(stats, "sync_partial_err") != 0 {
+	if resptest.Figure(stats, "sync_full") != 1 || resptest.Figure(stats, "sync_partial_ok") != 1 || resptest.Figure(stats, "sync_partial_err") != 0 {
 		t.Error(stats)
 	}
 	_, r = asReplica(t, s.Addr(), id, 1<<40)
@@ -265,23 +246,14 @@ func TestCopyThatNobodyReads(t *testing.T) {
 	}
 	gone()
 	eventually(t, c, "client_output_buffer_limit_disconnections:1\\r", "INFO", "stats")
-	if n := figure(c.Do("INFO", "memory").Text, "mem_total_replication_buffers"); n > 8<<20 {
+	if n := resptest.Figure(c.Do("INFO", "memory").Text, "mem_total_replication_buffers"); n > 8<<20 {
 		t.Errorf("%d bytes are kept for replicas", n)
 	}
 
 	stuck()
 	asReplica(t, s.Addr(), "?", -1) // which waits for the other's copy to end
 	eventually(t, c, "state=wait_bgsave", "INFO", "replication")
-	ended := make(chan error, 1)
-	go func() { ended <- s.Stop() }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(4 * resptest.Timeout):
-		t.Fatal("the server does not end")
-	}
+	ends(t, s)
 }
 
 // TestPromotion makes one of two replicas the master. The other one, and the old master,
@@ -301,7 +273,7 @@ func TestPromotion(t *testing.T) {
 	}
 	old := ca.Do("INFO", "replication").Text
 	for _, c := range []*resptest.Conn{cb, cd} {
-		eventually(t, c, fmt.Sprintf("master_repl_offset:%d\\r", figure(old, "master_repl_offset")), "INFO", "replication")
+		eventually(t, c, fmt.Sprintf("master_repl_offset:%d\\r", resptest.Figure(old, "master_repl_offset")), "INFO", "replication")
 	}
 	if r := cb.Do("REPLICAOF", "NO", "ONE").String(); r != "OK" {
 		t.Fatal(r)
@@ -324,7 +296,7 @@ func TestPromotion(t *testing.T) {
 	if got := cd.Do("INFO", "replication").Text; id(got, "master_replid") != id(info, "master_replid") {
 		t.Errorf("the replica has not the new ID: %s", got)
 	}
-	if stats := cb.Do("INFO", "stats").Text; figure(stats, "sync_full") != 0 || figure(stats, "sync_partial_ok") != 2 {
+	if stats := cb.Do("INFO", "stats").Text; resptest.Figure(stats, "sync_full") != 0 || resptest.Figure(stats, "sync_partial_ok") != 2 {
 		t.Error(stats)
 	}
 }

@@ -48,18 +48,25 @@ func TestTheServerEndsWhateverItsClientsDo(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond) // any moment
-		ended := make(chan error, 1)
-		go func() { ended <- s.Stop() }()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(time.Minute):
-			t.Fatalf("round %d: the server does not end", round)
-		}
+		t.Logf("round %d", round)
+		ends(t, s)
 		stop.Store(true)
 		wg.Wait()
+	}
+}
+
+// ends ends a server, whatever keeps it.
+func ends(t *testing.T, s *resptest.Server) {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the server does not end")
 	}
 }
 
