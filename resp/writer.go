@@ -142,6 +142,10 @@ func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
 // value is Null.
 func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
 
+// BulkHead writes what stands before a string of n bytes; the bytes follow, and the
+// end of a line.
+func (w *Writer) BulkHead(n int) { w.head('$', n) }
+
 // BulkString writes a string of bytes.
 func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
 

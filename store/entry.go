@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"sync"
 	"unsafe"
 
@@ -36,6 +37,8 @@ type Entry struct {
 
 	room  *[]byte // where a compressed value is decompressed to
 	often bool    // it is used often, and not to be compressed any more
+
+	shared bool // others hold the record's memory, and the value may be changed: it stands on a copy
 
 	gone  bool // removed; key and value can be read until the Tx ends
 	fresh bool // the record has room for the value, and not its bytes
@@ -111,6 +114,10 @@ func (e *Entry) unpack() {
 		} else {
 			// What the cell has behind the value is room to grow.
 			b = unsafe.Slice((*byte)(p), e.s.room(e.ref, at+key+n)-at-key)[:n]
+			if e.shared {
+				b = bytes.Clone(b)
+				p = unsafe.Pointer(unsafe.SliceData(b))
+			}
 		}
 		if id := r.typ(); id == object.String {
 			e.form = r.form()

@@ -127,13 +127,14 @@ func (s *space) room(ref slab.Ref, n int) int {
 }
 
 // fits reports whether a record of n bytes may become one of size bytes without
-// moving and without wasting what others could use.
+// moving and without wasting what others could use. One that is shared stays as it is.
 func (s *space) fits(ref slab.Ref, n, size int) bool {
 	if n <= slab.MaxCell {
 		return sameCell(n, size)
 	}
-	room := s.spans[ref].Cap()
-	return size > slab.MaxCell && size <= room && size > room/2
+	span := s.spans[ref]
+	room := span.Cap()
+	return size > slab.MaxCell && size <= room && size > room/2 && !span.Shared()
 }
 
 // hold keeps a Go object and returns its number.

@@ -294,8 +294,13 @@ func (tx *Tx) lookup(key []byte) *Entry {
 		return nil
 	}
 	e := tx.entry(s, hash, ref)
-	if sh.snap != nil && !tx.Reads {
-		tx.save(e)
+	if !tx.Reads {
+		if sh.snap != nil {
+			tx.save(e)
+		}
+		if e.rec.meta()&metaWide != 0 {
+			e.unshare()
+		}
 	}
 	if at := e.rec.expireAt(); at != 0 && tx.Past(at) {
 		if !tx.Reads || !tx.ks.follows.Load() {

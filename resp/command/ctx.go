@@ -258,15 +258,23 @@ func (c *Ctx) bound() error {
 // its keys'.
 func (c *Ctx) runCounted(h *hotkeys.Session) error {
 	s, argv := c.Spec, c.Args
-	was, start := c.W.Len(), time.Now()
+	was, start := c.written(), time.Now()
 	err := c.bound()
 	took := time.Since(start)
 	if s.Keys.None() || c.S.Blocked() {
 		return err
 	}
-	bytes := max(0, c.W.Len()-was) + resp.CommandSize(argv)
+	bytes := max(0, c.written()-was) + resp.CommandSize(argv)
 	h.Command(func(f func(key []byte)) { s.Keys.Each(argv, f) }, uint64(took.Microseconds()), uint64(bytes))
 	return err
+}
+
+// written is how many bytes of replies there are.
+func (c *Ctx) written() int {
+	if c.W == &c.S.Out {
+		return c.S.Unsent()
+	}
+	return c.W.Len()
 }
 
 // runObserved is Run with a look at the clock, and for those who want to see it.
@@ -438,6 +446,21 @@ func (c *Ctx) close() {
 	if len(late) > 0 {
 		c.serveLate(late)
 	}
+}
+
+// Share makes the string of an entry the whole reply, without copying it, and reports
+// whether it has: there may be somebody who takes the reply back, or the string does not
+// lie alone.
+func (c *Ctx) Share(e *store.Entry) bool {
+	if c.InExec || c.Mute || c.W != &c.S.Out || !c.S.Shares() {
+		return false
+	}
+	b, span := c.Tx.Share(e)
+	if span == nil {
+		return false
+	}
+	c.S.Share(b, span)
+	return true
 }
 
 // FinishCommand ends one command while its shards are still held: what it has

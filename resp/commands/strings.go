@@ -7,6 +7,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/types/str"
 )
@@ -358,11 +359,14 @@ var getCommand = &command.Spec{
 }
 
 func runGet(c *command.Ctx, key []byte) error {
-	v, err := asString(c.Tx.Get(key))
+	e := c.Tx.Get(key)
+	v, err := asString(e)
 	if err != nil {
 		return err
 	}
-	replyBulk(c, v)
+	if v == nil || len(v.B) < session.ShareFrom || !c.Share(e) {
+		replyBulk(c, v)
+	}
 	return nil
 }
 

@@ -17,6 +17,8 @@ import (
 // and counted to maxmemory; maxmemory-clients bounds it.
 type clientMemory struct {
 	bytes   atomic.Int64
+	shared  atomic.Int64 // of values that are sent from where they lie; those that are keys' are not in bytes
+	sole    atomic.Int64 // of these, those that are no key's any more
 	evicted atomic.Int64 // clients closed over maxmemory-clients
 	peaks   peaks
 }
@@ -63,11 +65,16 @@ func (s *Server) measureClients() {
 		s     *session.Session
 		bytes int64
 	}
-	var sum, bounded, in, out int64
+	var sum, bounded, in, out, shared, sole int64
 	var l []client
 	s.env.Clients.Each(func(c *session.Session) {
 		n := c.Memory()
 		sum += n
+		if all, own := c.Shared(); all > 0 {
+			shared += all
+			sole += own
+			c.Wake() // which counts anew what is its own
+		}
 		in, out = max(in, int64(c.Queried.Load())), max(out, int64(c.PendingLen()+c.UnsentLen()))
 		if limit > 0 && !c.NoEvict.Load() && !c.Replica.Load() && !c.Killed() {
 			bounded += n
@@ -88,6 +95,8 @@ func (s *Server) measureClients() {
 		}
 	}
 	s.clients.bytes.Store(sum)
+	s.clients.shared.Store(shared)
+	s.clients.sole.Store(sole)
 	s.clients.peaks.saw(s.ks.Now(), in, out)
 }
 

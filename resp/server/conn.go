@@ -68,7 +68,7 @@ func (k *connection) run(quick bool) state {
 		k.ahead.forget()
 		c.Tx.Expect(nil)
 	}()
-	limit := ses.ReplyLimit()
+	limit, before := ses.ReplyLimit(), ses.Unsent()
 	if ses.CloseAfter || ses.Killed() { // the last reply had to wait; or nothing that comes after the kill is run
 		return over
 	}
@@ -120,7 +120,7 @@ func (k *connection) run(quick bool) state {
 			ses.Overflow()
 			return over
 		}
-		if ses.Out.Len() >= flushAt && c.Reader.Buffered() > 0 {
+		if ses.Unsent()-before >= flushAt && c.Reader.Buffered() > 0 {
 			k.ahead.short(ran)
 			return full
 		}

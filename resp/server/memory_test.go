@@ -39,13 +39,21 @@ func TestMemoryOfClientsIsCounted(t *testing.T) {
 			}
 		},
 		"replies": func(t *testing.T, w *wire, other *client.Conn) {
+			do(t, other, "RPUSH", "list", strings.Repeat("x", 8*large))
+			w.send("LRANGE list 0 -1")
+		},
+		"a value that was the key's": func(t *testing.T, w *wire, other *client.Conn) {
 			do(t, other, "SET", "large", strings.Repeat("x", 8*large))
 			w.send("GET large")
+			eventually(t, "it is not shared", func() bool {
+				return strings.Contains(do(t, other, "CLIENT", "LIST").Str, fmt.Sprint(" omem-shared=", 8*large))
+			})
+			do(t, other, "DEL", "large")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := start(t, nil, "--appendonly", "no")
-			if name == "replies" {
+			if name == "replies" || name == "a value that was the key's" {
 				needReactors(t, s)
 			}
 			c := dial(t, s, client.Options{Timeout: time.Minute})

@@ -92,7 +92,7 @@ func New(cfg *Config) *Server {
 	s.ks.Observe(s.env.Tracking)
 	s.ks.Observe(s.env.Blocking)
 	s.ks.CountMemory(func() int64 { return s.env.Tracking.Stats().Bytes })
-	s.ks.CountMemory(s.clients.bytes.Load)
+	s.ks.CountMemory(func() int64 { return s.clients.bytes.Load() - s.clients.sole.Load() }) // the keyspace finds that itself
 	s.ks.CountMemory(s.env.HotKeys.Bytes)
 	s.ks.CountMemory(func() int64 {
 		kept, _ := s.replicaMemory() // counting what waits would evict, and so make more wait

@@ -96,6 +96,7 @@ func (k *turns) Turn(ready reactor.Ready, lent *reactor.Scratch) (next reactor.N
 		// As long as the client takes nothing, nothing is run for it, unless a
 		// limit says how long that may go on.
 		if k.closing || k.stalled() {
+			k.hold()
 			return reactor.Wait
 		}
 	}

@@ -78,7 +78,7 @@ type Session struct {
 
 	// Owner only.
 	Out        resp.Writer // replies of the commands that run
-	waits      backlog     // replies before these, which the client has not taken
+	waits      backlog     // replies before these: the client has not taken them, or they are large
 	DB         int
 	NoTouch    bool
 	Reply      ReplyMode
@@ -122,6 +122,8 @@ type Session struct {
 	LastCmd   atomic.Pointer[string]
 	StalledAt atomic.Int64 // Unix ms, since when the client does not take what is sent, 0 while it does
 	unsent    atomic.Int64 // bytes of replies that it does not take
+	shared    atomic.Int64 // of these, see Shared
+	sole      atomic.Int64 // of these
 	killed    atomic.Bool
 	overflow  atomic.Bool
 
@@ -324,8 +326,18 @@ func (s *Session) UnsentLen() int { return int(s.unsent.Load()) }
 // Unsent is that with what has been written since the last Flush. Owner only.
 func (s *Session) Unsent() int { return s.waits.bytes + s.Out.Len() }
 
+// Shared is how many of these bytes are values that are sent from where they lie, and
+// how many of those are no key's any more, and so the client's, at its last turn.
+func (s *Session) Shared() (all, sole int64) { return s.shared.Load(), s.sole.Load() }
+
 // Room is the memory of the replies that the client has not taken. Owner only.
-func (s *Session) Room() int { return s.waits.room }
+func (s *Session) Room() int {
+	sole := s.waits.sole()
+	if int64(sole) != s.sole.Load() {
+		s.sole.Store(int64(sole))
+	}
+	return s.waits.room + sole
+}
 
 // MergePushes moves what others have queued into Out, before the reply of the
 // command that is about to run. Owner only.
@@ -402,6 +414,11 @@ func (s *Session) Stash() { s.stash(0) }
 
 // stash is Stash without the first bytes, which were sent.
 func (s *Session) stash(sent int) {
+	s.push(sent)
+	s.note()
+}
+
+func (s *Session) push(sent int) {
 	if b := s.Out.Detach(pieceSize); b != nil {
 		s.waits.adopt(b)
 		s.waits.discard(sent)
@@ -410,11 +427,31 @@ func (s *Session) stash(sent int) {
 		s.Out.Reset()
 	}
 	s.replyStart = 0
-	s.note()
 }
+
+// ShareFrom is the length from which on a string is worth Share, in bytes. Below that a
+// copy costs no more than to hand out one more piece.
+const ShareFrom = 32 << 10
+
+// Shares reports whether Share may be called: no reply is taken back.
+func (s *Session) Shares() bool { return s.Reply == ReplyOn }
+
+// Share writes a string of bytes, as Out.Bulk does, that is sent from where it is.
+// hold is released when it was, or the session ends. Owner only.
+func (s *Session) Share(b []byte, hold Holder) {
+	s.Out.BulkHead(len(b))
+	s.push(0)
+	s.waits.share(b, hold)
+	s.Out.Raw(crlf)
+}
+
+var crlf = []byte("\r\n")
 
 // note says how much the client has not taken, for those who look.
 func (s *Session) note() {
+	if n := int64(s.waits.shared); n != s.shared.Load() {
+		s.shared.Store(n)
+	}
 	n := int64(s.waits.bytes)
 	switch old := s.unsent.Load(); {
 	case n == old:
@@ -532,8 +569,9 @@ func (s *Session) AppendInfo(b []byte, now int64, trackingFlags string, redir, r
 	num("obl", int64(pending))
 	num("oll", 0)
 	num("omem", int64(pending))
-	num("omem-shared", 0)
-	num("omem-unshared", int64(pending))
+	shared, sole := s.Shared()
+	num("omem-shared", shared)
+	num("omem-unshared", sole)
 	num("tot-mem", s.Memory())
 	field("events", "r")
 	field("cmd", cmd)
