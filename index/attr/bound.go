@@ -110,24 +110,50 @@ func (t *Text) Sets(w Match, m Mask, f func(s *Set)) {
 	}
 }
 
-// Damp is what the standard scorers divide by besides a term's frequency, in a
+// Most is at least as much as a term that stands up to freq times in a document of at least that
+// length adds to its score, for a weight of 1.
+func (s Scorer) Most(c *Corpus, freq, length float64) float64 {
+	switch s {
+	case BM25:
+		return saturate(freq, 1, c.old())
+	case TFIDF: // which divides by how often the most frequent term stands there
+		return min(freq, 1)
+	case TFIDFDocNorm: // a length counts each time
+		return min(freq/max(length, 1), 1)
+	case DISMAX:
+		return freq
+	}
+	return saturate(freq, saturation, c.damp(length))
+}
+
+// Longest is the length of the longest document for which Most of freq is at least x.
+func (s Scorer) Longest(c *Corpus, freq, x float64) float64 {
+	switch {
+	case math.IsInf(freq, 1):
+	case s.Standard():
+		return ((freq*saturation/x-freq)/float64(k1Single) - (1 - bStd)) * c.AvgLen / bStd
+	case s == TFIDFDocNorm && x <= 1:
+		return max(freq/x, 1)
+	}
+	return math.Inf(1)
+}
+
+// saturation is what a standard scorer multiplies a term's weight by at most.
+const saturation = float64(k1Single) + 1
+
+// saturate is most * freq / (freq + damp), and its limit where nothing bounds freq.
+func saturate(freq, most, damp float64) float64 {
+	if math.IsInf(freq, 1) {
+		return most
+	}
+	return freq * most / (freq + damp)
+}
+
+// damp is what the standard scorers divide by besides a term's frequency, in a
 // document of that length.
-func (c *Corpus) Damp(length float64) float64 {
+func (c *Corpus) damp(length float64) float64 {
 	return float64(k1Single) * (1 - bStd + bStd*length/c.AvgLen)
 }
 
-// Length is that of the longest document that Damp gives no more than k for.
-func (c *Corpus) Length(k float64) float64 {
-	return (k/float64(k1Single) - (1 - bStd)) * c.AvgLen / bStd
-}
-
-// Saturation is what a standard scorer multiplies a term's weight by at most.
-const Saturation = float64(k1Single) + 1
-
-// Saturate is what it multiplies the weight by where the term stands freq times.
-func Saturate(freq, damp float64) float64 {
-	if math.IsInf(freq, 1) {
-		return Saturation
-	}
-	return freq * Saturation / (freq + damp)
-}
+// old is the same for BM25.
+func (c *Corpus) old() float64 { return float64(k1Single) * (1 - bOld + bOld*c.AvgLen) }

@@ -33,8 +33,8 @@ type pruner struct {
 	blocks []uint32  // see attr.Text.Shortest; nil where matches need no words
 	often  *index.Bitmap
 
+	kind    attr.Scorer
 	corpus  *attr.Corpus
-	tanh    bool
 	need    float64 // the sum that a document needs
 	longest float64 // the length above which none reaches it that has no word twice
 }
@@ -56,13 +56,16 @@ const (
 )
 
 // pruner returns nil where the matches must all be weighed: there are few, or the
-// scorer's formula has no bound. mu is locked.
+// scorer does not look at words. mu is locked.
 func (e *exec) pruner(found *index.Bitmap, sc *scorer, want int) *pruner {
 	n := found.Len()
-	if e.o.everyScore || e.order.desc || !sc.kind.Standard() || sc.root == nil || sc.corpus.AvgLen == 0 || n < minPruned || n/4 < want {
+	if e.o.everyScore || e.order.desc || !sc.kind.Words() || sc.root == nil || sc.corpus.AvgLen == 0 || n < minPruned || n/4 < want {
 		return nil
 	}
-	p := &pruner{corpus: &sc.corpus, tanh: sc.kind == attr.BM25STDTanh, docTop: e.ix.bestScore()}
+	p := &pruner{kind: sc.kind, corpus: &sc.corpus, docTop: e.ix.bestScore()}
+	if p.kind == attr.DISMAX { // which leaves it out
+		p.docTop = 1
+	}
 	if !(p.docTop > 0) || math.IsInf(p.docTop, 0) {
 		return nil
 	}
@@ -101,7 +104,7 @@ func (p *pruner) gather(t *attr.Text, x *plan, weight float64) {
 				of *= l[0].weight
 			}
 			if n == 1 {
-				p.parts = append(p.parts, part{weight: of * l[0].idf, bound: attr.Bound{Once: 1}, docs: l[0].set.Len(), sets: []*attr.Set{l[0].set}})
+				p.parts = append(p.parts, part{weight: of * p.idf(&l[0]), bound: attr.Bound{Once: 1}, docs: l[0].set.Len(), sets: []*attr.Set{l[0].set}})
 			} else {
 				p.best(t, l[:n], of)
 			}
@@ -113,16 +116,26 @@ func (p *pruner) gather(t *attr.Text, x *plan, weight float64) {
 		}
 		for i := range x.leaves {
 			l := &x.leaves[i]
-			pt := part{weight: own * l.weight * l.idf, bound: t.Bound(l.term.ID), docs: t.Docs(l.term.ID)}
+			pt := part{weight: own * l.weight * p.idf(l), bound: t.Bound(l.term.ID), docs: t.Docs(l.term.ID)}
 			t.Sets(l.term, x.mask, func(s *attr.Set) { pt.sets = append(pt.sets, s) })
 			p.parts = append(p.parts, pt)
 		}
 	case x.isText():
 		p.best(t, x.leaves, own)
+	case len(x.kids) == 0 && x.kind != query.Range && !p.kind.Standard(): // the older scorers count whatever matches
+		p.parts = append(p.parts, part{weight: own, bound: attr.Bound{Once: 1}, any: true})
 	}
 	for _, k := range x.kids {
 		p.gather(t, k, own)
 	}
+}
+
+// idf is a leaf's weight among all terms, as far as the scorer minds.
+func (p *pruner) idf(l *leaf) float64 {
+	if p.kind == attr.DISMAX {
+		return 1
+	}
+	return l.idf
 }
 
 // best makes a part of leaves of which one counts.
@@ -132,7 +145,7 @@ func (p *pruner) best(t *attr.Text, leaves []leaf, weight float64) {
 	}
 	pt := part{any: true}
 	for i := range leaves {
-		pt.weight = max(pt.weight, weight*leaves[i].idf)
+		pt.weight = max(pt.weight, weight*p.idf(&leaves[i]))
 		most := 1.0
 		if leaves[i].set == nil {
 			b := t.Bound(leaves[i].term.ID)
@@ -178,13 +191,11 @@ func (p *pruner) open(e *exec, n int) {
 
 // raise makes the worst score that is kept the bound.
 func (p *pruner) raise(score float64) {
-	if p.tanh { // near 1 it tells nothing
+	if p.kind == attr.BM25STDTanh { // near 1 it tells nothing
 		score = p.corpus.Tanh * math.Atanh(max(0, score-1e-12))
 	}
 	p.need = score * (1 - boundSlack) / p.docTop
-	if p.longest = math.Inf(1); !math.IsInf(p.once, 1) {
-		p.longest = p.corpus.Length(p.once*attr.Saturation*p.rest[0]/p.need - p.once)
-	}
+	p.longest = p.kind.Longest(p.corpus, p.once, p.need/p.rest[0])
 }
 
 // must is how many of the parts are such that a match has one of them, where what a
@@ -247,11 +258,10 @@ func (p *pruner) each(e *exec, found *index.Bitmap, add func(label uint32) float
 			if block < len(p.blocks) {
 				shortest = float64(p.blocks[block])
 			}
-			damp := p.corpus.Damp(shortest)
 			if once != 0 {
 				n, ok := 0, shortest <= p.longest
 				if ok {
-					n, ok = p.must(attr.Saturate(p.once, damp))
+					n, ok = p.must(p.kind.Most(p.corpus, p.once, shortest))
 				}
 				if !ok {
 					once = 0
@@ -260,7 +270,7 @@ func (p *pruner) each(e *exec, found *index.Bitmap, add func(label uint32) float
 				}
 			}
 			if twice != 0 {
-				if n, ok := p.must(attr.Saturate(p.most, damp)); !ok {
+				if n, ok := p.must(p.kind.Most(p.corpus, p.most, shortest)); !ok {
 					twice = 0
 				} else {
 					twice = p.some(block, n, twice)
@@ -294,10 +304,9 @@ func (p *pruner) fits(label uint32, length float64, twice bool) bool {
 	if !twice && length > p.longest {
 		return false
 	}
-	damp := p.corpus.Damp(length)
 	sum := 0.0
 	if !twice {
-		factor := attr.Saturate(p.once, damp)
+		factor := p.kind.Most(p.corpus, p.once, length)
 		for i := range p.parts {
 			if (sum+p.rest[i])*factor < p.need {
 				return false
@@ -308,13 +317,13 @@ func (p *pruner) fits(label uint32, length float64, twice bool) bool {
 		}
 		return sum*factor >= p.need
 	}
-	most := attr.Saturate(p.most, damp)
+	most := p.kind.Most(p.corpus, p.most, length)
 	for i := range p.parts {
 		if sum+p.rest[i]*most < p.need {
 			return false
 		}
-		if pt := &p.parts[i]; pt.has(label) {
-			sum += pt.weight * attr.Saturate(pt.bound.Freq(label), damp)
+		if pt := &p.parts[i]; pt.weight > 0 && pt.has(label) { // nothing bounds how often it stands there, perhaps
+			sum += pt.weight * p.kind.Most(p.corpus, pt.bound.Freq(label), length)
 		}
 	}
 	return sum >= p.need

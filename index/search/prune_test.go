@@ -107,7 +107,7 @@ func TestPrunedAsWeighed(t *testing.T) {
 				if err != nil {
 					t.Fatal(text, err)
 				}
-				o := Options{Num: 1 + r.IntN(20), Scorer: []string{"", "", "BM25STD.TANH", "BM25STD.NORM"}[r.IntN(4)], WithScores: r.IntN(2) == 0}
+				o := Options{Num: 1 + r.IntN(20), Scorer: []string{"", "", "BM25STD.TANH", "BM25STD.NORM", "BM25", "TFIDF", "TFIDF.DOCNORM", "DISMAX"}[r.IntN(8)], WithScores: r.IntN(2) == 0}
 				if r.IntN(4) == 0 {
 					o.Offset = r.IntN(30)
 				}
