@@ -37,6 +37,7 @@ type ftAggregate struct {
 	addScores bool
 	noContent bool
 	inexact   bool // WITHOUTCOUNT
+	expand    bool // FORMAT EXPAND
 	timeout   int64
 	plan      agg.Plan
 	profile   *agg.Profile // of FT.PROFILE
@@ -131,9 +132,12 @@ func (p *ftAggregate) parseCommon(a *args.Parser) bool {
 	case a.Accept("DIALECT"):
 		p.dialect = parseDialect(a)
 	case a.Accept("FORMAT"):
-		parseFormat(a)
+		p.expand = parseFormat(a)
 	default:
 		return false
+	}
+	if p.expand {
+		checkExpand(a, p.dialect)
 	}
 	return true
 }
@@ -160,18 +164,6 @@ func parseDialect(a *args.Parser) int {
 		a.Fail(resp.Error("DIALECT requires a non negative integer >=1 and <= 4"))
 	}
 	return int(n)
-}
-
-func parseFormat(a *args.Parser) {
-	switch {
-	case !a.More():
-		a.Fail(resp.Error("Need an argument for FORMAT"))
-	case a.Accept("STRING"):
-	case a.Accept("EXPAND"):
-		a.Fail(resp.Error("EXPAND format is only supported with JSON"))
-	default:
-		a.Fail(resp.Error("FORMAT " + a.String() + " is not supported"))
-	}
 }
 
 // The reasons of RediSearch's argument reader.
@@ -488,7 +480,11 @@ type ftRun struct {
 // newRun builds the pipeline. It takes the source, and closes it if it fails.
 func newRun(p *ftAggregate, ix *catalog.Index, src ftSource, o agg.Options) (*ftRun, error) {
 	r := &ftRun{p: p, source: src}
-	r.loader.init(ix, p.dialect)
+	dialect := p.dialect
+	if p.expand {
+		dialect = max(dialect, expandDialect)
+	}
+	r.loader.init(ix, dialect)
 	o.Schema, o.Source = schemaOf(ix.Search().Schema()), src
 	var err error
 	if r.pipe, err = agg.New(p.plan, o); err != nil {
@@ -501,6 +497,11 @@ func newRun(p *ftAggregate, ix *catalog.Index, src ftSource, o agg.Options) (*ft
 
 // open runs the query and builds the pipeline.
 func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
+	if p.expand {
+		if err := expandable(c, ix); err != nil {
+			return nil, err
+		}
+	}
 	s := ix.Search()
 	qo := query.Options{Dialect: p.dialect, Params: p.params}
 	if !p.noStop {
@@ -615,7 +616,7 @@ func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 	if !r.p.noContent {
 		r.pipe.Each(row, func(name string, v *expr.Value) {
 			w.BulkString(name)
-			writeValue(w, v)
+			writeValue(w, v, r.p.expand && w.Proto() == 3)
 		})
 	}
 	if w.Proto() == 3 && !r.bare {
@@ -625,9 +626,14 @@ func (r *ftRun) writeRow(w *resp.Writer, row *agg.Row) bool {
 	return true
 }
 
-func writeValue(w *resp.Writer, v *expr.Value) {
+// writeValue writes a property; with expand, JSON as what it says.
+func writeValue(w *resp.Writer, v *expr.Value, expand bool) {
 	if s, ok := v.Shown(); ok {
-		w.BulkString(s)
+		if expand {
+			writeJSON(w, []byte(s))
+		} else {
+			w.BulkString(s)
+		}
 		return
 	}
 	switch v.Kind() {
@@ -635,13 +641,18 @@ func writeValue(w *resp.Writer, v *expr.Value) {
 		s, _ := v.Text()
 		w.BulkString(s)
 	case expr.Number:
+		if expand {
+			x, _ := v.Float()
+			writeFigure(w, x)
+			break
+		}
 		var room [32]byte
 		w.Bulk(v.Append(room[:0]))
 	case expr.List:
 		l := v.List()
 		w.Array(len(l))
 		for i := range l {
-			writeValue(w, &l[i])
+			writeValue(w, &l[i], expand)
 		}
 	case expr.Map:
 		l := v.List()
@@ -651,7 +662,7 @@ func writeValue(w *resp.Writer, v *expr.Value) {
 			w.Array(len(l))
 		}
 		for i := range l {
-			writeValue(w, &l[i])
+			writeValue(w, &l[i], expand)
 		}
 	default:
 		w.Null()
@@ -694,7 +705,7 @@ func (r *ftRun) wrap(w *resp.Writer, rows ftRows, total int, tracking string, cu
 	w.BulkString("attributes")
 	w.Array(0)
 	w.BulkString("format")
-	w.BulkString("STRING")
+	w.BulkString(formatName(r.p.expand))
 	w.BulkString("results")
 	w.Array(rows.n)
 	w.Raw(rows.body.Bytes())

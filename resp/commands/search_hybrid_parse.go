@@ -334,7 +334,9 @@ func (p *ftHybrid) parseOptions(a *args.Parser) {
 		case a.Accept("TIMEOUT"):
 			p.timeout = parseSearchTimeout(a)
 		case a.Accept("FORMAT"):
-			parseFormat(a)
+			if parseFormat(a) {
+				a.Fail(errExpandJSON)
+			}
 		case a.Accept("DIALECT"):
 			fail(a, noHybridDialect)
 		case parseStep(a, &p.plan): // APPLY and FILTER

@@ -29,6 +29,8 @@ type ftSearch struct {
 	params    query.Params
 	noContent bool
 	hasReturn bool
+	expand    bool // FORMAT EXPAND
+	loads     bool // a row shows what only its document holds
 	returned  []returnField
 	withScore bool
 	withKeys  bool // WITHSORTKEYS
@@ -183,9 +185,7 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 			}
 			p.dialect = int(d)
 		case a.Accept("FORMAT"):
-			if !a.Accept("STRING") {
-				a.Fail(resp.Error("FORMAT " + a.String() + " is not supported"))
-			}
+			p.expand = parseFormat(a)
 		default:
 			word := a.String()
 			switch strings.ToUpper(word) {
@@ -198,6 +198,9 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 	}
 	if p.o.Explain && !p.withScore && a.Err() == nil {
 		a.Fail(resp.Error("EXPLAINSCORE must be accompanied with WITHSCORES"))
+	}
+	if p.expand {
+		checkExpand(a, p.dialect)
 	}
 	p.limit()
 	return p
@@ -400,6 +403,11 @@ func (p *ftSearch) useDialect(c *command.Ctx) {
 
 // find runs the search.
 func (p *ftSearch) find(ix *catalog.Index) error {
+	if p.expand {
+		if err := expandable(p.c, ix); err != nil {
+			return err
+		}
+	}
 	s := ix.Search()
 	start := time.Time{}
 	if p.o.Profile != nil {
@@ -442,9 +450,11 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 		p.res.Release()
 		return errSearchTimeout
 	}
+	p.loads = !p.hasReturn
 	for i := range p.returned {
 		f := &p.returned[i]
 		f.yield, f.id = slices.Index(p.res.Yields, f.field), f.field
+		p.loads = p.loads || f.yield < 0
 		if id, ok := s.Identifier(f.field); ok {
 			f.id = id
 		}
@@ -580,7 +590,7 @@ func (p *ftSearch) begin(rows, total int) {
 		w.BulkString("attributes")
 		w.Array(0)
 		w.BulkString("format")
-		w.BulkString("STRING")
+		w.BulkString(formatName(p.expand))
 		w.BulkString("results")
 		w.Array(rows)
 		return
@@ -631,15 +641,19 @@ func (p *ftSearch) perRow() int {
 // writeRow writes one result; false where its document has just gone.
 func (p *ftSearch) writeRow(i int) bool {
 	p.row = i
-	if p.hasContent() {
+	switch {
+	case !p.hasContent():
+		p.head()
+		p.tail()
+	case p.loads:
 		return p.open(p.res.Rows[i].Name)
+	default: // distances alone
+		p.content()
 	}
-	p.head()
-	p.tail()
 	return true
 }
 
-// content writes the row of the open document; its shard is held.
+// content writes the row of the open document, whose shard is held.
 func (p *ftSearch) content() {
 	p.head()
 	if p.w.Proto() == 3 {
@@ -744,7 +758,7 @@ func (p *ftSearch) returnedFields() {
 		if f.yield >= 0 {
 			v.text, v.ok = p.distance(f.yield)
 		} else {
-			v = p.fieldOf(f.id, p.dialect)
+			v = p.fieldOf(f.id, p.fieldDialect())
 		}
 		if v.ok {
 			n++
@@ -754,21 +768,47 @@ func (p *ftSearch) returnedFields() {
 	p.pairs(n)
 	for i, v := range p.values {
 		if v.ok {
-			p.w.BulkString(p.returned[i].as)
-			if p.returned[i].yield < 0 && !v.null {
-				v.text = p.show(p.returned[i].field, v.text)
+			f := &p.returned[i]
+			p.w.BulkString(f.as)
+			switch {
+			case f.yield >= 0:
+				p.writeDistance(f.yield, v.text)
+			case v.null || p.expand:
+				p.bulk(v)
+			default:
+				p.w.Bulk(p.show(f.field, v.text))
 			}
-			p.bulk(v)
 		}
 	}
 }
 
 func (p *ftSearch) bulk(v returned) {
-	if v.null {
+	switch {
+	case v.null:
 		p.w.Null()
-	} else {
+	case p.expand:
+		writeJSON(p.w, v.text)
+	default:
 		p.w.Bulk(v.text)
 	}
+}
+
+// writeDistance writes a distance that the row has; digits are what distance gave.
+func (p *ftSearch) writeDistance(yield int, digits []byte) {
+	if p.expand {
+		d, _ := p.res.Distance(p.row, yield)
+		writeFigure(p.w, d)
+	} else {
+		p.w.Bulk(digits)
+	}
+}
+
+// fieldDialect is the dialect in which fields are shown.
+func (p *ftSearch) fieldDialect() int {
+	if p.expand {
+		return max(p.dialect, expandDialect)
+	}
+	return p.dialect
 }
 
 // allFields writes the distances and then the document's fields, or the document
@@ -818,11 +858,11 @@ func (p *ftSearch) wholeJSON() {
 	for i, name := range p.res.Yields {
 		if v, ok := p.distance(i); ok {
 			p.w.BulkString(name)
-			p.w.Bulk(v)
+			p.writeDistance(i, v)
 		}
 	}
 	p.w.BulkString("$")
-	p.bulk(p.written(p.doc.Root(p.dialect)))
+	p.bulk(p.written(p.doc.Root(p.fieldDialect())))
 }
 
 // distance is the row's distance in digits, which are valid until the next row.
