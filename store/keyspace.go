@@ -115,6 +115,9 @@ func (ks *Keyspace) Now() int64 { return ks.clock() }
 // Seq is the sequence number of the newest commit.
 func (ks *Keyspace) Seq() uint64 { return ks.seq.Load() }
 
+// NextSeq takes a number, for a change that is no commit.
+func (ks *Keyspace) NextSeq() uint64 { return ks.seq.Add(1) }
+
 // SetSeq continues the numbering after a load.
 func (ks *Keyspace) SetSeq(n uint64) { ks.seq.Store(max(n, ks.seq.Load())) }
 

@@ -198,7 +198,7 @@ func (tx *Tx) Abandon() {
 		tx.inner.Abandon()
 	}
 	if tx.ks != nil {
-		tx.End()
+		DoAll(tx.End())
 	}
 }
 

@@ -13,6 +13,15 @@ func (ix *Index) Names() []string {
 	return l
 }
 
+// Has reports whether the index holds a document of that name.
+func (ix *Index) Has(name string) bool {
+	st := ix.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.names[name]
+	return e != nil && e.label != noLabel
+}
+
 // Bytes is the memory that the figures account for.
 func (in *Info) Bytes() int64 {
 	return in.InvertedBytes + in.OffsetBytes + in.TagBytes + in.NumericBytes + in.GeoBytes + in.ShapeBytes +

@@ -10,6 +10,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/vfs"
 )
@@ -106,6 +107,11 @@ func (s *Server) setFsync() {
 }
 
 func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
+	if string(cmd.Args[0]) == catalog.LeftOut && len(cmd.Args) > 1 {
+		c.Settle()
+		s.env.Catalog.LeaveOut(cmd.Args[1], cmd.Args[2:])
+		return nil
+	}
 	spec := s.env.Table.Find(cmd.Args[0])
 	argv := cmd.Args
 	if spec != nil && len(spec.Sub) > 0 && len(argv) > 1 {

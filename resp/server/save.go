@@ -12,6 +12,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/types/str"
 )
@@ -225,7 +226,7 @@ func (s *Server) runSave(k saveKind) error {
 }
 
 // writeState saves the state of one moment and returns the number of the last commit
-// in it: functions, definitions of indexes, then keys.
+// in it: functions, definitions of indexes, then keys, and which of them indexes leave out.
 func (s *Server) writeState() (seq uint64, err error) {
 	files, err := s.openFiles()
 	if err != nil {
@@ -234,10 +235,12 @@ func (s *Server) writeState() (seq uint64, err error) {
 	var snap *store.Snapshot
 	var cutErr error
 	var definitions []persist.Record
+	var indexes *catalog.Cut
 	err = files.RewriteAt(s.ctx, func(mark func()) {
 		snap, cutErr = s.ks.Cut(encodeEntry, func(at *store.Snapshot) {
 			mark()
 			definitions = s.definitions(at)
+			indexes = s.env.Catalog.Cut()
 		})
 	}, func(b *persist.Base) error {
 		if cutErr != nil {
@@ -248,7 +251,12 @@ func (s *Server) writeState() (seq uint64, err error) {
 				return err
 			}
 		}
-		return emitGently(s.ctx, snap, b)
+		if err := emitGently(s.ctx, snap, b); err != nil {
+			return err
+		}
+		return indexes.LeftOut(s.ctx, func(args ...[]byte) error {
+			return b.Add(persist.Record{Seq: snap.Seq, At: snap.At, Commands: []persist.Command{{Args: args}}})
+		})
 	})
 	if snap == nil {
 		return 0, errors.Join(err, cutErr)

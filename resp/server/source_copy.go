@@ -8,6 +8,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/replication"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/rdb"
 	"github.com/nearcache/nearcache/store/types/str"
 )
@@ -40,6 +41,7 @@ func (a *attached) copy(ctx context.Context) (feed *replication.Feed, err error)
 	}()
 	a.at.Store(int32(takesCopy))
 	var head []byte
+	var indexes *catalog.Cut
 	var id string
 	var offset int64
 	cut := func(at *store.Snapshot) {
@@ -48,6 +50,7 @@ func (a *attached) copy(ctx context.Context) (feed *replication.Feed, err error)
 		feed, id, offset, db = a.source().backlog.Start(a.limit(), a.end)
 		a.feed.Store(feed)
 		head = a.s.copyHead(at, db)
+		indexes = a.s.env.Catalog.Cut()
 	}
 	a.source().applying.Lock()
 	snap, err := a.s.ks.Cut(encodeForReplica, cut)
@@ -70,6 +73,11 @@ func (a *attached) copy(ctx context.Context) (feed *replication.Feed, err error)
 		return feed, err
 	}
 	if err := snap.Emit(ctx, w.Write); err != nil {
+		return feed, err
+	}
+	if err := indexes.LeftOut(ctx, func(args ...[]byte) error {
+		return w.Write(rdb.AppendAux(nil, 0, noteCommands, replication.AppendCommand(nil, args...)))
+	}); err != nil {
 		return feed, err
 	}
 	if err := w.Close(); err != nil {

@@ -57,6 +57,7 @@ type Index struct {
 	wants    []want // changed with all shards held
 	rule     rule
 	altering atomic.Pointer[alteration]
+	jobs     *sync.WaitGroup      // with SKIPINITIALSCAN: those since the last Cut; changed with all shards held
 	after    int                  // flushes before it in the commit that made it
 	scan     atomic.Pointer[scan] // the last that began; nil: there was none
 	stop     atomic.Bool
@@ -196,7 +197,7 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	if err != nil {
 		return err
 	}
-	ix := &Index{Definition: def, rule: rule, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes}
+	ix := &Index{Definition: def, rule: rule, search: s, prefixes: prefixesOf(def.Prefixes), wants: wants, after: c.open.flushes, jobs: new(sync.WaitGroup)}
 	ix.Touch(c.ks.Now())
 	c.open.fresh = append(c.open.fresh, ix)
 	next := maps.Clone(old)
@@ -225,7 +226,7 @@ func (c *Catalog) refill() {
 			next[name] = old
 			continue
 		}
-		ix := &Index{Definition: old.Definition, rule: old.rule, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after}
+		ix := &Index{Definition: old.Definition, rule: old.rule, search: s, prefixes: old.prefixes, wants: old.wants, after: old.after, jobs: new(sync.WaitGroup)}
 		ix.Uses.Store(old.Uses.Load())
 		ix.dialects.Store(old.dialects.Load())
 		ix.used.Store(old.used.Load())

@@ -112,6 +112,7 @@ type job struct {
 	row     []expr.Value // of its filter
 	eval    expr.Context
 	get     func(int) (search.Value, bool)
+	done    *sync.WaitGroup // told, unless nil
 }
 
 // maxJobBuffer is the largest copy of a document whose memory is used again,
@@ -132,6 +133,10 @@ func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bo
 	j := jobs.Get().(*job)
 	key = strings.Clone(key) // it lies in the record, and the job outlives the Tx
 	j.ix, j.key, j.version, j.expiry, j.held = ix, key, version, expiryOnly, false
+	if ix.SkipScan {
+		j.done = ix.jobs
+		j.done.Add(1)
+	}
 	j.gone = true
 	if e == nil {
 		return j
@@ -209,6 +214,10 @@ func (j *job) Do() {
 
 // release gives the job's memory back.
 func (j *job) release() {
+	if j.done != nil {
+		j.done.Done()
+		j.done = nil
+	}
 	if cap(j.buf) > maxJobBuffer {
 		j.buf = nil
 	}
