@@ -45,6 +45,30 @@ func (q *asker) ask(args []any) (client.Value, error) {
 	return v, err
 }
 
+// askAll asks queries which are sent together. Each takes until the last reply has come.
+func (q *asker) askAll(queries [][]any) error {
+	if len(queries) == 1 {
+		_, err := q.ask(queries[0])
+		return err
+	}
+	begun := time.Now()
+	p := q.conn.Pipeline()
+	for _, args := range queries {
+		p.Add(args...)
+	}
+	var failed error
+	err := p.Each(func(_ int, v client.Value) {
+		if err := v.Err(); err != nil {
+			failed = err
+		}
+	})
+	took := time.Since(begun)
+	for range queries {
+		q.times = append(q.times, took)
+	}
+	return errors.Join(err, failed)
+}
+
 // measureCase asks every query once for the truth, then from all connections.
 func (o *options) measureCase(ctx context.Context, c *corpus, p *peer.Server, a *aCase) (caseResult, error) {
 	r := caseResult{Name: a.name, Recall: -1}
@@ -83,8 +107,13 @@ func (o *options) measureCase(ctx context.Context, c *corpus, p *peer.Server, a 
 	var wg sync.WaitGroup
 	for i, q := range askers {
 		wg.Go(func() {
-			for n := i; time.Now().Before(end) && ctx.Err() == nil; n += o.conns {
-				if _, err := q.ask(a.make(c, n%o.queries)); err != nil {
+			queries := make([][]any, max(1, o.pipeline))
+			for n := i; time.Now().Before(end) && ctx.Err() == nil; {
+				for k := range queries {
+					queries[k] = a.make(c, n%o.queries)
+					n += o.conns
+				}
+				if err := q.askAll(queries); err != nil {
 					errs[i] = err
 					return
 				}

@@ -11,15 +11,17 @@ import (
 
 // report is what a run has found; its JSON is the file beside the tables.
 type report struct {
-	Date    string         `json:"date"`
-	Commit  string         `json:"commit"`
-	Command string         `json:"command"`
-	Machine peer.Machine   `json:"machine"`
-	Docs    int            `json:"docs"`
-	Wide    int            `json:"wide"`
-	Bulk    int            `json:"bulk"`
-	Conns   int            `json:"conns"`
-	Servers []serverResult `json:"servers"`
+	Date    string       `json:"date"`
+	Commit  string       `json:"commit"`
+	Command string       `json:"command"`
+	Machine peer.Machine `json:"machine"`
+	Docs    int          `json:"docs"`
+	Wide    int          `json:"wide"`
+	Bulk    int          `json:"bulk"`
+	Conns   int          `json:"conns"`
+
+	Pipeline int            `json:"pipeline"`
+	Servers  []serverResult `json:"servers"`
 }
 
 type serverResult struct {
@@ -65,10 +67,17 @@ type bulkCase struct {
 
 func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "# Searches\n\n%s, commit %s, %s (%d cores), %s\n\n    %s\n\n", r.Date, r.Commit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Command)
-	fmt.Fprintf(w, "%d texts with 384 dimensions, a tag and a number each; %d documents with a number and two tags alone; %d connections.\n", r.Docs, r.Wide, r.Conns)
+	fmt.Fprintf(w, "%d texts with 384 dimensions, a tag and a number each; %d documents with a number and two tags alone; %d connections%s.\n", r.Docs, r.Wide, r.Conns, r.pipelined())
 	for i := range r.Servers {
 		r.Servers[i].write(w, r)
 	}
+}
+
+func (r *report) pipelined() string {
+	if r.Pipeline <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" which send %d queries at once", r.Pipeline)
 }
 
 func (s *serverResult) write(w io.Writer, r *report) {

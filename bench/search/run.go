@@ -25,6 +25,7 @@ type options struct {
 	wide     int
 	bulk     int
 	conns    int
+	pipeline int
 	duration time.Duration
 	match    *regexp.Regexp
 	out      string
@@ -41,6 +42,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	fs.IntVar(&o.wide, "wide", 200000, "documents with a number and tags alone; 0: none")
 	fs.IntVar(&o.bulk, "bulk", 20000, "documents with text and vector that are loaded while queries go on; 0: none")
 	fs.IntVar(&o.conns, "conns", 4, "connections")
+	fs.IntVar(&o.pipeline, "pipeline", 1, "queries that each connection sends at once; not while documents are loaded")
 	fs.DurationVar(&o.duration, "duration", time.Second, "how long each case is asked")
 	match := fs.String("match", "", "measure the cases whose names this expression matches")
 	fs.StringVar(&o.out, "out", "", "write the tables to `FILE`.md, the figures to FILE.json and plots to FILE-*.svg")
@@ -58,8 +60,8 @@ func Run(args []string, stdout, stderr io.Writer) error {
 }
 
 func (o *options) run(stdout, stderr io.Writer, args []string) error {
-	if o.docs < 1 || o.queries < 1 || o.conns < 1 || o.duration <= 0 || o.wide < 0 || o.bulk < 0 {
-		return errors.New("docs, queries, conns and duration are positive")
+	if o.docs < 1 || o.queries < 1 || o.conns < 1 || o.pipeline < 1 || o.duration <= 0 || o.wide < 0 || o.bulk < 0 {
+		return errors.New("docs, queries, conns, pipeline and duration are positive")
 	}
 	specs, err := o.servers.List()
 	if err != nil {
@@ -82,7 +84,7 @@ func (o *options) run(stdout, stderr io.Writer, args []string) error {
 	}
 	r := &report{
 		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(root), Machine: peer.ThisMachine(),
-		Command: peer.CommandLine("nearcache bench search", args), Docs: c.docs, Wide: o.wide, Bulk: o.bulk, Conns: o.conns,
+		Command: peer.CommandLine("nearcache bench search", args), Docs: c.docs, Wide: o.wide, Bulk: o.bulk, Conns: o.conns, Pipeline: o.pipeline,
 	}
 	for _, spec := range specs {
 		p, err := peer.Open(ctx, spec, root, tmp)
