@@ -24,7 +24,7 @@
 //
 // Answers with another status than 200, such that end before their end, were cut
 // by a limit, refused or filtered, call tools, or have several choices; requests that
-// ask for more than text; streams of responses, which are passed on. A question is the last message of the user; all that is before
+// ask for more than text. A question is the last message of the user; all that is before
 // it is its context, and every parameter that could change the answer belongs to its
 // scope.
 //

@@ -186,12 +186,13 @@ func (m *modelServer) set(f func(w http.ResponseWriter, r *http.Request, q model
 }
 
 func (m *modelServer) serve(w http.ResponseWriter, r *http.Request) {
+	f := m.answer.Load() // before it is seen that there is a call: what is set then is for the next one
 	n := m.calls.Add(1)
 	m.last.Store(r)
 	var q modelRequest
 	b, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(b, &q)
-	if f := m.answer.Load(); f != nil && (*f)(w, r, q) {
+	if f != nil && (*f)(w, r, q) {
 		return
 	}
 	switch r.URL.Path {
@@ -212,15 +213,17 @@ func (m *modelServer) serve(w http.ResponseWriter, r *http.Request) {
 
 // respond answers as many requests as there are differently.
 func (m *modelServer) respond(w http.ResponseWriter, q modelRequest, n int64) {
-	if q.Stream {
-		send := sender(w)
-		send(`{"type":"response.created"}`)
-		send(fmt.Sprintf(`{"type":"response.completed","response":{"id":"r-%d","object":"response","status":"completed"}}`, n))
+	whole := fmt.Sprintf(`{"id":"r-%d","object":"response","created_at":1700000000,"status":"completed","error":null,"model":%q,"output":[{"type":"reasoning","id":"x","summary":[]},`+
+		`{"type":"message","id":"y","role":"assistant","status":"completed","content":[{"type":"output_text","text":"answer %d to %v","annotations":[]}]}],"usage":%s}`, n, q.Model, n, q.Input, usage)
+	if !q.Stream {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, whole)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"id":"r-%d","object":"response","created_at":1700000000,"status":"completed","error":null,"model":%q,"output":[{"type":"reasoning","id":"x","summary":[]},`+
-		`{"type":"message","id":"y","role":"assistant","status":"completed","content":[{"type":"output_text","text":"answer %d to %v","annotations":[]}]}],"usage":%s}`, n, q.Model, n, q.Input, usage)
+	send := sender(w)
+	send(`{"type":"response.created","sequence_number":0}`)
+	send(`{"type":"response.output_text.delta","sequence_number":1,"delta":"answer"}`)
+	send(`{"type":"response.completed","sequence_number":2,"response":` + whole + `}`)
 }
 
 const usage = `{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}`

@@ -266,10 +266,8 @@ func (s *Server) keepStream(w http.ResponseWriter, r *http.Request, resp *http.R
 		if !rec.done || was {
 			return
 		}
-		if c, why := rec.result(); why == "" {
-			if b, err := json.Marshal(c); err == nil {
-				s.store(r, x, b)
-			}
+		if b, why := rec.result(); why == "" {
+			s.store(r, x, b)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -600,7 +601,7 @@ func TestResponsesAreKeptLikewise(t *testing.T) {
 	}
 	ask("miss", `{"model":"tiny","input":[{"role":"user","content":"Hi."},{"role":"assistant","content":"Yes?"},{"role":"user","content":"How do I reset my password?"}]}`)
 	for _, more := range []string{
-		`,"stream":true`, `,"background":true`, `,"conversation":"c"`, `,"tools":[{"type":"web_search"}]`, `,"tools":7`,
+		`,"background":true`, `,"conversation":"c"`, `,"tools":[{"type":"web_search"}]`, `,"tools":7`,
 	} {
 		ask("bypass", `{"model":"tiny","input":"How do I reset my password?"`+more+`}`)
 	}
@@ -612,6 +613,85 @@ func TestResponsesAreKeptLikewise(t *testing.T) {
 	}
 	// A response is no chat's answer.
 	w.from("miss", `{"model":"tiny","messages":[{"role":"user","content":"How do I reset my password?"}]}`)
+}
+
+// responseEvents are the types of a stream's events, the text they put together, and the response at the end.
+func responseEvents(t *testing.T, body string) (types []string, text, whole string) {
+	t.Helper()
+	for i, e := range strings.Split(strings.TrimSuffix(body, "\n\n"), "\n\n") {
+		_, data, _ := strings.Cut(e, "data: ")
+		var x struct {
+			Type     string
+			Number   int `json:"sequence_number"`
+			Delta    string
+			Response json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(data), &x); err != nil || x.Number != i {
+			t.Errorf("event %d: %v: %s", i, err, e)
+		}
+		if name, ok := strings.CutPrefix(strings.Split(e, "\n")[0], "event: "); ok && name != x.Type {
+			t.Errorf("an event %s is called %s", x.Type, name)
+		}
+		types, text, whole = append(types, x.Type), text+x.Delta, string(x.Response)
+	}
+	return types, text, whole
+}
+
+func TestStreamsOfResponses(t *testing.T) {
+	w := newWorld(t)
+	ask := func(cache, more string) string {
+		t.Helper()
+		a := w.ask("POST", "/v1/responses", `{"model":"tiny","input":"How do I reset my password?"`+more+`}`)
+		if got := a.header.Get("X-Cache"); got != cache || a.status != 200 || a.err != nil {
+			t.Fatalf("%s: x-cache %q (%s), want %q; status %d, %v: %s", more, got, a.header.Get("X-Cache-Reason"), cache, a.status, a.err, a.body)
+		}
+		return a.body
+	}
+	types, _, first := responseEvents(t, ask("miss", `,"stream":true`))
+	if types[len(types)-1] != "response.completed" {
+		t.Fatal(types)
+	}
+	types, text, again := responseEvents(t, ask("exact", `,"stream":true`))
+	want := `response.created response.in_progress response.output_item.added response.output_item.done ` +
+		`response.output_item.added response.content_part.added response.output_text.delta response.output_text.done response.content_part.done ` +
+		`response.output_item.done response.completed`
+	if got := strings.Join(types, " "); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if text != "answer 1 to How do I reset my password?" {
+		t.Error(text)
+	}
+	var a, b any
+	if json.Unmarshal([]byte(first), &a) != nil || json.Unmarshal([]byte(again), &b) != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("%s\n%s", first, again)
+	}
+	// What was streamed is there as a whole, and the other way round.
+	if body := ask("exact", ""); body != first {
+		t.Errorf("%s\n%s", first, body)
+	}
+	ask("miss", `,"instructions":"Be brief."`)
+	if types, _, _ := responseEvents(t, ask("exact", `,"instructions":"Be brief.","stream":true`)); len(types) != 11 {
+		t.Error(types)
+	}
+	// A stream that fails, or has no end, is not kept.
+	for i, events := range []string{
+		`{"type":"response.created","sequence_number":0}`,
+		`{"type":"response.incomplete","sequence_number":0,"response":{}}`,
+		`{"type":"error","sequence_number":0}`,
+		`{"type":"response.completed","sequence_number":0,"response":{"object":"response","status":"completed","output":[]}}`,
+		`{"type":"response.completed","sequence_number":0}`,
+		`nothing`,
+	} {
+		w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			sender(rw)(events)
+			return true
+		})
+		for range 2 {
+			if a := w.ask("POST", "/v1/responses", fmt.Sprintf(`{"model":"tiny","input":"question %d","stream":true}`, i)); a.header.Get("X-Cache") != "miss" || !strings.Contains(a.body, events) {
+				t.Errorf("%s: %s %s", events, a.header.Get("X-Cache"), a.body)
+			}
+		}
+	}
 }
 
 func TestResponsesThatAreNotKept(t *testing.T) {

@@ -24,23 +24,28 @@ type dialect struct {
 	read func(fields map[string]json.RawMessage) (prompt string, before any, why string)
 	// judge says what an answer says and has taken, or why it is not kept.
 	judge func(d *dialect, answer []byte) (content string, tokens int64, why string)
-	idle  []string // parameters that change nothing in an answer
+	// record takes an event of a streamed answer.
+	record func(r *recording, data []byte)
+	// stream appends the events that say what a kept answer says.
+	stream func(d *dialect, b, answer []byte, usage bool) ([]byte, error)
+	idle   []string // parameters that change nothing in an answer
 }
 
 var (
 	chat = dialect{
 		path: "/chat/completions", object: "chat.completion", chunk: "chat.completion.chunk",
-		read: readChat, judge: judgeCompletion, idle: idle,
+		read: readChat, judge: judgeCompletion, record: recordChunk, stream: streamCompletion, idle: idle,
 	}
 	text = dialect{
 		path: "/completions", object: "text_completion", chunk: "text_completion",
-		read: readText, judge: judgeCompletion, idle: idle,
+		read: readText, judge: judgeCompletion, record: recordChunk, stream: streamCompletion, idle: idle,
 	}
 	// A response repeats its request, user and metadata included, and whether it is stored
 	// upstream is part of what it promises: little is idle.
 	respond = dialect{
 		path: "/responses", object: "response",
-		read: readResponse, judge: judgeResponse, idle: []string{"model", "input", "stream", "stream_options"},
+		read: readResponse, judge: judgeResponse, record: recordResponse, stream: streamResponse,
+		idle: []string{"model", "input", "stream", "stream_options"},
 	}
 )
 
@@ -342,9 +347,6 @@ func readText(fields map[string]json.RawMessage) (prompt string, before any, why
 // readResponse: the input is the prompt, or its last message is. Instructions and the
 // response before are parameters like others.
 func readResponse(fields map[string]json.RawMessage) (prompt string, before any, why string) {
-	if v := string(fields["stream"]); v == "true" {
-		return "", nil, "streams of responses are passed on as they are"
-	}
 	var tools []struct{ Type string }
 	if v := fields["tools"]; !isNothing(v) {
 		if json.Unmarshal(v, &tools) != nil {

@@ -201,13 +201,14 @@ type recording struct {
 	text   strings.Builder             // of the other dialect
 	size   int
 	begun  bool
-	done   bool   // the stream has said that it is complete
-	bad    string // why it is not kept
+	done   bool            // the stream has said that it is complete
+	whole  json.RawMessage // the answer, where the stream ends with it
+	bad    string          // why it is not kept
 }
 
 func newRecording(d *dialect, limit int64) *recording {
 	r := &recording{d: d, texts: map[string]*strings.Builder{}}
-	r.events = events{limit: int(limit), event: r.event}
+	r.events = events{limit: int(limit), event: func(data []byte) { d.record(r, data) }}
 	r.answer.Choices = []choice{{}}
 	return r
 }
@@ -226,7 +227,30 @@ func (r *recording) fail(why string) {
 	}
 }
 
-func (r *recording) event(data []byte) {
+// recordResponse: the events are of many types, and the last one has the whole response.
+func recordResponse(r *recording, data []byte) {
+	var e struct {
+		Type     string
+		Response json.RawMessage
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		r.fail("a piece of it is not JSON")
+		return
+	}
+	switch e.Type {
+	case "response.completed":
+		if !r.done {
+			r.whole, r.done = compacted(e.Response), true
+			return
+		}
+		r.fail("it goes on behind its end")
+	case "response.failed", "response.incomplete", "error":
+		r.fail("it has not ended by itself")
+	}
+}
+
+// recordChunk: each event has a piece of the answer.
+func recordChunk(r *recording, data []byte) {
 	if string(bytes.TrimSpace(data)) == "[DONE]" {
 		r.done = true
 		return
@@ -298,18 +322,20 @@ func (r *recording) choice(x *choice) {
 }
 
 // result is the answer, once the stream has ended; why says why it is not kept.
-func (r *recording) result() (c *completion, why string) {
+func (r *recording) result() (answer []byte, why string) {
 	switch {
 	case r.bad != "":
 		return nil, r.bad
 	case !r.done:
 		return nil, "it has no end"
+	case r.whole != nil:
+		return r.whole, ""
 	}
 	x := &r.answer.Choices[0]
 	if r.d == &text {
 		s := r.text.String()
 		x.Text = &s
-		return &r.answer, ""
+		return r.marshal()
 	}
 	x.Message = map[string]json.RawMessage{"role": json.RawMessage(`"assistant"`)}
 	for name, b := range r.texts {
@@ -319,5 +345,13 @@ func (r *recording) result() (c *completion, why string) {
 		}
 		x.Message[name] = v
 	}
-	return &r.answer, ""
+	return r.marshal()
+}
+
+func (r *recording) marshal() (answer []byte, why string) {
+	b, err := json.Marshal(&r.answer)
+	if err != nil {
+		return nil, "it is no text"
+	}
+	return b, ""
 }

@@ -3,6 +3,7 @@ package http
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -51,8 +52,8 @@ type chunkChoice struct {
 	Finish   *string `json:"finish_reason"`
 }
 
-// appendStream appends the events that say what a kept answer says.
-func (d *dialect) appendStream(b []byte, answer []byte, usage bool) ([]byte, error) {
+// streamCompletion is the stream of a chat's answer, or a text's.
+func streamCompletion(d *dialect, b, answer []byte, usage bool) ([]byte, error) {
 	var c completion
 	if err := json.Unmarshal(answer, &c); err != nil {
 		return nil, err
@@ -110,6 +111,77 @@ func (d *dialect) appendStream(b []byte, answer []byte, usage bool) ([]byte, err
 	return append(b, "data: [DONE]\n\n"...), err
 }
 
+// streamResponse is the stream of a response: it is begun, its items are put together one after the
+// other, and it is there.
+func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
+	if _, _, why := judgeResponse(d, answer); why != "" {
+		return nil, fmt.Errorf("what is kept cannot be streamed: %s", why)
+	}
+	type object = map[string]any
+	var whole, begun map[string]json.RawMessage
+	var items []map[string]json.RawMessage
+	err := json.Unmarshal(answer, &whole)
+	if err == nil {
+		err = json.Unmarshal(whole["output"], &items)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	add := func(kind string, e object) {
+		e["type"], e["sequence_number"] = kind, n
+		n++
+		v, failed := json.Marshal(e)
+		if failed != nil {
+			err = failed
+		}
+		b = append(append(append(b, "event: "...), kind...), "\ndata: "...)
+		b = append(append(b, v...), "\n\n"...)
+	}
+	with := func(m map[string]json.RawMessage, name, value string, more ...string) map[string]json.RawMessage {
+		m = maps.Clone(m)
+		m[name] = json.RawMessage(value)
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = json.RawMessage(more[i+1])
+		}
+		return m
+	}
+	begun = with(whole, "status", `"in_progress"`, "output", "[]", "usage", "null")
+	add("response.created", object{"response": begun})
+	add("response.in_progress", object{"response": begun})
+	for i, item := range items {
+		if string(item["type"]) != `"message"` { // what was thought
+			add("response.output_item.added", object{"output_index": i, "item": item})
+			add("response.output_item.done", object{"output_index": i, "item": item})
+			continue
+		}
+		add("response.output_item.added", object{"output_index": i, "item": with(item, "status", `"in_progress"`, "content", "[]")})
+		var parts []map[string]json.RawMessage
+		if failed := json.Unmarshal(item["content"], &parts); failed != nil {
+			return nil, failed
+		}
+		for k, part := range parts {
+			at := func(e object) object {
+				e["item_id"], e["output_index"], e["content_index"] = item["id"], i, k
+				return e
+			}
+			var text string
+			if failed := json.Unmarshal(part["text"], &text); failed != nil {
+				return nil, failed
+			}
+			add("response.content_part.added", at(object{"part": with(part, "text", `""`)}))
+			for _, p := range pieces(text) {
+				add("response.output_text.delta", at(object{"delta": p, "logprobs": []any{}}))
+			}
+			add("response.output_text.done", at(object{"text": text, "logprobs": []any{}}))
+			add("response.content_part.done", at(object{"part": part}))
+		}
+		add("response.output_item.done", object{"output_index": i, "item": item})
+	}
+	add("response.completed", object{"response": whole})
+	return b, err
+}
+
 // replay answers with what is kept.
 func (d *dialect) replay(w http.ResponseWriter, q *question, answer []byte) error {
 	if !q.stream {
@@ -117,7 +189,7 @@ func (d *dialect) replay(w http.ResponseWriter, q *question, answer []byte) erro
 		_, err := w.Write(answer)
 		return err
 	}
-	b, err := d.appendStream(nil, answer, q.usage)
+	b, err := d.stream(d, nil, answer, q.usage)
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,22 @@ class Model(http.server.BaseHTTPRequestHandler):
         if self.path.endswith("/responses"):
             part = {"type": "output_text", "text": f"answer {n} to {body['input']}", "annotations": []}
             message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
-            return self.reply(200, {
+            whole = {
                 "id": f"r-{n}", "object": "response", "created_at": 1700000000, "status": "completed", "error": None, "model": body["model"],
                 "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
-            })
+            }
+            if not body.get("stream"):
+                return self.reply(200, whole)
+            self.begin_stream()
+            begun = {**whole, "status": "in_progress", "output": []}
+            self.event({"type": "response.created", "sequence_number": 0, "response": begun})
+            at = {"item_id": "m", "output_index": 0}
+            self.event({"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": {**message, "content": []}})
+            self.event({"type": "response.content_part.added", "sequence_number": 2, "content_index": 0, "part": {**part, "text": ""}, **at})
+            delta = {"type": "response.output_text.delta", "sequence_number": 3, "content_index": 0, "delta": part["text"], "logprobs": [], **at}
+            self.event(delta)
+            self.event({"type": "response.completed", "sequence_number": 4, "response": whole})
+            return
         last = body["messages"][-1]["content"] if "messages" in body else body.get("prompt", "")
         if last == "fail":
             return self.reply(503, {"error": {"message": "overloaded", "type": "server_error"}})
@@ -49,10 +61,7 @@ class Model(http.server.BaseHTTPRequestHandler):
                 return self.reply(200, {**base, "object": "chat.completion", "choices": [choice], "usage": usage})
             choice = {"index": 0, "text": message["content"], "finish_reason": "stop", "logprobs": None}
             return self.reply(200, {**base, "object": "text_completion", "choices": [choice], "usage": usage})
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
+        self.begin_stream()
         deltas = [{"role": "assistant", "content": ""}] + [{"content": w + " "} for w in message["content"].split()]
         for d in deltas:
             self.event({**base, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": d, "finish_reason": None}]})
@@ -61,6 +70,12 @@ class Model(http.server.BaseHTTPRequestHandler):
         if body.get("stream_options", {}).get("include_usage"):
             self.event({**base, "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self.wfile.write(b"data: [DONE]\n\n")
+
+    def begin_stream(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
 
     def event(self, value):
         self.wfile.write(b"data: " + json.dumps(value).encode() + b"\n\n")
@@ -157,6 +172,26 @@ def test_responses(client, model):
     assert respond(PROMPT, instructions="Be brief.")[0] == "miss"
     assert respond(PROMPT, conversation="c")[0] == "bypass"
     assert model.calls == 3
+
+
+def test_streams_of_responses(client, model):
+    def stream(prompt):
+        text, kinds = "", []
+        with client.responses.stream(model="tiny", input=prompt) as s:
+            for event in s:
+                kinds.append(event.type)
+                if event.type == "response.output_text.delta":
+                    text += event.delta
+            return text, kinds, s.get_final_response()
+
+    text, kinds, first = stream(PROMPT)
+    assert text == f"answer 1 to {PROMPT}" == first.output_text and kinds[-1] == "response.completed"
+    for prompt in (PROMPT, LIKE):
+        again, kinds, response = stream(prompt)
+        assert again == text and response.output == first.output and response.id == first.id
+        assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
+    assert client.responses.create(model="tiny", input=PROMPT).output_text == text
+    assert model.calls == 1
 
 
 def test_failures_and_tools_are_not_kept(client, model):
