@@ -96,31 +96,77 @@ func limits(m *judge.Model, sets []judged, scores [][]float64) (l []judge.Limit)
 }
 
 // fitAround fits the weights of what is around a candidate, on top of what the pair is
-// worth: logistic regression by Newton's method, with a small penalty.
+// worth.
 func fitAround(seen []decision) []float64 {
-	var rows [][]float64
-	for _, d := range seen {
-		x := d.around.Row()
-		rows = append(rows, x[:])
+	rows, offset, right := make([][]float64, len(seen)), make([]float64, len(seen)), make([]bool, len(seen))
+	for i := range seen {
+		x := seen[i].around.Row()
+		rows[i], offset[i], right[i] = x[:], seen[i].logOdds, seen[i].right
 	}
-	n := len(rows[0])
-	w := make([]float64, n)
-	const ridge = 1e-4
+	return logistic(rows, offset, right, make([]float64, judge.AroundSize), 1e-4*float64(len(seen)))
+}
+
+// leastSeenHere is how many candidates, where answers can be told apart, say something of a trace.
+const leastSeenHere = 100
+
+// fitWorth is the line by which what a model says, in log odds, comes to what it is worth on a trace.
+func fitWorth(m *judge.Model, seen []decision) [2]float64 {
+	rows, right := make([][]float64, len(seen)), make([]bool, len(seen))
+	for i := range seen {
+		rows[i], right[i] = []float64{1, seen[i].among(m)}, seen[i].right
+	}
+	w := logistic(rows, make([]float64, len(seen)), right, []float64{0, 1}, 1)
+	return [2]float64{w[0], w[1]}
+}
+
+// The least that lines are taken to differ by, as standard deviations: with a few traces, the next may
+// well be unlike each of them.
+const (
+	leastApart = 0.5
+	leastSteep = 0.15
+)
+
+// spread is the mean of the lines of some traces, and by how much they differ: what is to be
+// expected of the next one. nil: there are too few.
+func spread(lines [][2]float64) *judge.Prior {
+	n := float64(len(lines))
+	if n < 1 {
+		return nil
+	}
+	p := &judge.Prior{}
+	for _, l := range lines {
+		p.Mean[0] += l[0] / n
+		p.Mean[1] += l[1] / n
+	}
+	for _, l := range lines {
+		a, b := l[0]-p.Mean[0], l[1]-p.Mean[1]
+		p.Cov[0] += a * a / max(n-1, 1)
+		p.Cov[1] += a * b / max(n-1, 1)
+		p.Cov[2] += b * b / max(n-1, 1)
+	}
+	p.Cov[0] += leastApart * leastApart
+	p.Cov[2] += leastSteep * leastSteep
+	return p
+}
+
+// logistic is logistic regression by Newton's method, beginning with w, from which a penalty keeps it.
+func logistic(rows [][]float64, offset []float64, right []bool, begin []float64, ridge float64) []float64 {
+	w, n := slices.Clone(begin), len(begin)
 	for range 25 {
 		h := make([][]float64, n)
 		for i := range h {
 			h[i] = make([]float64, n+1)
-			h[i][i] = ridge * float64(len(rows))
-			h[i][n] = -h[i][i] * w[i]
+			h[i][i] = ridge
+			h[i][n] = -ridge * (w[i] - begin[i])
 		}
 		for k, x := range rows {
-			z := seen[k].logOdds
+			z := offset[k]
 			for i := range x {
 				z += w[i] * x[i]
 			}
 			q := 1 / (1 + math.Exp(-z))
 			y := 0.0
-			if seen[k].right {
+			if right[k] {
 				y = 1
 			}
 			for i := range x {

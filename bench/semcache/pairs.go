@@ -115,13 +115,15 @@ func contrast(m *datasets.Manifest, _ vectors) (set, error) {
 	return set{"contrast", p}, err
 }
 
+// searched is a question of nq_open.
+type searched struct {
+	Text    string   `json:"question"`
+	Answers []string `json:"answer"`
+}
+
 // nqOpen is pairs of search questions whose answers are known.
 func nqOpen(m *datasets.Manifest, v vectors) (set, error) {
-	type question struct {
-		Text    string   `json:"question"`
-		Answers []string `json:"answer"`
-	}
-	q, err := rows[question](m, "nq_open")
+	q, err := rows[searched](m, "nq_open")
 	if err != nil {
 		return set{}, err
 	}

@@ -12,9 +12,9 @@ import (
 // hardly ever below; with little seen it is never served.
 func TestVCacheLearnsWhereAnEntryIsRight(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	v := &vcache{0.05, r.Float64, map[*request]*entryCurve{}}
-	of := &request{}
-	for range leastSeen - 1 {
+	v := &vcache{0.05, r.Float64, map[int32]*entryCurve{}}
+	const of = 7
+	for range leastSeen - 3 { // two are there from the beginning
 		v.learn(of, 0.95, true)
 		if v.serves(of, 0.99) {
 			t.Fatal("served on too little")
@@ -22,7 +22,7 @@ func TestVCacheLearnsWhereAnEntryIsRight(t *testing.T) {
 	}
 	for range 300 {
 		s := 0.6 + 0.4*r.Float64()
-		v.learn(of, s, s > 0.8)
+		v.learn(of, s, r.Float64() < 1/(1+math.Exp(-80*(s-0.8))))
 	}
 	high, low := 0, 0
 	for range 1000 {
@@ -41,7 +41,7 @@ func TestVCacheLearnsWhereAnEntryIsRight(t *testing.T) {
 	}
 	// All right, all wrong and nonsense have finite curves.
 	for _, right := range []bool{true, false} {
-		c := &entryCurve{}
+		c := v.curve(of + 1)
 		for range 50 {
 			c.sims, c.right = append(c.sims, 0.9), append(c.right, right)
 		}
@@ -56,12 +56,12 @@ func TestVCacheLearnsWhereAnEntryIsRight(t *testing.T) {
 
 // The rules of others serve nothing wrong where nothing is near, and all of them are there.
 func TestOthersReplay(t *testing.T) {
-	requests := []request{
+	x := trace{requests: []request{
 		{judge.Parse("one"), []float32{1, 0}, "1"},
 		{judge.Parse("one again"), []float32{0.8, 0.6}, "1"},
 		{judge.Parse("two"), []float32{0.6, 0.8}, "2"},
-	}
-	got := others(requests, judge.Default(), func() float64 { return 0.5 })
+	}}
+	got := others(x.around(3, maxNear).judged(judge.Default()), judge.Default(), func() float64 { return 0.5 })
 	if len(got) != len(products)+2 {
 		t.Fatal(got)
 	}

@@ -108,7 +108,11 @@ func Run(args []string, stdout, stderr io.Writer) error {
 }
 
 func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error {
-	fmt.Fprintln(stderr, "reading the pairs")
+	start := time.Now()
+	say := func(format string, a ...any) {
+		fmt.Fprintf(stderr, "%4.0f s: %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, a...))
+	}
+	say("reading the pairs")
 	m, v, err := open()
 	if err != nil {
 		return err
@@ -117,28 +121,19 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	traces, err := traces(m, v)
-	if err != nil {
+	c := &course{say: say}
+	if c.traces, err = traces(m, v); err != nil {
 		return err
 	}
-	var own []judged
 	for _, s := range sets {
-		own = append(own, weigh(s))
-	}
-	progress := func(what string) func(int, float64) {
-		return func(tree int, loss float64) {
-			fmt.Fprintf(stderr, "\r%s: tree %d of %d, loss %.4f ", what, tree, trees, loss)
-			if tree == trees {
-				fmt.Fprintln(stderr)
-			}
-		}
+		c.sets = append(c.sets, weigh(s))
 	}
 	if doTrain {
-		m := train(own, progress("training on all sets"))
-		look(m, own, traces, "")
-		return write(model, m, own)
+		m := c.train(c.sets)
+		c.look(m, "")
+		return write(model, m, c.sets)
 	}
-	targets := own
+	targets := c.sets
 	if extra != "" {
 		x, err := external(extra)
 		if err != nil {
@@ -148,20 +143,25 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 	}
 	machine := peer.ThisMachine()
 	r := report{Date: time.Now().UTC().Format(time.DateOnly), CPU: fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)}
-	r.PerPair, r.PerMatch = cost(own[0])
+	r.PerPair, r.PerMatch = cost(c.sets[0])
 	for _, target := range targets {
-		others := without(own, target.name)
-		m := train(others, progress("judging "+target.name+" by a model of "+names(others)))
-		r.Sets = append(r.Sets, assess(target, m, others))
+		say("judging %s by a model of the others", target.name)
+		r.Sets = append(r.Sets, assess(target, c.trained(target.name), c.without(target.name)))
 	}
-	for _, t := range traces {
-		others := without(own, t.name)
-		m := train(others, progress("replaying "+t.name+" with a model of "+names(others)))
-		look(m, others, traces, t.name)
-		for _, n := range []int{1500, 3000} {
-			r.Traces = append(r.Traces, follow(t, n, m, others))
+	for _, t := range c.traces {
+		if t.learned {
+			continue
+		}
+		m := c.trained(t.name)
+		c.look(m, t.name)
+		lengths := []int{1500, 3000}
+		say("replaying %s", t.name)
+		s := t.around(slices.Max(lengths), maxNear)
+		for _, n := range lengths {
+			r.Traces = append(r.Traces, follow(t.name, s.first(n), m, c.without(t.name)))
 		}
 	}
+	say("done")
 	var table strings.Builder
 	r.print(&table)
 	if _, err := io.WriteString(stdout, table.String()); err != nil || out == "" {

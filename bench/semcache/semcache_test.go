@@ -119,7 +119,7 @@ func TestARunReports(t *testing.T) {
 		}
 		sets = append(sets, weigh(s))
 	}
-	r := report{Sets: []result{assess(sets[0], train(sets[1:], nil), sets[1:])}}
+	r := report{Sets: []result{assess(sets[0], new(course).train(sets[1:]), sets[1:])}}
 	if got := at(r.Sets[0].Model, 0.02).Hits; got != 1 {
 		t.Errorf("hits of the judge at 2%%: %v", got)
 	}
@@ -180,8 +180,9 @@ func TestNeighboursAreLearned(t *testing.T) {
 		m.Signals = append(m.Signals, s.Name)
 	}
 	learned, other := heaps("x"), heaps("y")
-	look(m, nil, []trace{learned, other}, "y")
-	got := follow(other, 800, m, nil)
+	c := &course{sets: []judged{}, traces: []trace{learned, other}, grown: map[string]*judge.Model{"": m}}
+	c.look(m, "y")
+	got := follow("y", other.around(800, maxNear), m, nil)
 	cosine, among := got.Rules[0].AtWrong[2].Hits, got.Rules[2].AtWrong[2].Hits
 	if among <= cosine+0.1 {
 		t.Errorf("hits at 3%% wrong: cosine %.3f, with neighbours %.3f", cosine, among)

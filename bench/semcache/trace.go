@@ -1,9 +1,11 @@
 package semcache
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 
 	"github.com/viterin/vek/vek32"
 
@@ -11,9 +13,9 @@ import (
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
-// The file replays traces. A trace is prompts in the order in which they are asked of a cache that is empty
-// at first; a prompt that is not served is stored with its answer. Here the answer
-// is an intent: it is known which are equal, as it is from their texts.
+// The file holds traces. A trace is prompts in the order in which they are asked of a cache that is empty
+// at first; a prompt that is not served is stored with its answer (replay.go). It is known which
+// answers are equal, as it is from their texts.
 
 // request is one prompt of a trace.
 type request struct {
@@ -26,54 +28,77 @@ type request struct {
 type trace struct {
 	name     string
 	requests []request
-}
-
-// leastNear is the cosine from which on one may be served.
-const leastNear = 0.5
-
-// decision is what was known when a request came, and what would have become of it.
-type decision struct {
-	score   float64
-	logOdds float64 // what the pair's score is worth
-	cosine  float64
-	around  judge.Around
-	repeat  bool // answers can be told apart among the nearest entries: two have the same
-	doubt   judge.Doubt
-	right   bool
-}
-
-// among is the confidence with all that SEM.GET knows.
-func (d *decision) among(m *judge.Model) float64 {
-	z := m.LogOddsAmong(d.score, d.around)
-	if d.repeat {
-		z += d.doubt.LogOdds()
-	}
-	return 1 / (1 + math.Exp(-z))
+	learned  bool // only learned from: too few of its prompts have an answer that another has
 }
 
 // traces makes the traces of datasets/, each in a fixed random order.
-func traces(m *datasets.Manifest, v vectors) ([]trace, error) {
-	banking, err := m.Banking77()
-	if err != nil {
-		return nil, err
+func traces(m *datasets.Manifest, v vectors) (l []trace, err error) {
+	for _, of := range []struct {
+		name    string
+		read    func(*datasets.Manifest) (texts, answers []string, err error)
+		learned bool
+	}{
+		{"banking", questions, false},
+		{"hwu", commands, false},
+		{"nq", searches, true},
+		{"fow", told, true},
+	} {
+		texts, answers, err := of.read(m)
+		if err != nil {
+			return nil, err
+		}
+		t, err := newTrace(of.name, v, texts, answers)
+		if err != nil {
+			return nil, err
+		}
+		t.learned = of.learned
+		l = append(l, t)
 	}
-	texts, answers := make([]string, 0, len(banking)), make([]string, 0, len(banking))
+	return l, nil
+}
+
+// questions are a bank's customers', and their intents.
+func questions(m *datasets.Manifest) (texts, answers []string, err error) {
+	banking, err := m.Banking77()
 	for _, q := range banking {
 		texts, answers = append(texts, q.Text), append(answers, q.Intent)
 	}
-	a, err := newTrace("banking", v, texts, answers)
-	if err != nil {
-		return nil, err
+	return texts, answers, err
+}
+
+// searches are search questions, and their answers.
+func searches(m *datasets.Manifest) (texts, answers []string, err error) {
+	q, err := rows[searched](m, "nq_open")
+	for _, q := range q {
+		if len(q.Answers) > 0 {
+			texts, answers = append(texts, q.Text), append(answers, plain(q.Answers[0]))
+		}
 	}
-	if texts, answers, err = commands(m); err != nil {
-		return nil, err
+	return texts, answers, err
+}
+
+// told are the prompts of fow's pairs; those of a pair with the same answer have it.
+func told(m *datasets.Manifest) (texts, answers []string, err error) {
+	p, err := rows[pair](m, "fow_pairs")
+	of := map[string]string{}
+	for i, x := range p {
+		for k, text := range []string{x.A, x.B} {
+			if of[text] != "" {
+				continue
+			}
+			answer := strconv.Itoa(2*i + k)
+			if k == 1 && x.Label == 1 {
+				answer = of[x.A]
+			}
+			of[text] = answer
+			texts, answers = append(texts, text), append(answers, answer)
+		}
 	}
-	b, err := newTrace("hwu", v, texts, answers)
-	return []trace{a, b}, err
+	return texts, answers, err
 }
 
 func newTrace(name string, v vectors, texts, answers []string) (trace, error) {
-	t := trace{name, make([]request, len(texts))}
+	t := trace{name: name, requests: make([]request, len(texts))}
 	for i, text := range texts {
 		row, err := v.at(text)
 		if err != nil {
@@ -85,143 +110,58 @@ func newTrace(name string, v vectors, texts, answers []string) (trace, error) {
 	return t, nil
 }
 
-// outcome is what a policy made of a trace, as shares of all requests.
-type outcome struct {
-	Hits  float64 `json:"hits"`
-	Wrong float64 `json:"wrong"`
+// surroundings are the first requests of a trace, and of each the nearest of those before it. They are
+// looked for once, however many rules are replayed.
+type surroundings struct {
+	requests []request
+	near     [][]neighbour // the nearest first
 }
 
-// replay serves each request by the candidate that a rule is surest of, if it is as sure
-// as least. see may be nil.
-func replay(requests []request, m *judge.Model, rule func(decision) float64, least float64, see func(decision)) outcome {
-	var stored []*request
-	var hits, wrong int
-	var e judge.Evidence
-	type neighbour struct {
-		of     *request
-		cosine float64
-	}
-	var near []neighbour
-	var cosines []float64
-	var doubt judge.Doubt
-	for i := range requests {
-		r := &requests[i]
-		near = near[:0]
-		for _, s := range stored {
-			c := float64(vek32.Dot(s.vector, r.vector))
-			if len(near) == judge.MaxAround && c <= near[judge.MaxAround-1].cosine {
-				continue
-			}
-			at, _ := slices.BinarySearchFunc(near, c, func(n neighbour, c float64) int {
-				if n.cosine >= c {
-					return -1
-				}
-				return 1
-			})
-			if len(near) == judge.MaxAround {
-				near = near[:judge.MaxAround-1]
-			}
-			near = slices.Insert(near, at, neighbour{s, c})
-		}
-		cosines = cosines[:0]
-		repeat := false
-		for k, n := range near {
-			cosines = append(cosines, n.cosine)
-			repeat = repeat || slices.ContainsFunc(near[:k], func(o neighbour) bool { return o.of.answer == n.of.answer })
-		}
-		best, sure, found := decision{}, math.Inf(-1), false
-		for k, n := range near {
-			if n.cosine < leastNear || k >= judge.MaxJudged {
-				break
-			}
-			e = judge.Compare(n.of.prompt, r.prompt, n.cosine, e[:0])
-			s := m.Score(e)
-			d := decision{score: s, logOdds: m.LogOdds(s), cosine: n.cosine, repeat: repeat, doubt: doubt, right: n.of.answer == r.answer}
-			d.around = judge.LookAround(k, cosines, func(j int) bool { return near[j].of.answer == n.of.answer })
-			if x := rule(d); x > sure {
-				best, sure, found = d, x, true
-			}
-		}
-		if found && see != nil {
-			see(best)
-		}
-		if found && sure >= least {
-			hits++
-			if !best.right {
-				wrong++
-			}
-			continue
-		}
-		if found && repeat {
-			doubt = doubt.Seen(best.among(m), best.right)
-		}
-		stored = append(stored, r)
-	}
-	n := float64(max(len(requests), 1))
-	return outcome{float64(hits) / n, float64(wrong) / n}
+// neighbour is an earlier request.
+type neighbour struct {
+	of     int32
+	cosine float32
+	score  float32 // of the pair, by the model at hand; NaN: not asked for yet
 }
 
-// answered is a rule's outcomes on a trace, from the strictest on.
-type answered struct {
-	Rule string    `json:"rule"`
-	All  []outcome `json:"-"`
-	// AtWrong is the most hits with no more than each share of wrong ones of all requests.
-	AtWrong []outcome `json:"at_wrong"`
-}
+// maxNear is how many neighbours are kept: enough to find the ten that a look-up sees among
+// those that were stored.
+const maxNear = 512
 
-// wrongs are the shares of wrong answers at which traces are compared.
-var wrongs = []float64{0.005, 0.013, 0.03}
-
-// traced is what became of a trace.
-type traced struct {
-	Name     string     `json:"name"`
-	Requests int        `json:"requests"`
-	Trained  []string   `json:"trained_on"` // never the trace itself
-	Rules    []answered `json:"rules"`
-	Kept     []promise  `json:"kept"`
-	Others   []peerRule `json:"others"`
-}
-
-// promise is a bound on the share of wrong ones among the hits, and what it came to.
-type promise struct {
-	MaxWrong float64 `json:"max_wrong"`
-	Hits     float64 `json:"hits"`
-	Wrong    float64 `json:"wrong"` // of the hits
-}
-
-// follow replays the first n requests of a trace under each rule and threshold.
-func follow(t trace, n int, m *judge.Model, trained []judged) traced {
-	r := traced{Name: t.name, Requests: min(n, len(t.requests)), Trained: nameList(trained)}
-	requests := t.requests[:r.Requests]
-	for _, rule := range []struct {
-		name  string
-		value func(decision) float64
-	}{
-		{"cosine", func(d decision) float64 { return d.cosine }},
-		{"judge", func(d decision) float64 { return m.Probability(d.score) }},
-		{"judge and neighbours", func(d decision) float64 { return d.among(m) }},
-	} {
-		const steps = 25
-		a := answered{rule.name, make([]outcome, steps), nil}
-		parallel(steps, func(i int) {
-			least := 1 - float64(i)*0.5/steps
-			a.All[i] = replay(requests, m, rule.value, least, nil)
-		})
-		for _, w := range wrongs {
-			best := outcome{}
-			for _, o := range a.All {
-				if o.Wrong <= w && o.Hits > best.Hits {
-					best = o
-				}
-			}
-			a.AtWrong = append(a.AtWrong, best)
+// around looks for the neighbours of the first n requests, k of each.
+func (t trace) around(n, k int) surroundings {
+	s := surroundings{requests: t.requests[:min(n, len(t.requests))]}
+	s.near = make([][]neighbour, len(s.requests))
+	nan := float32(math.NaN())
+	parallel(len(s.requests), func(i int) {
+		all := make([]neighbour, i)
+		for j := range all {
+			all[j] = neighbour{int32(j), vek32.Dot(s.requests[j].vector, s.requests[i].vector), nan}
 		}
-		r.Rules = append(r.Rules, a)
-	}
-	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
-		o := replay(requests, m, func(d decision) float64 { return d.among(m) }, m.Least(w), nil)
-		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
-	}
-	r.Others = others(requests, m, rand.New(rand.NewPCG(11, 0)).Float64)
-	return r
+		slices.SortStableFunc(all, func(a, b neighbour) int { return cmp.Compare(b.cosine, a.cosine) })
+		s.near[i] = slices.Clone(all[:min(k, i)])
+	})
+	return s
+}
+
+// first is the surroundings of the first n requests alone.
+func (s surroundings) first(n int) surroundings {
+	n = min(n, len(s.requests))
+	return surroundings{s.requests[:n], s.near[:n]}
+}
+
+// judged fills in the scores of the pairs that a look-up may judge, wherever they are looked up.
+func (s surroundings) judged(m *judge.Model) surroundings {
+	out := surroundings{s.requests, make([][]neighbour, len(s.near))}
+	parallel(len(s.near), func(i int) {
+		var e judge.Evidence
+		out.near[i] = slices.Clone(s.near[i])
+		for k := range out.near[i] {
+			if x := &out.near[i][k]; x.cosine >= leastNear {
+				e = judge.Compare(s.requests[x.of].prompt, s.requests[i].prompt, float64(x.cosine), e[:0])
+				x.score = float32(m.Score(e))
+			}
+		}
+	})
+	return out
 }

@@ -3,7 +3,6 @@ package semcache
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -42,41 +41,80 @@ const (
 	middle = 0.85
 )
 
+// course is what is learned from, and what was made of it: each model is made once.
+type course struct {
+	sets   []judged
+	traces []trace
+	grown  map[string]*judge.Model
+	looked map[string]surroundings
+	say    func(format string, a ...any) // progress; nil: nobody listens
+}
+
+func (c *course) tell(format string, a ...any) {
+	if c.say != nil {
+		c.say(format, a...)
+	}
+}
+
 // train makes a model of the sets, and with more than one calibrates it: what a
 // score is worth is learned of each set from the scores of a model of the others.
-func train(sets []judged, progress func(tree int, loss float64)) *judge.Model {
-	m := grow(sets, progress)
+func (c *course) train(sets []judged) *judge.Model {
+	m := *c.grow(sets)
 	if len(sets) < 2 {
-		return m
+		return &m
 	}
 	scores := make([][]float64, len(sets))
+	for i := range sets {
+		c.grow(without(sets, sets[i].name))
+	}
 	parallel(len(sets), func(i int) {
-		strange := grow(without(sets, sets[i].name), nil)
+		strange := c.grown[names(without(sets, sets[i].name))]
 		for _, e := range sets[i].evidence {
 			scores[i] = append(scores[i], strange.Score(e))
 		}
 	})
 	m.Worth = calibrate(sets, scores)
-	m.Limits = limits(m, sets, scores)
-	return m
+	m.Limits = limits(&m, sets, scores)
+	return &m
 }
 
-// look gives a model the weights of what is around a candidate, learned of all traces but
-// one. Where a set of pairs is of the same origin as a trace, the scores are those of a model that has not seen it.
-func look(m *judge.Model, sets []judged, traces []trace, except string) {
-	var seen []decision
-	for _, t := range traces {
-		if t.name == except {
-			continue
-		}
-		strange := m
-		if others := without(sets, t.name); len(others) < len(sets) {
-			strange = train(others, nil)
-		}
-		// Nothing is served: what is looked at are all sorts of pairs, not those that one rule leaves.
-		replay(t.requests[:min(len(t.requests), 6000)], strange, func(d decision) float64 { return d.score }, math.Inf(1), func(d decision) { seen = append(seen, d) })
+// trained is a model of all sets but those of these names.
+func (c *course) trained(except ...string) *judge.Model { return c.train(c.without(except...)) }
+
+func (c *course) without(except ...string) []judged {
+	sets := c.sets
+	for _, name := range except {
+		sets = without(sets, name)
 	}
-	m.Around = fitAround(seen)
+	return sets
+}
+
+// grow makes the trees, if they are not there already.
+func (c *course) grow(sets []judged) *judge.Model {
+	name := names(sets)
+	if c.grown == nil {
+		c.grown = map[string]*judge.Model{}
+	}
+	if c.grown[name] == nil {
+		c.tell("growing trees on %s", name)
+		c.grown[name] = grow(sets)
+	}
+	return c.grown[name]
+}
+
+// looks is how many requests of a trace are looked at to learn what neighbours are worth.
+const looks = 6000
+
+// near are the surroundings of a trace that is learned from.
+func (c *course) near(t trace) surroundings {
+	if c.looked == nil {
+		c.looked = map[string]surroundings{}
+	}
+	if c.looked[t.name].requests == nil {
+		c.tell("looking around in %s", t.name)
+		c.looked[t.name] = t.around(looks, judge.MaxAround)
+	}
+	return c.looked[t.name]
 }
 
 // without leaves out the set of that name.
@@ -85,7 +123,7 @@ func without(sets []judged, name string) []judged {
 }
 
 // grow makes the trees.
-func grow(sets []judged, progress func(tree int, loss float64)) *judge.Model {
+func grow(sets []judged) *judge.Model {
 	var rows []boost.Row
 	var all int
 	for _, s := range sets {
@@ -99,7 +137,7 @@ func grow(sets []judged, progress func(tree int, loss float64)) *judge.Model {
 			rows = append(rows, boost.Row{Evidence: s.evidence[i], Same: p.Label == 1, Weight: w})
 		}
 	}
-	o := boost.Options{Trees: trees, Rate: rate, Leaves: leaves, MinRows: minRows, Lambda: lambda, Progress: progress}
+	o := boost.Options{Trees: trees, Rate: rate, Leaves: leaves, MinRows: minRows, Lambda: lambda}
 	m := &judge.Model{Prior: prior, Middle: middle}
 	for _, s := range judge.Signals {
 		o.Sense = append(o.Sense, s.Sense)

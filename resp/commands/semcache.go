@@ -210,6 +210,9 @@ var semCreateCommand = &command.Spec{
 		wrongArg, semNumber("ttl", "PX", "integer"), semNumber("maxage", "MAXAGE", "integer"), semNumber("entries", "MAXENTRIES", "integer"),
 		{Name: "policy", Type: "oneof", Token: "EVICT", Optional: true, Args: []command.Arg{flagArg("lru", "LRU"), flagArg("lfu", "LFU"), flagArg("cost", "COST")}},
 		semCounted("REQUIRE", "field"), semCounted("WITHOUT", "guard"),
+		{Name: "answers", Type: "oneof", Token: "ANSWERS", Optional: true, Args: []command.Arg{
+			flagArg("id", "ID"), flagArg("text", "TEXT"), {Name: "minsim", Type: "double", Token: "EMBED"},
+		}},
 		optional(flagArg("case", "KEEPCASE")), optional(flagArg("space", "KEEPSPACE")),
 	},
 	Bind: command.Bind(parseSemCreate, runSemCreate),
@@ -263,6 +266,10 @@ func parseSemCreate(a *args.Parser) semCreate {
 			p.Scopes = parseWords(a, "REQUIRE")
 		case a.Accept("WITHOUT"):
 			p.Without = parseWords(a, "WITHOUT")
+		case a.Accept("ANSWERS"):
+			if p.Answers = semcache.Answers(parseOneOf(a, semcache.AnswersNames)); p.Answers == semcache.ByMeaning {
+				p.AnswerSim = a.Float()
+			}
 		case a.Accept("KEEPCASE"):
 			p.KeepCase = true
 		case a.Accept("KEEPSPACE"):
@@ -344,7 +351,7 @@ func runSemInfo(c *command.Ctx, name string) error {
 		return err
 	}
 	w := c.W
-	w.Map(17)
+	w.Map(19)
 	text := func(name, v string) { w.BulkString(name); w.BulkString(v) }
 	count := func(name string, v int64) { w.BulkString(name); w.Int(v) }
 	share := func(name string, v float64) { w.BulkString(name); w.Double(v) }
@@ -371,6 +378,8 @@ func runSemInfo(c *command.Ctx, name string) error {
 	text("evict", semcache.EvictNames[n.Evict])
 	words("require", n.Scopes)
 	words("without", n.Without)
+	text("answers", semcache.AnswersNames[n.Answers])
+	share("answersim", n.AnswerSim)
 	flag("keepcase", n.KeepCase)
 	flag("keepspace", n.KeepSpace)
 	return nil
@@ -378,7 +387,7 @@ func runSemInfo(c *command.Ctx, name string) error {
 
 var semStatsCommand = &command.Spec{
 	Name: "sem.stats", Arity: 2, Flags: semRead | command.Keyless, Group: command.GroupSearch, Since: semSince,
-	Summary:    "Returns what a namespace of the semantic cache has done since the server began, and what it has saved.",
+	Summary:    "Returns what a namespace of the semantic cache has done, and what it has saved.",
 	Complexity: "O(1)",
 	Args:       []command.Arg{nsArg},
 	Bind:       command.Bind(parseSemName, runSemStats),
@@ -564,7 +573,7 @@ var semSetCommand = &command.Spec{
 		nsArg, promptArg,
 		{Name: "answer", Type: "string"},
 		vecArg, ctxArg, semNumber("ttl", "PX", "integer"), scopeArg,
-		semCounted("TAGS", "tag"), semCounted("DEPS", "key"), semNumber("answerid", "ANSWERID", "string"), semNumber("model", "MODEL", "string"),
+		semCounted("TAGS", "tag"), semCounted("DEPS", "key"), semNumber("answerid", "ANSWERID", "string"), semNumber("answervector", "ANSWERVEC", "string"), semNumber("model", "MODEL", "string"),
 		semNumber("token", "LEASE", "string"), semNumber("usd", "COST", "double"), semNumber("count", "TOKENS", "integer"), semNumber("ms", "LATENCY", "integer"),
 	},
 	Bind: command.Bind(parseSemSet, runSemSet),
@@ -594,6 +603,8 @@ func parseSemSet(a *args.Parser) semSet {
 			e.Deps = parseWords(a, "DEPS")
 		case a.Accept("ANSWERID"):
 			e.AnswerID = a.String()
+		case a.Accept("ANSWERVEC"):
+			e.AnswerVector = parseVec(a)
 		case a.Accept("MODEL"):
 			e.Model = a.String()
 		case a.Accept("LEASE"):
@@ -862,7 +873,7 @@ func runSemExplain(c *command.Ctx, s semGet) error {
 	w.Array(len(l))
 	for i := range l {
 		x := &l[i]
-		w.Map(9)
+		w.Map(10)
 		w.BulkString("id")
 		w.BulkString(n.ID(x))
 		w.BulkString("prompt")
@@ -890,6 +901,13 @@ func runSemExplain(c *command.Ctx, s semGet) error {
 		w.Map(len(x.Evidence))
 		for k, v := range x.Evidence {
 			w.BulkString(judge.Signals[k].Name)
+			w.Double(v)
+		}
+		w.BulkString("around")
+		row := x.Around.Row()
+		w.Map(len(row))
+		for k, v := range row {
+			w.BulkString(judge.Circumstances[k].Name)
 			w.Double(v)
 		}
 	}

@@ -78,7 +78,19 @@ func TestSemanticCacheOutlivesTheServer(t *testing.T) {
 		bias, _ := do(t, c, "SEM.STATS", "shop").Get("bias")
 		return fmt.Sprintf("%q %d %v %v %v", l, there, info, bias, do(t, c, "SEM.LIST"))
 	}
+	figures := func(c *client.Conn) string {
+		var l []string
+		for _, ns := range []string{"shop", "depending"} {
+			stats := do(t, c, "SEM.STATS", ns)
+			for _, name := range []string{"hits_exact", "hits_semantic", "misses", "sets", "feedback_bad", "hit_rate"} {
+				v, _ := stats.Get(name)
+				l = append(l, name+" "+v.String())
+			}
+		}
+		return strings.Join(l, ", ")
+	}
 	want := look(c)
+	had := figures(c)
 	if !strings.HasPrefix(want, `["exact No." "miss" "semantic No." "miss" "semantic Yes." "miss" "miss" "miss" "miss" "miss"] 20 `) {
 		t.Fatal(want)
 	}
@@ -86,14 +98,21 @@ func TestSemanticCacheOutlivesTheServer(t *testing.T) {
 
 	s, stop = start(t, nil, "--dir", dir)
 	c = dial(t, s, client.Options{})
+	if got := figures(c); got != had {
+		t.Errorf("after a restart %s\nwas %s", got, had)
+	}
 	if got := look(c); got != want {
 		t.Errorf("after a restart:\n%s\nwas\n%s", got, want)
 	}
 	do(t, c, "BGREWRITEAOF")
 	awaitField(t, c, "persistence", "aof_rewrite_in_progress", "0")
+	had = figures(c)
 	stop()
 	s, _ = start(t, nil, "--dir", dir)
 	c = dial(t, s, client.Options{})
+	if got := figures(c); got != had {
+		t.Errorf("from a log made anew %s\nwas %s", got, had)
+	}
 	if got := look(c); got != want {
 		t.Errorf("from a log made anew:\n%s\nwas\n%s", got, want)
 	}

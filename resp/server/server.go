@@ -168,6 +168,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.reactors.Close()
 	}
 	if err == nil && !s.loading.on() {
+		s.env.Semantic.Keep(s.env.Semantic.Begin(context.Background()))
 		err = s.saveAtEnd()
 		if log := s.aof.Load(); log != nil {
 			_ = log.Flush() // first what nothing else has; Close reports errors

@@ -373,7 +373,7 @@ func (c *Catalog) Committed(cm *store.Commit) {
 	fates := fatesOf(events)
 	for i := range events {
 		e := &events[i]
-		if e.DB != 0 || e.Flush {
+		if !indexed(e) {
 			continue
 		}
 		f, ok := fates[e.Key]
@@ -408,11 +408,16 @@ func (f *fate) add(i int, e *store.Event) {
 	f.expiry = f.expiry && (e.Name == "expire" || e.Name == "persist")
 }
 
+// indexed reports whether an index has to look at the key of an event.
+func indexed(e *store.Event) bool {
+	return e.DB == 0 && !e.Flush && !(e.Quiet && e.Name == "")
+}
+
 // fateIn is what events of database 0 say of a key. It looks at all of them.
 func fateIn(events []store.Event, key string) fate {
 	f := fate{expiry: true}
 	for i := range events {
-		if e := &events[i]; e.DB == 0 && !e.Flush && e.Key == key {
+		if e := &events[i]; indexed(e) && e.Key == key {
 			f.add(i, e)
 		}
 	}
@@ -429,7 +434,7 @@ func fatesOf(events []store.Event) map[string]fate {
 	}
 	fates := make(map[string]fate, len(events))
 	for i := range events {
-		if e := &events[i]; e.DB == 0 && !e.Flush {
+		if e := &events[i]; indexed(e) {
 			f, known := fates[e.Key]
 			f.expiry = f.expiry || !known
 			f.add(i, e)

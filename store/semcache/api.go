@@ -79,10 +79,13 @@ type Entry struct {
 	Deps     []string // keys: the entry goes when one of them changes
 	AnswerID string   // entries of the same id have the same answer; "": those of the same text
 	Model    string   // that has made the answer
-	Lease    string   // the token that Get gave
-	Cost     float64  // what making it has cost, in dollars
-	Tokens   int64    // …in tokens
-	Latency  int64    // …in ms; with a lease it is measured
+
+	AnswerVector []byte // where the namespace compares answers by what they mean; nil: the embedder is asked
+
+	Lease   string  // the token that Get gave
+	Cost    float64 // what making it has cost, in dollars
+	Tokens  int64   // …in tokens
+	Latency int64   // …in ms; with a lease it is measured
 }
 
 // Target says what Invalidate removes. One field is set.

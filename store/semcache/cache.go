@@ -26,14 +26,19 @@ const (
 	fieldDeps      = "deps"
 	fieldModel     = "model"
 	fieldAnswerID  = "answer_id" // the caller's, or a hash of the answer
-	fieldCost      = "cost"
-	fieldTokens    = "tokens"
-	fieldLatency   = "latency_ms"
-	fieldGood      = "good"
-	fieldBad       = "bad"
-	fieldShift     = "shift"    // what feedback adds to the log odds
-	fieldAccepted  = "accepted" // ids of prompts that were confirmed …
-	fieldRefused   = "refused"  // …and of those that were not
+
+	fieldAnswerVector = "answer_vector" // where answers are compared by what they mean
+
+	fieldCost     = "cost"
+	fieldTokens   = "tokens"
+	fieldLatency  = "latency_ms"
+	fieldGood     = "good"
+	fieldBad      = "bad"
+	fieldShift    = "shift"    // what feedback adds to the log odds
+	fieldAccepted = "accepted" // ids of prompts that were confirmed …
+	fieldRefused  = "refused"  // …and of those that were not
+	fieldHits     = "hits"     // how often it was served, now and then
+	fieldUsed     = "used_at"  // …and when it was last, Unix seconds
 )
 
 // separator stands between the tags of a field; no word may hold it.
@@ -124,7 +129,7 @@ type Namespace struct {
 	c       *Cache
 	index   atomic.Pointer[catalog.Index]
 	prefix  string // of the keys
-	neutral []int  // signals that do not count
+	without without
 	bias    atomic.Uint64
 	doubts  doubts
 	stats   counters
@@ -173,7 +178,9 @@ func (c *Cache) Create(call *Call, name string, p Params, args [][]byte) error {
 		}
 	}
 	n := &Namespace{Name: name, Params: p, c: c, prefix: indexName(name) + ":"}
-	n.neutral, _ = neutral(p.Without)
+	n.without, _ = leftOut(p.Without)
+	n.doubts.begin()
+	n.stats.written.Store(call.Tx.Now)
 	n.leases.mu.by = map[string]*lease{}
 	def := catalog.Definition{
 		Name: indexName(name), Prefixes: []string{n.prefix}, Language: "english", Score: 1, Args: args,

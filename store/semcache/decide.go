@@ -22,16 +22,20 @@ type Candidate struct {
 	Shift      float64 // log odds that feedback has added
 	Guards     []string
 	Evidence   judge.Evidence
-	Reason     string // why it is not served; "" if it may be
+	Around     judge.Around // zero where answers cannot be told apart
+	Reason     string       // why it is not served; "" if it may be
 
-	answer   string // of entries with the same answer it is the same
+	answer   answer
+	class    int     // the place of the first candidate with the same answer
+	odds     float64 // log odds of the model, before all that was learned here
+	judged   bool
 	inserted int64
 	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
 }
 
-// read takes what the decision needs out of an entry; false where it is not of
+// candidate takes what the decision needs out of an entry; false where it is not of
 // the partition.
-func (x *Candidate) read(h *hash.Value, partition, id []byte) bool {
+func (n *Namespace) candidate(x *Candidate, h *hash.Value, partition, id []byte) bool {
 	if p, ok := h.GetString(fieldPartition); !ok || string(p) != string(partition) {
 		return false
 	}
@@ -40,11 +44,7 @@ func (x *Candidate) read(h *hash.Value, partition, id []byte) bool {
 		return false
 	}
 	x.Prompt = string(p)
-	if a, ok := h.GetString(fieldAnswerID); ok && len(a) > 0 {
-		x.answer = string(a)
-	} else if a, ok := h.GetString(fieldAnswer); ok {
-		x.answer = answerHash(a)
-	} else {
+	if x.answer, ok = n.answerOf(h); !ok {
 		return false
 	}
 	x.inserted = insertedAt(h)
@@ -70,18 +70,17 @@ func answerHash(a []byte) string {
 
 func insertedAt(h *hash.Value) int64 { return int64(math.Round(floatField(h, fieldInserted) * 1000)) }
 
-// bounds are the least that a query wants of a hit: the cosine, and the confidence.
-type bounds struct{ minSim, least float64 }
+// bounds are what a query wants of a hit: the least cosine, and the share of wrong ones that is put up with.
+type bounds struct{ minSim, wrong float64 }
 
 func (n *Namespace) bounds(q *Query) bounds {
-	b, wrong := bounds{minSim: n.MinSim}, n.MaxWrong
+	b := bounds{n.MinSim, n.MaxWrong}
 	if q.MinSim != nil {
 		b.minSim = *q.MinSim
 	}
 	if q.MaxWrong != nil {
-		wrong = *q.MaxWrong
+		b.wrong = *q.MaxWrong
 	}
-	b.least = judge.Default().Least(wrong)
 	return b
 }
 
@@ -94,9 +93,11 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 	for i := range l {
 		sims = append(sims, l[i].Sim)
 	}
-	speak, doubt := n.Guard != Off && answersRepeat(l), 0.0
-	if speak {
-		doubt = n.doubts.logOdds()
+	n.classes(l)
+	t := trial{bounds: b, now: now, least: judge.Default().Least(b.wrong)}
+	if n.Guard != Off && answersRepeat(l) {
+		here := n.doubts.now()
+		t.here, t.least = &here, here.Least(b.wrong)
 	}
 	for i := range l {
 		x := &l[i]
@@ -106,16 +107,19 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 			}
 			break
 		}
-		x.Margin = margin(l, i)
-		around := judge.Around{}
-		if speak {
-			around = judge.LookAround(i, sims, func(j int) bool { return l[j].answer == x.answer })
+		around := judge.LookAround(i, sims, func(j int) bool { return l[j].class == x.class })
+		if x.Margin = around.Margin; !around.Others {
+			x.Margin = math.NaN()
 		}
+		if t.here == nil {
+			around = judge.Around{}
+		}
+		x.Around = around
 		var of *judge.Prompt
 		if n.Guard != Off {
 			of = judge.Parse(x.Prompt)
 		}
-		n.judge(p, of, x, around, doubt, b, now)
+		n.judge(p, of, x, &t)
 		if x.Reason == "" && (best < 0 || x.Confidence > l[best].Confidence) {
 			best = i
 		}
@@ -123,49 +127,38 @@ func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, 
 	return best
 }
 
-// answersRepeat reports whether answers can be told apart here: two entries have the same. Where
-// a model has written each of them anew, that two differ says nothing.
-func answersRepeat(l []Candidate) bool {
-	for i := range l {
-		for k := range l[:i] {
-			if l[i].answer == l[k].answer {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// margin is how much nearer a candidate is than any with another answer.
-func margin(l []Candidate, i int) float64 {
-	for k := range l {
-		if l[k].answer != l[i].answer {
-			return l[i].Sim - l[k].Sim
-		}
-	}
-	return math.NaN()
-}
-
 func tooFar(sim, least float64) string {
 	return fmt.Sprintf("similarity %.3f is below %.3f", sim, least)
 }
 
+// trial is what all candidates of a decision are judged by.
+type trial struct {
+	bounds
+	now   int64
+	here  *judge.Here // nil where answers cannot be told apart
+	least float64     // confidence
+}
+
 // judge sets a candidate's confidence, and the reason if it is not to be served. of is its
-// prompt, taken apart; doubt what the confidence loses here.
-func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around, doubt float64, b bounds, now int64) {
+// prompt, taken apart.
+func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, t *trial) {
 	odds := 0.0
 	if n.Guard == Off {
 		odds = judge.CosineLogOdds(x.Sim)
 	} else {
 		x.Evidence = judge.Compare(p, of, x.Sim, x.Evidence[:0])
-		for _, s := range n.neutral {
+		for _, s := range n.without.signals {
 			x.Evidence[s] = 0
 		}
 		x.Guards = judge.Fired(x.Evidence)
 		m := judge.Default()
-		odds = m.LogOddsAmong(m.Score(x.Evidence), around)
+		odds = m.LogOddsAmong(m.LogOdds(m.Score(x.Evidence)), x.Around, n.without.circumstances)
 	}
-	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias() + doubt)))
+	x.judged, x.odds = true, odds
+	if t.here != nil {
+		odds = t.here.LogOdds(odds)
+	}
+	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias())))
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1
@@ -175,27 +168,37 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, around judge.Around
 	switch {
 	case x.verdict < 0:
 		x.Reason = "feedback has refused it for this prompt"
-	case n.MaxAge > 0 && now-x.inserted >= n.MaxAge:
+	case n.MaxAge > 0 && t.now-x.inserted >= n.MaxAge:
 		x.Reason = "older than MAXAGE"
-	case x.Sim < b.minSim:
-		x.Reason = tooFar(x.Sim, b.minSim)
+	case x.Sim < t.minSim:
+		x.Reason = tooFar(x.Sim, t.minSim)
 	case x.verdict > 0:
 	case n.Guard == Strict && len(x.Guards) > 0:
 		x.Reason = "guard: " + strings.Join(x.Guards, ", ")
 	case n.Margin > 0 && x.Margin < n.Margin:
 		x.Reason = fmt.Sprintf("margin %.3f is below %.3f", x.Margin, n.Margin)
-	case x.Confidence < b.least:
-		x.Reason = fmt.Sprintf("confidence %.3f is below %.3f", x.Confidence, min(1, b.least))
+	case x.Confidence < t.least:
+		x.Reason = fmt.Sprintf("confidence %.3f is below %.3f", x.Confidence, min(1, t.least))
 		if len(x.Guards) > 0 {
 			x.Reason += ", guard: " + strings.Join(x.Guards, ", ")
 		}
 	}
 }
 
-// neutral are the signals that do not count: those named, and those by which the
-// guards named fire. Only what speaks against a hit can be left out.
-func neutral(names []string) (signals []int, err error) {
+// without is what does not count in a namespace.
+type without struct {
+	signals       []int // of judge.Signals
+	circumstances judge.Left
+}
+
+// leftOut finds what is named: signals, guards by which they fire, and circumstances. Of the signals only what
+// speaks against a hit can be left out.
+func leftOut(names []string) (w without, err error) {
 	for _, name := range names {
+		if i := slices.IndexFunc(judge.Circumstances[:], func(c judge.Circumstance) bool { return strings.EqualFold(c.Name, name) }); i >= 0 {
+			w.circumstances |= 1 << i
+			continue
+		}
 		by := name
 		for _, g := range judge.Guards {
 			if strings.EqualFold(g.Name, name) {
@@ -204,12 +207,12 @@ func neutral(names []string) (signals []int, err error) {
 		}
 		i := slices.IndexFunc(judge.Signals, func(s judge.Signal) bool { return strings.EqualFold(s.Name, by) })
 		if i < 0 {
-			return nil, paramErrorf("there is no guard or signal %s", name)
+			return w, paramErrorf("there is no guard or signal %s", name)
 		}
 		if judge.Signals[i].Sense >= 0 {
-			return nil, paramErrorf("%s speaks for a hit, too, and cannot be left out", name)
+			return w, paramErrorf("%s speaks for a hit, too, and cannot be left out", name)
 		}
-		signals = append(signals, i)
+		w.signals = append(w.signals, i)
 	}
-	return signals, nil
+	return w, nil
 }

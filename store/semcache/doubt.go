@@ -2,7 +2,6 @@ package semcache
 
 import (
 	"math"
-	"strconv"
 	"sync"
 
 	"github.com/nearcache/nearcache/store"
@@ -11,21 +10,21 @@ import (
 )
 
 // doubts is what a namespace learns of its own misses: the answer that is stored after a miss
-// is the answer that the likeliest entry had, or another, see judge.Doubt. That costs no
+// is the answer that the likeliest entry had, or another, see judge.Here. That costs no
 // search: what was judged for the miss is kept until the answer comes.
 type doubts struct {
 	mu struct {
 		sync.Mutex
-		doubt  judge.Doubt
-		kept   float64          // as it is written
+		here   judge.Here
+		kept   float64          // the doubt as it is written
 		misses map[string]check // by the prompt's key
 	}
 }
 
 // check is the likeliest entry of a miss.
 type check struct {
-	answer     string // its answer's id
-	confidence float64
+	answer answer
+	odds   float64
 }
 
 const (
@@ -37,27 +36,49 @@ const (
 	fieldDoubt = "doubt"
 )
 
-func (d *doubts) logOdds() float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.mu.doubt.LogOdds()
+func (d *doubts) begin() {
+	d.mu.here = judge.Default().NewHere()
+	d.mu.kept = d.lossLocked()
 }
 
-// missed remembers what a prompt was not served, if answers can be told apart among the candidates.
-func (n *Namespace) missed(key []byte, l []Candidate) {
+// lossLocked is what log odds of 3, a confidence of .95, lose by what was seen here.
+func (d *doubts) lossLocked() float64 { return d.mu.here.LogOdds(3) - 3 }
+
+func (d *doubts) loss() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lossLocked()
+}
+
+// now is what was learned so far.
+func (d *doubts) now() judge.Here {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.here
+}
+
+// asked notes the likeliest of the candidates that were judged for a prompt, if answers can be
+// told apart among them; missed reports whether none is served.
+func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
 	if n.Guard == Off || !answersRepeat(l) {
 		return
 	}
 	best := -1
 	for i := range l[:min(len(l), judge.MaxJudged)] {
-		if x := &l[i]; x.verdict == 0 && x.Key != string(key) && (best < 0 || x.Confidence > l[best].Confidence) {
+		if x := &l[i]; x.judged && x.verdict == 0 && x.Key != string(key) && (best < 0 || x.Confidence > l[best].Confidence) {
 			best = i
 		}
 	}
 	d := &n.doubts
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if best < 0 || !d.mu.doubt.Counts(l[best].Confidence) {
+	if best >= 0 {
+		d.mu.here.Asked(l[best].odds)
+	}
+	if !missed {
+		return
+	}
+	if best < 0 || !d.mu.here.Counts(l[best].odds) {
 		delete(d.mu.misses, string(key))
 		return
 	}
@@ -70,12 +91,12 @@ func (n *Namespace) missed(key []byte, l []Candidate) {
 		}
 		delete(d.mu.misses, k)
 	}
-	d.mu.misses[string(key)] = check{l[best].answer, l[best].Confidence}
+	d.mu.misses[string(key)] = check{l[best].answer, l[best].odds}
 }
 
 // answered compares an answer that is stored with what the miss before it might have been
 // served. The shard is held.
-func (n *Namespace) answered(tx *store.Tx, key []byte, answer string) {
+func (n *Namespace) answered(tx *store.Tx, key []byte, a answer) {
 	d := &n.doubts
 	d.mu.Lock()
 	c, ok := d.mu.misses[string(key)]
@@ -84,15 +105,17 @@ func (n *Namespace) answered(tx *store.Tx, key []byte, answer string) {
 		return
 	}
 	delete(d.mu.misses, string(key))
-	d.mu.doubt = d.mu.doubt.Seen(c.confidence, c.answer == answer)
-	now := math.Round(d.mu.doubt.LogOdds()*1e4) / 1e4
+	d.mu.here.Checked(c.odds, n.sameAnswer(&c.answer, &a))
+	now := d.lossLocked()
 	keep := math.Abs(now-d.mu.kept) >= doubtKept
+	var text []byte
 	if keep {
 		d.mu.kept = now
+		text = d.mu.here.AppendText(nil)
 	}
 	d.mu.Unlock()
 	if keep {
-		n.note(tx, [][]byte{[]byte(fieldDoubt), strconv.AppendFloat(nil, now, 'f', 4, 64)}, false)
+		n.note(tx, [][]byte{[]byte(fieldDoubt), text}, false)
 	}
 }
 
@@ -104,13 +127,11 @@ func (d *doubts) know(h *hash.Value) {
 		return
 	}
 	v, ok := h.GetString(fieldDoubt)
-	if !ok {
+	if !ok || string(v) == string(d.mu.here.AppendText(nil)) {
 		return
 	}
-	x, err := strconv.ParseFloat(string(v), 64)
-	if err != nil || math.IsNaN(x) || x == d.mu.kept {
-		return
+	if here, ok := judge.Default().ParseHere(string(v)); ok {
+		d.mu.here = here
+		d.mu.kept = d.lossLocked()
 	}
-	d.mu.doubt = judge.DoubtOf(x)
-	d.mu.kept = x
 }

@@ -192,6 +192,9 @@ func (c *Cache) learned(name string, h *hash.Value) {
 	}
 	bias := 0.0
 	if h != nil {
+		if !c.side.isLoaded() || c.ks.Follows() {
+			n.stats.know(h)
+		}
 		bias = max(-maxBias, min(0, floatField(h, fieldBias)))
 	}
 	n.bias.Store(math.Float64bits(bias))

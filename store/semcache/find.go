@@ -51,7 +51,10 @@ func (n *Namespace) Find(call *Call, q *Query, limit int) (l []Found, err error)
 		}
 	}
 	for i := range l {
-		n.stats.found(n.c, n.prefix+string(l[i].ID), &l[i].Answer, call.Tx.Now)
+		key := []byte(n.prefix + string(l[i].ID))
+		var saved side
+		call.with(key, func(tx *store.Tx) { saved = n.served(tx, key) })
+		n.stats.found(&l[i].Answer, &saved)
 	}
 	if len(l) == 0 {
 		n.stats.miss.Add(1)
@@ -93,7 +96,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 			h, _ := hashOf(tx.Peek([]byte(key)))
 			p, _ := h.GetString(fieldPartition)
 			// Feedback knows prompts by the id that they have in the entry's partition.
-			if x.read(h, p, n.idIn(p, g.q.Prompt)) {
+			if n.candidate(&x, h, p, n.idIn(p, g.q.Prompt)) {
 				cands, at = append(cands, x), append(at, i)
 			}
 		})
@@ -117,7 +120,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 	}
 	slices.SortStableFunc(more, func(a, b Found) int { return cmp.Or(cmp.Compare(a.Status, b.Status), -cmp.Compare(a.Sim, b.Sim)) })
 	if l = append(l, more...); len(l) == 0 && len(g.key) > 0 {
-		n.missed(g.key, cands[:min(len(cands), neighbours)])
+		n.asked(g.key, cands[:min(len(cands), neighbours)], true)
 	}
 	return l[:min(len(l), limit)], nil
 }
@@ -217,15 +220,12 @@ func (n *Namespace) Clear(call *Call, scope []Pair) (removed int, err error) {
 }
 
 // found counts an entry that Find has returned.
-func (s *counters) found(c *Cache, key string, a *Answer, now int64) {
+func (s *counters) found(a *Answer, saved *side) {
 	if a.Status == Semantic {
 		s.semantic.Add(1)
 		addFloat(&s.confidence, a.Confidence)
 	} else {
 		s.exact.Add(1)
 	}
-	x := c.side.used(key, now)
-	s.tokens.Add(x.tokens)
-	s.latency.Add(x.latency)
-	addFloat(&s.dollars, x.cost)
+	s.save(saved)
 }

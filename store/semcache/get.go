@@ -44,6 +44,7 @@ type getting struct {
 
 	// Of what runs with the shard held.
 	found  bool
+	saved  side
 	from   []byte // the key that is read
 	wanted *Candidate
 	lease  *lease
@@ -215,7 +216,7 @@ func (g *getting) chosen(tx *store.Tx) {
 		return
 	}
 	var x Candidate
-	if !x.read(h, g.partition, g.id) || x.Prompt != g.wanted.Prompt || x.answer != g.wanted.answer || x.verdict < 0 || x.Shift != g.wanted.Shift {
+	if !g.n.candidate(&x, h, g.partition, g.id) || x.Prompt != g.wanted.Prompt || x.answer.id != g.wanted.answer.id || x.verdict < 0 || x.Shift != g.wanted.Shift {
 		return
 	}
 	g.serve(tx, Semantic, g.wanted.Sim, g.wanted.Confidence)
@@ -258,6 +259,7 @@ func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
 	} else {
 		a.Answer, a.ID = bytes.Clone(answer), bytes.Clone(a.ID)
 	}
+	g.saved = n.served(tx, g.from)
 }
 
 // semantic looks for an entry that means the same.
@@ -286,9 +288,9 @@ func (g *getting) semantic() error {
 			g.prompt = judge.Parse(string(g.q.Prompt))
 		}
 		best := n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false)
+		n.asked(g.key, g.cands, best < 0)
 		if best < 0 {
 			a.Sim, a.Confidence, a.Reason = g.cands[0].Sim, g.cands[0].Confidence, g.cands[0].Reason
-			n.missed(g.key, g.cands)
 			return nil
 		}
 		g.wanted = &g.cands[best]
@@ -410,7 +412,7 @@ func (g *getting) candidates(tx *store.Tx) {
 	for i := range g.cands {
 		x := g.cands[i]
 		h, ok := hashOf(tx.Peek(unsafe.Slice(unsafe.StringData(x.Key), len(x.Key))))
-		if ok && x.read(h, g.partition, g.id) {
+		if ok && g.n.candidate(&x, h, g.partition, g.id) {
 			l = append(l, x)
 		}
 	}
@@ -452,7 +454,7 @@ func (g *getting) paraphrases(x *lease) bool {
 		return false
 	}
 	c := Candidate{Sim: sim, inserted: g.call.Tx.Now}
-	g.n.judge(g.prompt, x.prompt, &c, judge.Around{}, 0, g.bounds, g.call.Tx.Now)
+	g.n.judge(g.prompt, x.prompt, &c, &trial{bounds: g.bounds, now: g.call.Tx.Now, least: judge.Default().Least(g.bounds.wrong)})
 	return c.Reason == ""
 }
 

@@ -43,7 +43,9 @@ type Params struct {
 	MaxEntries int      // 0 for any number
 	Evict      Evict    //
 	Scopes     []string // fields that each scope must have
-	Without    []string // guards and signals that do not count, by name
+	Without    []string // guards, signals and circumstances that do not count, by name
+	Answers    Answers  // which answers are the same
+	AnswerSim  float64  // ByMeaning: from what cosine on
 	KeepCase   bool     // prompts that differ in case are different
 	KeepSpace  bool     // …in white space
 }
@@ -95,12 +97,14 @@ func (p Params) Validate() error {
 		return paramError("MAXWRONG is a share, 0 to 1")
 	case p.PX < 0 || p.MaxAge < 0:
 		return paramError("a time must be positive")
+	case p.Answers == ByMeaning && !(p.AnswerSim > 0 && p.AnswerSim <= 1):
+		return paramError("ANSWERS EMBED wants a cosine above 0, up to 1")
 	case p.MaxEntries < 0:
 		return paramError("MAXENTRIES must be positive")
 	case len(p.Scopes) > MaxWords:
 		return paramErrorf("more than %d scopes", MaxWords)
 	}
-	_, err := neutral(p.Without)
+	_, err := leftOut(p.Without)
 	return err
 }
 
@@ -131,6 +135,12 @@ func (p Params) args(name string) [][]byte {
 	l = append(l, "EVICT", EvictNames[p.Evict])
 	words("REQUIRE", p.Scopes)
 	words("WITHOUT", p.Without)
+	if p.Answers != ByID {
+		l = append(l, "ANSWERS", AnswersNames[p.Answers])
+		if p.Answers == ByMeaning {
+			l = append(l, strconv.FormatFloat(p.AnswerSim, 'g', -1, 64))
+		}
+	}
 	if p.KeepCase {
 		l = append(l, "KEEPCASE")
 	}

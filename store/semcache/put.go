@@ -27,6 +27,9 @@ func (n *Namespace) Put(call *Call, e *Entry) (id string, err error) {
 		}
 		call.now(n.c)
 	}
+	if err := n.embedAnswer(call, e); err != nil {
+		return "", err
+	}
 	unit := make([]float32, n.Dim)
 	if kernel.Decode32(unit, vector); !kernel.Finite32(unit) {
 		return "", paramError("the vector holds NaN or infinity")
@@ -142,7 +145,8 @@ func (p *putting) write(tx *store.Tx) {
 		n.leases.fulfil(n.c, x, string(p.key))
 		p.lease = x
 	}
-	n.answered(tx, p.key, p.answer())
+	n.answered(tx, p.key, answer{p.answer(), unitOf(e.AnswerVector, n.Dim)})
+	n.writeFigures(tx, figuresEvery)
 }
 
 // fields are those of the hash.
@@ -155,6 +159,7 @@ func (p *putting) fields(now int64) {
 	p.pairs = append(p.pairs, []byte(fieldPrompt), nonNil(e.Prompt), []byte(fieldAnswer), nonNil(e.Answer))
 	p.add(fieldVector, p.vector)
 	p.add(fieldAnswerID, []byte(p.answer()))
+	p.add(fieldAnswerVector, e.AnswerVector)
 	p.add(fieldContext, []byte(e.Context))
 	scope := make([]string, len(e.Scope))
 	for i, s := range e.Scope {
@@ -180,7 +185,7 @@ func (p *putting) fields(now int64) {
 
 // answer tells the answer from others.
 func (p *putting) answer() string {
-	if id := p.e.AnswerID; id != "" {
+	if id := p.e.AnswerID; id != "" && p.n.Answers != ByText {
 		return id
 	}
 	return answerHash(p.e.Answer)

@@ -17,7 +17,8 @@ import (
 func timeOf(ms int64) time.Time { return time.UnixMilli(ms) }
 
 // side is what is known of an entry beside its hash: what it depends on, what it has
-// cost, how it is used. It follows the commits; the use is forgotten by a restart.
+// cost, how it is used. It follows the commits. The use is written into the hash now and then
+// (use.go).
 type side struct {
 	deps    []string
 	cost    float64
@@ -26,6 +27,7 @@ type side struct {
 	last    int64 // Unix ms
 	hits    int64
 	size    int64
+	kept    int64 // what last was when it was written
 }
 
 // sides are those of all entries, and the keys that entries depend on.
@@ -101,10 +103,8 @@ func (c *Cache) follow(e *store.Event, now int64) {
 		return
 	}
 	key := strings.Clone(e.Key)
-	x := &side{last: now, cost: floatField(h, fieldCost), tokens: intField(h, fieldTokens), latency: intField(h, fieldLatency), size: int64(e.Entry.Size())}
-	if old != nil {
-		x.last, x.hits = old.last, old.hits
-	}
+	x := &side{cost: floatField(h, fieldCost), tokens: intField(h, fieldTokens), latency: intField(h, fieldLatency), size: int64(e.Entry.Size())}
+	x.remember(h, old, now)
 	if v, _ := h.GetString(fieldDeps); len(v) > 0 {
 		x.deps = strings.Split(string(v), string(separator))
 	}
@@ -222,18 +222,6 @@ func (s *sides) isLoaded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.loaded
-}
-
-// used notes a hit, and returns what it has saved.
-func (s *sides) used(key string, now int64) (saved side) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.mu.of[key]; x != nil {
-		x.last = now
-		x.hits++
-		saved = *x
-	}
-	return saved
 }
 
 // removal removes entries that depend on what has changed, once the shards are

@@ -2,18 +2,89 @@ package semcache
 
 import (
 	"math"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/nearcache/nearcache/store/catalog"
+	"github.com/nearcache/nearcache/store/types/hash"
 )
 
-// counters are what has happened in a namespace since the server began.
+// counters are what has happened in a namespace. They are written now and then, see use.go.
 type counters struct {
 	exact, semantic, miss, leases, leased, waited, timedOut atomic.Int64
 	sets, stale, evicted, good, bad                         atomic.Int64
 	tokens, latency                                         atomic.Int64
 	dollars                                                 atomic.Uint64 // float64 bits
 	confidence                                              atomic.Uint64 // float64 bits: sum over semantic hits
+	written                                                 atomic.Int64  // Unix ms
+}
+
+// figures are the counters as they are written, by the names that SEM.STATS has.
+func (s *counters) figures() []struct {
+	name string
+	n    *atomic.Int64
+} {
+	return []struct {
+		name string
+		n    *atomic.Int64
+	}{
+		{"hits_exact", &s.exact},
+		{"hits_semantic", &s.semantic},
+		{"misses", &s.miss},
+		{"leases", &s.leases},
+		{"leased_to_others", &s.leased},
+		{"hits_waited", &s.waited},
+		{"waits_timed_out", &s.timedOut},
+		{"sets", &s.sets},
+		{"sets_stale", &s.stale},
+		{"evicted", &s.evicted},
+		{"feedback_good", &s.good},
+		{"feedback_bad", &s.bad},
+		{"tokens_saved", &s.tokens},
+		{"latency_saved_ms", &s.latency},
+	}
+}
+
+// sums are those that are no whole numbers.
+func (s *counters) sums() []struct {
+	name string
+	x    *atomic.Uint64
+} {
+	return []struct {
+		name string
+		x    *atomic.Uint64
+	}{{"cost_saved", &s.dollars}, {"confidence", &s.confidence}}
+}
+
+// idle reports whether nothing has happened yet.
+func (s *counters) idle() bool {
+	for _, f := range s.figures() {
+		if f.n.Load() != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// pairs are the fields that hold the counters.
+func (s *counters) pairs() (l [][]byte) {
+	for _, f := range s.figures() {
+		l = append(l, []byte(f.name), strconv.AppendInt(nil, f.n.Load(), 10))
+	}
+	for _, f := range s.sums() {
+		l = append(l, []byte(f.name), strconv.AppendFloat(nil, math.Float64frombits(f.x.Load()), 'g', 12, 64))
+	}
+	return l
+}
+
+// know takes over what was written.
+func (s *counters) know(h *hash.Value) {
+	for _, f := range s.figures() {
+		f.n.Store(max(f.n.Load(), intField(h, f.name)))
+	}
+	for _, f := range s.sums() {
+		f.x.Store(math.Float64bits(max(math.Float64frombits(f.x.Load()), floatField(h, f.name))))
+	}
 }
 
 func addFloat(to *atomic.Uint64, x float64) {
@@ -31,7 +102,11 @@ func (s *counters) hit(kind *atomic.Int64, g *getting) {
 	if kind == &s.semantic {
 		addFloat(&s.confidence, g.a.Confidence)
 	}
-	x := g.n.c.side.used(string(g.from), g.call.Tx.Now)
+	s.save(&g.saved)
+}
+
+// save counts what a hit has saved.
+func (s *counters) save(x *side) {
 	if x.tokens > 0 {
 		s.tokens.Add(x.tokens)
 	}
@@ -43,7 +118,7 @@ func (s *counters) hit(kind *atomic.Int64, g *getting) {
 	}
 }
 
-// Stats are the figures of a namespace since the server began.
+// Stats are the figures of a namespace.
 type Stats struct {
 	Entries                       int
 	Exact, Semantic, Misses       int64   // how SEM.GET ended
@@ -52,7 +127,7 @@ type Stats struct {
 	Good, Bad                     int64   // feedback
 	ExpectedWrong                 float64 // of the semantic hits, by their confidence
 	Bias                          float64
-	Doubt                         float64 // that its own misses have left, see judge.Doubt
+	Doubt                         float64 // what a high confidence loses by what was seen here, see judge.Here
 	Tokens, LatencyMS             int64   // saved
 	Cost                          float64
 }
@@ -64,7 +139,7 @@ func (n *Namespace) Stats() Stats {
 		Entries: n.Len(), Exact: s.exact.Load(), Semantic: s.semantic.Load(), Misses: s.miss.Load(),
 		Leases: s.leases.Load(), Leased: s.leased.Load(), Waited: s.waited.Load(), Timed: s.timedOut.Load(),
 		Sets: s.sets.Load(), Stale: s.stale.Load(), Evicted: s.evicted.Load(), Good: s.good.Load(), Bad: s.bad.Load(),
-		Bias: n.learnedBias(), Doubt: n.doubts.logOdds(), Tokens: s.tokens.Load(), LatencyMS: s.latency.Load(),
+		Bias: n.learnedBias(), Doubt: n.doubts.loss(), Tokens: s.tokens.Load(), LatencyMS: s.latency.Load(),
 		Cost: math.Float64frombits(s.dollars.Load()),
 	}
 	st.ExpectedWrong = float64(st.Semantic) - math.Float64frombits(s.confidence.Load())

@@ -15,6 +15,8 @@ type Around struct {
 	// Margin is the candidate's cosine less that of the nearest entry with another
 	// answer. 1: there is none.
 	Margin float64
+	// Others reports whether there is an entry with another answer.
+	Others bool
 	// Agree is how many of the two nearest others have the candidate's answer, and
 	// Disagree how many have another.
 	Agree, Disagree int
@@ -38,8 +40,8 @@ func LookAround(i int, cosines []float64, same func(j int) bool) Around {
 		weight += w
 		if is {
 			sameWeight += w
-		} else if a.Margin == 1 {
-			a.Margin = cosines[i] - c
+		} else if !a.Others {
+			a.Margin, a.Others = cosines[i]-c, true
 		}
 		if j != i && a.Agree+a.Disagree < 2 {
 			if is {
@@ -53,31 +55,57 @@ func LookAround(i int, cosines []float64, same func(j int) bool) Around {
 	return a
 }
 
-// aroundSize is the number of weights of a [Model] for what is around.
-const aroundSize = 5
+// AroundSize is the number of rows of [Circumstances].
+const AroundSize = 5
+
+// Circumstance is a kind of evidence that is not in the two prompts.
+type Circumstance struct {
+	Name, What string
+	of         func(a Around) float64
+}
+
+// Circumstances are what the model looks at beside Signals.
+var Circumstances = [AroundSize]Circumstance{
+	{"neighbours", "another entry near has the same answer", func(Around) float64 { return 1 }},
+	{"agree", "how many of the two nearest others have the same answer", func(a Around) float64 { return float64(a.Agree) }},
+	{"disagree", "how many of the two nearest others have another answer", func(a Around) float64 { return float64(a.Disagree) }},
+	{"margin", "how much nearer it is than the nearest entry with another answer, less .3 and no more than that", func(a Around) float64 {
+		return min(a.Margin, 0.3) - 0.3
+	}},
+	{"share", "the part of the entries around that have another answer, the nearer the more they count, below 0", func(a Around) float64 {
+		return a.Share - 1
+	}},
+}
 
 // Row is what the weights of a model are multiplied with; it is zero where no other entry
 // near has the same answer: that all others are far says nothing of this one.
-func (a Around) Row() (x [aroundSize]float64) {
+func (a Around) Row() (x [AroundSize]float64) {
 	if a.Agree == 0 {
 		return x
 	}
-	return [aroundSize]float64{1, float64(a.Agree), float64(a.Disagree), min(a.Margin, 0.3) - 0.3, a.Share - 1}
+	for i := range Circumstances {
+		x[i] = Circumstances[i].of(a)
+	}
+	return x
 }
 
 // Among is the probability that a candidate with this score has the right answer,
 // given what is around it; where nothing is, that of the pair.
 func (m *Model) Among(score float64, a Around) float64 {
-	return 1 / (1 + math.Exp(-m.LogOddsAmong(score, a)))
+	return 1 / (1 + math.Exp(-m.LogOddsAmong(m.LogOdds(score), a, 0)))
 }
 
-// LogOddsAmong is Among as log odds.
-func (m *Model) LogOddsAmong(score float64, a Around) float64 {
-	z := m.LogOdds(score)
-	if len(m.Around) == aroundSize {
+// Left are circumstances that do not count, a bit each.
+type Left uint8
+
+// LogOddsAmong is what the log odds of a pair are with what is around it.
+func (m *Model) LogOddsAmong(logOdds float64, a Around, without Left) float64 {
+	if len(m.Around) == AroundSize {
 		for i, x := range a.Row() {
-			z += m.Around[i] * x
+			if without&(1<<i) == 0 {
+				logOdds += m.Around[i] * x
+			}
 		}
 	}
-	return z
+	return logOdds
 }

@@ -22,7 +22,7 @@ func TestLookAround(t *testing.T) {
 		t.Errorf("another answer is nearer: %+v", a)
 	}
 	for what, x := range map[string]Around{"alone": look(0, 1), "no other has the answer": look(2, 6)} {
-		if x.Row() != [aroundSize]float64{} {
+		if x.Row() != [AroundSize]float64{} {
 			t.Errorf("%s: %v", what, x.Row())
 		}
 	}

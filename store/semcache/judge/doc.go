@@ -16,7 +16,7 @@
 //
 // What the entries around a candidate say, above all how far the nearest one with
 // another answer is, comes on top of that (around.go), and what the answers stored after
-// misses have shown it to be worth here (doubt.go).
+// misses have shown it to be worth here (here.go).
 //
 // A Prompt is immutable once parsed. Compare takes time in proportion to the
 // two prompts, and no memory.

@@ -29,6 +29,8 @@ type Model struct {
 	Limits []Limit `json:"limits,omitempty"`
 	// Around are the weights of [Around.Row]; without them the neighbours do not count.
 	Around []float64 `json:"around,omitempty"`
+	// Here is what can be expected where answers can be told apart, before anything of it was seen.
+	Here *Prior `json:"here,omitempty"`
 	// About says how the weights were made.
 	About string `json:"about"`
 }
@@ -123,8 +125,11 @@ func (m *Model) check() error {
 	if len(m.Signals) != len(Signals) {
 		return fmt.Errorf("judge: a model for %d signals, there are %d", len(m.Signals), len(Signals))
 	}
-	if n := len(m.Around); n != 0 && n != aroundSize {
-		return fmt.Errorf("judge: %d weights for what is around a candidate, want %d", n, aroundSize)
+	if n := len(m.Around); n != 0 && n != AroundSize {
+		return fmt.Errorf("judge: %d weights for what is around a candidate, want %d", n, AroundSize)
+	}
+	if p := m.Here; p != nil && !(p.Mean[1] > 0 && p.Cov[0] > 0 && p.Cov[2] > 0 && p.Cov[0]*p.Cov[2] > p.Cov[1]*p.Cov[1]) {
+		return fmt.Errorf("judge: %v is nothing that can be expected", *p)
 	}
 	for i := 1; i < len(m.Worth); i++ {
 		if a, b := m.Worth[i-1], m.Worth[i]; b.Score <= a.Score || b.LogOdds <= a.LogOdds {

@@ -305,7 +305,7 @@ class SemanticCache(_Semantic):
         return self.near.execute("SEM.DEL", self.namespace, *ids)
 
     def stats(self) -> dict:
-        """What the namespace has done since the server began, and what it has saved."""
+        """What the namespace has done, and what it has saved."""
         return _strings(self.near._execute([("SEM.STATS", self.namespace)], [])[0])
 
 

@@ -1,0 +1,266 @@
+package semcache
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/nearcache/nearcache/store/semcache/judge"
+)
+
+// leastNear is the cosine from which on one may be served.
+const leastNear = 0.5
+
+// decision is what was known of a candidate when a request came, and what would have become of it.
+type decision struct {
+	logOdds float64 // what the pair's score is worth
+	cosine  float64
+	around  judge.Around
+	repeat  bool // answers can be told apart among the nearest entries: two have the same
+	right   bool
+}
+
+// among is the log odds with all that is around.
+func (d *decision) among(m *judge.Model) float64 { return m.LogOddsAmong(d.logOdds, d.around, 0) }
+
+// outcome is what a policy made of a trace, as shares of all requests.
+type outcome struct {
+	Hits  float64 `json:"hits"`
+	Wrong float64 `json:"wrong"`
+}
+
+// policy decides what a cache serves.
+type policy interface {
+	// serve is the place of the candidate that is served, -1 for none. They stand nearest first.
+	serve(l []decision) int
+	// missed is told of the same candidates, if none was served: their answers are compared with
+	// the one that was made.
+	missed(l []decision)
+}
+
+// replay serves each request as a policy says.
+func replay(s surroundings, m *judge.Model, p policy) outcome {
+	stored := make([]bool, len(s.requests))
+	var hits, wrong int
+	var near []neighbour
+	var cosines []float64
+	var l []decision
+	for i := range s.requests {
+		answer := func(k int) string { return s.requests[near[k].of].answer }
+		near, cosines = near[:0], cosines[:0]
+		repeat := false
+		for _, x := range s.near[i] {
+			if !stored[x.of] {
+				continue
+			}
+			near = append(near, x)
+			cosines = append(cosines, float64(x.cosine))
+			for k := range near[:len(near)-1] {
+				repeat = repeat || answer(k) == s.requests[x.of].answer
+			}
+			if len(near) == judge.MaxAround {
+				break
+			}
+		}
+		l = l[:0]
+		for k, x := range near {
+			if x.cosine < leastNear || k >= judge.MaxJudged {
+				break
+			}
+			d := decision{logOdds: m.LogOdds(float64(x.score)), cosine: cosines[k], repeat: repeat, right: answer(k) == s.requests[i].answer}
+			d.around = judge.LookAround(k, cosines, func(j int) bool { return answer(j) == answer(k) })
+			l = append(l, d)
+		}
+		if at := p.serve(l); at >= 0 {
+			hits++
+			if !l[at].right {
+				wrong++
+			}
+			continue
+		}
+		p.missed(l)
+		stored[i] = true
+	}
+	n := float64(max(len(s.requests), 1))
+	return outcome{float64(hits) / n, float64(wrong) / n}
+}
+
+// threshold serves the candidate that a rule is surest of, if it is as sure as least.
+type threshold struct {
+	rule  func(d *decision) float64
+	least float64
+	see   func(d *decision) // told of the one that the rule is surest of, if it is not served; may be nil
+}
+
+func (t *threshold) best(l []decision) (best int, sure float64) {
+	best, sure = -1, math.Inf(-1)
+	for i := range l {
+		if x := t.rule(&l[i]); x > sure {
+			best, sure = i, x
+		}
+	}
+	return best, sure
+}
+
+func (t *threshold) serve(l []decision) int {
+	if best, sure := t.best(l); sure >= t.least {
+		return best
+	}
+	return -1
+}
+
+func (t *threshold) missed(l []decision) {
+	if best, _ := t.best(l); best >= 0 && t.see != nil {
+		t.see(&l[best])
+	}
+}
+
+// bounded is SEM.GET's own way: the confidence is what it is worth here, as the answers of the misses have shown, and
+// what is served is bounded by a share of wrong ones, or by a confidence.
+type bounded struct {
+	m     *judge.Model
+	here  judge.Here
+	wrong float64
+	least float64 // instead of wrong, where it is above 0
+}
+
+func newBounded(m *judge.Model, wrong, least float64) *bounded {
+	return &bounded{m: m, here: m.NewHere(), wrong: wrong, least: least}
+}
+
+func (b *bounded) best(l []decision) (best int, sure, odds float64) {
+	best, sure = -1, math.Inf(-1)
+	for i := range l {
+		z := l[i].among(b.m)
+		worth := z
+		if l[i].repeat {
+			worth = b.here.LogOdds(z)
+		}
+		if worth > sure {
+			best, sure, odds = i, worth, z
+		}
+	}
+	return best, sure, odds
+}
+
+func (b *bounded) serve(l []decision) int {
+	best, sure, odds := b.best(l)
+	if best < 0 {
+		return -1
+	}
+	least := b.least
+	switch {
+	case least > 0:
+	case l[best].repeat:
+		b.here.Asked(odds)
+		least = b.here.Least(b.wrong)
+	default:
+		least = b.m.Least(b.wrong)
+	}
+	if 1/(1+math.Exp(-sure)) >= least {
+		return best
+	}
+	return -1
+}
+
+func (b *bounded) missed(l []decision) {
+	if best, _, odds := b.best(l); best >= 0 && l[best].repeat {
+		b.here.Checked(odds, l[best].right)
+	}
+}
+
+// answered is a rule's outcomes on a trace, from the strictest on.
+type answered struct {
+	Rule string    `json:"rule"`
+	All  []outcome `json:"-"`
+	// AtWrong is the most hits with no more than each share of wrong ones of all requests.
+	AtWrong []outcome `json:"at_wrong"`
+}
+
+// wrongs are the shares of wrong answers at which traces are compared.
+var wrongs = []float64{0.005, 0.013, 0.03}
+
+// traced is what became of a trace.
+type traced struct {
+	Name     string     `json:"name"`
+	Requests int        `json:"requests"`
+	Trained  []string   `json:"trained_on"` // never the trace itself
+	Rules    []answered `json:"rules"`
+	Kept     []promise  `json:"kept"`
+	Others   []peerRule `json:"others"`
+}
+
+// promise is a bound on the share of wrong ones among the hits, and what it came to.
+type promise struct {
+	MaxWrong float64 `json:"max_wrong"`
+	Hits     float64 `json:"hits"`
+	Wrong    float64 `json:"wrong"` // of the hits
+}
+
+// follow replays a trace under each rule and threshold.
+func follow(name string, s surroundings, m *judge.Model, trained []judged) traced {
+	r := traced{Name: name, Requests: len(s.requests), Trained: nameList(trained)}
+	s = s.judged(m)
+	sigmoid := func(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
+	for _, rule := range []struct {
+		name string
+		of   func(least float64) policy
+	}{
+		{"cosine", func(least float64) policy {
+			return &threshold{rule: func(d *decision) float64 { return d.cosine }, least: least}
+		}},
+		{"judge", func(least float64) policy {
+			return &threshold{rule: func(d *decision) float64 { return sigmoid(d.logOdds) }, least: least}
+		}},
+		{"judge and neighbours", func(least float64) policy { return newBounded(m, 0, least) }},
+	} {
+		const steps = 50
+		a := answered{rule.name, make([]outcome, steps), nil}
+		parallel(steps, func(i int) { a.All[i] = replay(s, m, rule.of(1-float64(i)*0.5/steps)) })
+		for _, w := range wrongs {
+			best := outcome{}
+			for _, o := range a.All {
+				if o.Wrong <= w && o.Hits > best.Hits {
+					best = o
+				}
+			}
+			a.AtWrong = append(a.AtWrong, best)
+		}
+		r.Rules = append(r.Rules, a)
+	}
+	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
+		o := replay(s, m, newBounded(m, w, 0))
+		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
+	}
+	r.Others = others(s, m, rand.New(rand.NewPCG(11, 0)).Float64)
+	return r
+}
+
+// look gives a model the weights of what is around a candidate, and what it can expect where it
+// comes to, learned of all traces but one. Where a set of pairs is of the same origin as a trace, the scores are those of a
+// model that has not seen it.
+func (c *course) look(m *judge.Model, except string) {
+	seen := map[string][]decision{}
+	var all []decision
+	for _, t := range c.traces {
+		if t.name == except {
+			continue
+		}
+		strange := c.trained(t.name, except)
+		s := c.near(t).judged(strange)
+		// Nothing is served: what is looked at are all sorts of pairs, not those that one rule leaves.
+		replay(s, strange, &threshold{rule: func(d *decision) float64 { return d.logOdds }, least: math.Inf(1), see: func(d *decision) {
+			seen[t.name] = append(seen[t.name], *d)
+		}})
+		all = append(all, seen[t.name]...)
+	}
+	m.Around = fitAround(all)
+	m.Here = nil
+	var worth [][2]float64
+	for _, t := range c.traces {
+		if l := slices.DeleteFunc(seen[t.name], func(d decision) bool { return !d.repeat }); len(l) >= leastSeenHere {
+			worth = append(worth, fitWorth(m, l))
+		}
+	}
+	m.Here = spread(worth)
+}
