@@ -262,11 +262,15 @@ func runVAdd(c *command.Ctx, a vAddArgs) error {
 }
 
 // vInsert has an insertion done before the reply leaves. In a transaction that is
-// at once: the next command may search.
+// at once: the next command may search. While a log is loaded it is done later, if a saved graph has not
+// the vector already.
 func vInsert(c *command.Ctx, job *vset.Job) {
-	if c.InExec {
+	switch {
+	case c.Catalog.Loading():
+		job.Postpone()
+	case c.InExec:
 		job.Do()
-	} else {
+	default:
 		c.Tx.Defer(job)
 	}
 }

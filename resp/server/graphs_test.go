@@ -45,11 +45,13 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func (l *logLines) has(text string) bool {
+func (l *logLines) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), text)
+	return l.b.String()
 }
+
+func (l *logLines) has(text string) bool { return strings.Contains(l.text(), text) }
 
 // nearest is what FT.SEARCH finds, in its order.
 func nearest(t *testing.T, c *client.Conn, ix, field, q string, k int) (names []string) {

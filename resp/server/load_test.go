@@ -50,7 +50,7 @@ func everything(t *testing.T, s *Server) map[string]string {
 func loadPlainly(t *testing.T, s *Server, dir string) {
 	t.Helper()
 	c := s.replayCtx()
-	s.env.Catalog.BeginLoad()
+	s.env.Catalog.BeginLoad(vfs.OS, dir, s.cfg.Logger())
 	log, _, err := persist.Open(vfs.OS, dir, persist.Options{Fsync: persist.No}, func(r persist.Record) error {
 		s.clock.Freeze(r.At)
 		for _, cmd := range r.Commands {
@@ -65,7 +65,7 @@ func loadPlainly(t *testing.T, s *Server, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.env.Catalog.EndLoad(vfs.OS, dir, s.cfg.Logger())
+	s.env.Catalog.EndLoad()
 	if err := log.Close(); err != nil {
 		t.Error(err)
 	}
@@ -311,7 +311,7 @@ func TestStringsOfABaseThatSomebodyMinds(t *testing.T) {
 	if takes(0, "docs:1") {
 		t.Error("an index hears of all that comes while nothing is loaded")
 	}
-	s.env.Catalog.BeginLoad()
+	s.env.Catalog.BeginLoad(s.fs(), s.cfg.Dir(), s.cfg.Logger())
 	for key, want := range map[string]bool{"late:1": false, "short:1": false, "docs:1": true, "stock:pears": false, "stock:apples": true, "other": true} {
 		if got := takes(0, key); got != want {
 			t.Errorf("%s: %t", key, got)
@@ -320,5 +320,5 @@ func TestStringsOfABaseThatSomebodyMinds(t *testing.T) {
 	if !takes(1, "late:1") || takes(1, "stock:pears") {
 		t.Error("indexes are of database 0, what entries depend on is of any")
 	}
-	s.env.Catalog.EndLoad(s.fs(), s.cfg.Dir(), s.cfg.Logger())
+	s.env.Catalog.EndLoad()
 }

@@ -36,7 +36,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return nil
 	}
 	l := newLoader(s)
-	s.env.Catalog.BeginLoad()
+	s.env.Catalog.BeginLoad(s.fs(), dir, s.cfg.Logger())
 	o := persist.Options{
 		Fsync:  s.fsyncPolicy(),
 		Logger: s.cfg.Logger(),
@@ -56,6 +56,7 @@ func (s *Server) openData(ctx context.Context) error {
 	})
 	l.end()
 	if errors.Is(err, vfs.ErrLocked) && !s.cfg.AppendOnly() {
+		s.env.Catalog.EndLoad()
 		s.cfg.Logger().Warn("another server uses the data folder: nothing is loaded, and nothing can be saved", "dir", dir)
 		return nil
 	}
@@ -66,7 +67,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}
 	s.ks.SetSeq(report.LastSeq)
-	s.env.Catalog.EndLoad(s.fs(), dir, s.cfg.Logger())
+	s.env.Catalog.EndLoad()
 	s.saves.savedSeq.Store(s.ks.Seq())
 	s.loading.keys.Store(s.keys())
 	s.files.Store(log)

@@ -137,10 +137,13 @@ type Catalog struct {
 	bytes   atomic.Int64
 	wg      sync.WaitGroup
 
-	loading atomic.Bool
-	saves   struct { // held while graphs are written, with no shard held
+	loading   atomic.Bool
+	load      load        // while it is, and of who does
+	absorbing atomic.Bool // a goroutine does, for vector sets
+	closing   atomic.Bool
+	saves     struct { // held while graphs are written, with no shard held
 		sync.Mutex
-		last map[*search.Index]kept
+		last map[any]kept // by *search.Index, or setID
 	}
 
 	// An EXEC may flush, and then create. Written with all shards held.
@@ -312,6 +315,7 @@ func (c *Catalog) retire(ix *Index) {
 
 // Close drops all indexes and waits for background work.
 func (c *Catalog) Close() {
+	c.closing.Store(true)
 	c.dropAll()
 	c.Cursors.CloseAll()
 	c.wg.Wait()
@@ -338,6 +342,9 @@ func (c *Catalog) dropBefore(n int) {
 
 // Committed implements store.Observer.
 func (c *Catalog) Committed(cm *store.Commit) {
+	if c.loading.Load() && len(c.load.sets) > 0 {
+		c.restoreSets(cm.Events)
+	}
 	if len(*c.set.Load()) == 0 && c.Dicts.none() {
 		return
 	}

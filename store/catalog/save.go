@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,11 +24,11 @@ import (
 	"github.com/nearcache/nearcache/store/vfs"
 )
 
-// Graphs of indexes lie in the data folder, beside the log, and are opened at the start:
+// Graphs of indexes and of vector sets lie in the data folder, beside the log, and are opened at the start:
 //
 //	nearcache-graphs.manifest       which there are
 //	nearcache-graph-00000007-0      the graph of the first vector field of one (index/snapshot)
-//	nearcache-graph-00000007.labels which document each of its labels is (index/search)
+//	nearcache-graph-00000007.labels which document, or element, each of its labels is (index/search, types/vset)
 //
 // They are a copy of what the values say, of some moment: where one is missing, old or damaged the
 // documents are put into a new graph in the background, and searches look at them one by one meanwhile.
@@ -45,8 +46,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // saved is a line of the manifest.
 type saved struct {
 	num        uint64
-	definition string // hash of the FT.CREATE, and FT.ALTER
-	name       string
+	definition string // hash of the FT.CREATE, and FT.ALTER; of a vector set see setKey
+	name       string // or key
 }
 
 func (s saved) graph(i int) string { return fmt.Sprintf("%s%08d-%d", filePrefix, s.num, i) }
@@ -116,13 +117,29 @@ func readAll(fsys vfs.FS, name string, most int64) ([]byte, error) {
 	return b, err
 }
 
-// kept is what the last Save wrote of an index.
+// kept is what the last Save wrote of an index or a vector set.
 type kept struct {
 	saved
 	changes uint64 // there had been by then
 }
 
-// Save writes the graphs of all indexes to a folder. Those that have not changed since the last time
+// toSave is what Save may write.
+type toSave struct {
+	id               any // whose it is, for saves.last
+	definition, name string
+	changes          uint64
+	write            func(fsys vfs.FS, dir string, s saved) error
+}
+
+// unsettled is a number of changes that is new each time.
+const unsettled = math.MaxUint64
+
+// errGone is of what was to be saved, and went meanwhile.
+var errGone = errors.New("catalog: it went meanwhile")
+
+const graphUnusable = "a saved graph cannot be used: it is made anew in the background, and searches look at all vectors until then"
+
+// Save writes the graphs of all indexes and vector sets to a folder. Those that have not changed since the last time
 // stay. Searches and writes go on. One that fails is left out, and the error says which.
 func (c *Catalog) Save(fsys vfs.FS, dir string) error {
 	c.saves.Lock()
@@ -141,26 +158,25 @@ func (c *Catalog) Save(fsys vfs.FS, dir string) error {
 	}
 	var l []saved
 	wrote := false
-	next := map[*search.Index]kept{}
-	for _, name := range c.Names() {
-		ix, err1 := c.Get(name)
-		if err1 != nil || len(ix.search.Graphs()) == 0 || ix.search.Len() == 0 {
-			continue
-		}
-		k, ok := c.saves.last[ix.search]
-		if changes := ix.search.Changes(); !ok || k.changes != changes {
+	next := map[any]kept{}
+	for _, g := range append(c.indexGraphs(), c.setGraphs()...) {
+		k, ok := c.saves.last[g.id]
+		if !ok || k.changes != g.changes || g.changes == unsettled {
 			num++
-			k = kept{saved{num, definitionOf(&ix.Definition), name}, changes}
+			k = kept{saved{num, g.definition, g.name}, g.changes}
 			wrote = true
-			if err1 := c.saveIndex(fsys, dir, ix, k.saved); err1 != nil {
-				if !errors.Is(err1, search.ErrClosed) {
-					err = errors.Join(err, fmt.Errorf("graphs of %s: %w", name, err1))
+			if err1 := g.write(fsys, dir, k.saved); err1 != nil {
+				if !errors.Is(err1, errGone) && !errors.Is(err1, search.ErrClosed) {
+					err = errors.Join(err, fmt.Errorf("graphs of %s: %w", g.name, err1))
 				}
 				continue
 			}
+		} else if k.name != g.name || k.definition != g.definition { // a set under another key
+			k.name, k.definition = g.name, g.definition
+			wrote = true
 		}
 		l = append(l, k.saved)
-		next[ix.search] = k
+		next[g.id] = k
 	}
 	if !wrote && len(l) == len(c.saves.last) {
 		return err
@@ -178,6 +194,20 @@ func (c *Catalog) Save(fsys vfs.FS, dir string) error {
 		}
 	}
 	return err
+}
+
+// indexGraphs are those of all indexes.
+func (c *Catalog) indexGraphs() (l []toSave) {
+	for _, name := range c.Names() {
+		ix, err := c.Get(name)
+		if err != nil || len(ix.search.Graphs()) == 0 || ix.search.Len() == 0 {
+			continue
+		}
+		l = append(l, toSave{ix.search, definitionOf(&ix.Definition), name, ix.search.Changes(), func(fsys vfs.FS, dir string, s saved) error {
+			return c.saveIndex(fsys, dir, ix, s)
+		}})
+	}
+	return l
 }
 
 func writeGraphs(fsys vfs.FS, dir string, l []saved) error {
@@ -246,8 +276,26 @@ func (c *Catalog) saveIndex(fsys vfs.FS, dir string, ix *Index, s saved) error {
 }
 
 // BeginLoad says that a log is about to be replayed: documents are not indexed before EndLoad, when it is known
-// what has become of them.
-func (c *Catalog) BeginLoad() { c.loading.Store(true) }
+// what has become of them. Graphs of vector sets are opened when the sets come.
+func (c *Catalog) BeginLoad(fsys vfs.FS, dir string, log *slog.Logger) {
+	c.load = load{fsys, dir, log, map[string]saved{}, map[setKey]saved{}, map[setKey]setID{}}
+	text, err := readAll(fsys, filepath.Join(dir, graphsName), maxGraphs)
+	if err == nil {
+		var l []saved
+		l, err = parseGraphs(string(text))
+		for _, s := range l {
+			if k, ok := setOf(s); ok {
+				c.load.sets[k] = s
+			} else {
+				c.load.indexes[s.name] = s
+			}
+		}
+	}
+	if err != nil && !isNotExist(err) {
+		log.Warn("saved graphs cannot be used: they are made anew", "file", graphsName, "error", err)
+	}
+	c.loading.Store(true)
+}
 
 // Minds reports whether an index is to hear, while a log is loaded, of a string under a key of database 0. It is no
 // document, but those that EndLoad does not fill, and temporary ones, take note of all that is written.
@@ -266,34 +314,22 @@ func (c *Catalog) Minds(key []byte) bool {
 
 // EndLoad fills all indexes with the documents that there are, and opens what was saved of them. Searches find
 // everything when it returns; vectors that were not saved get into their graphs in the background.
-func (c *Catalog) EndLoad(fsys vfs.FS, dir string, log *slog.Logger) {
+func (c *Catalog) EndLoad() {
 	c.loading.Store(false)
-	known := map[string]saved{}
-	text, err := readAll(fsys, filepath.Join(dir, graphsName), maxGraphs)
-	if err == nil {
-		var l []saved
-		if l, err = parseGraphs(string(text)); err == nil {
-			for _, s := range l {
-				known[s.name] = s
-			}
-		}
-	}
-	if err != nil && !isNotExist(err) {
-		log.Warn("saved graphs cannot be used: indexes are made anew", "file", graphsName, "error", err)
-	}
+	log := c.load.log
 	c.saves.Lock()
 	defer c.saves.Unlock()
-	c.saves.last = map[*search.Index]kept{}
+	c.saves.last = map[any]kept{}
 	_ = c.Each(func(ix *Index) error {
 		if ix.SkipScan {
 			return nil
 		}
-		s, ok := known[ix.Name]
+		s, ok := c.load.indexes[ix.Name]
 		restored := false
 		if ok && s.definition == definitionOf(&ix.Definition) {
 			start := time.Now()
-			if err := c.restore(fsys, dir, ix, s); err != nil {
-				log.Warn("a saved graph cannot be used: it is made anew in the background, and searches look at all vectors until then", "index", ix.Name, "error", err)
+			if err := c.restore(c.load.fsys, c.load.dir, ix, s); err != nil {
+				log.Warn(graphUnusable, "index", ix.Name, "error", err)
 			} else {
 				restored = true
 				log.Info("opened a saved graph", "index", ix.Name, "took", time.Since(start).Round(time.Millisecond))
@@ -316,6 +352,8 @@ func (c *Catalog) EndLoad(fsys vfs.FS, dir string, log *slog.Logger) {
 		c.absorb(ix)
 		return nil
 	})
+	c.endSets()
+	c.load = load{}
 }
 
 func (c *Catalog) restore(fsys vfs.FS, dir string, ix *Index, s saved) error {

@@ -19,14 +19,16 @@
 //
 // Insertion: [Value.Set] enters an element and returns a [Job]. Its Do puts the
 // vector into the graph, and is called without the lock, by any number of
-// goroutines at once. Until then the row waits in pending, which has a lock of
-// its own. The graph knows by the version, which is the element's number, when a
-// removal has come first.
+// goroutines at once. Until then the element has its row. The graph knows by the
+// version, which is the element's number, when a removal has come first.
 //
 // Search: [Value.Begin] is called under the lock, and what it returns searches
 // without it. It sees names and attributes by atomic loads. A label that is
 // removed gets a new element only when every search has ended that began before
 // (epochs, as in the graph itself).
+//
+// Saving: [Value.Save] needs no lock either. What is written meanwhile stays beside
+// the graph, see beside, and gets into it by [Value.Absorb].
 //
 // The graph lies outside of the Go heap. A Value has no end that anyone would
 // tell it about; so the collector's finding that nobody refers to the graph any

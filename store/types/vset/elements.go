@@ -12,11 +12,19 @@ import (
 // while it is there.
 type element struct {
 	name   string
-	attr   atomic.Pointer[string] // nil: none
-	stale  atomic.Bool            // the element has another label; this one is still in the graph
-	number uint64                 // of all that were ever entered; 0: the label is free
+	attr   atomic.Pointer[string]  // nil: none
+	row    atomic.Pointer[waiting] // nil: it is in the graph
+	state  atomic.Uint32
+	number uint64 // of all that were ever entered; 0: the label is free
 	scale
 }
+
+// States of an element. All but the first are still in the graph, and will leave it.
+const (
+	current  = iota
+	replaced // its name has another label, which is on its way to the graph
+	gone     // nobody may see it: the name has another label beside the graph, or was removed
+)
 
 const elementSize = int(unsafe.Sizeof(element{}))
 
@@ -70,6 +78,11 @@ func (e *elements) take() uint32 {
 		e.free = e.free[:n-1]
 		return l
 	}
+	return e.next()
+}
+
+// next is a label that never was.
+func (e *elements) next() uint32 {
 	l := e.used
 	if _, at := place(l); at == 0 {
 		var chunks [][]element
@@ -82,6 +95,12 @@ func (e *elements) take() uint32 {
 	}
 	e.used++
 	return l
+}
+
+// reset forgets all labels. No search may be under way.
+func (e *elements) reset() {
+	e.chunks.Store(nil)
+	e.used, e.free, e.limbo, e.bytes = 0, nil, [2][]uint32{}, 0
 }
 
 // drop takes a label back.
@@ -107,7 +126,7 @@ func (e *elements) reclaim() {
 			x := e.at(l)
 			x.name, x.number, x.scale = "", 0, scale{}
 			x.attr.Store(nil)
-			x.stale.Store(false)
+			x.state.Store(current)
 		}
 		e.free = append(e.free, e.limbo[before]...)
 		e.limbo[before] = e.limbo[before][:0]

@@ -1,7 +1,9 @@
 package vset
 
 import (
+	"io"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/hnsw"
@@ -13,14 +15,40 @@ import (
 // through.
 type graph struct{ g *hnsw.Graph }
 
-func newGraph(p index.Params) (*graph, error) {
-	g, err := hnsw.New(p)
+// graphs counts those that are open.
+var graphs atomic.Int64
+
+// Graphs is how many sets have a graph, those included that went and whose graph was not closed yet.
+func Graphs() int { return int(graphs.Load()) }
+
+func newGraph(p index.Params) (*graph, error) { return handle(hnsw.New(p)) }
+
+// openGraph makes a graph of a file's pages.
+func openGraph(f io.ReaderAt, size int64, p index.Params) (*graph, error) {
+	return handle(hnsw.Open(f, size, p))
+}
+
+func handle(g *hnsw.Graph, err error) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
 	h := &graph{g}
-	runtime.AddCleanup(h, func(g *hnsw.Graph) { _ = g.Close() }, g)
+	graphs.Add(1)
+	runtime.AddCleanup(h, func(g *hnsw.Graph) {
+		_ = g.Close()
+		graphs.Add(-1)
+	}, g)
 	return h, nil
+}
+
+func (h *graph) save(w io.Writer) error {
+	defer runtime.KeepAlive(h)
+	return h.g.Save(w)
+}
+
+func (h *graph) len() int {
+	defer runtime.KeepAlive(h)
+	return h.g.Len()
 }
 
 func (h *graph) add(label uint32, version uint64, row []byte, ef int) error {

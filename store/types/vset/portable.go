@@ -2,6 +2,7 @@ package vset
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -149,14 +150,13 @@ func (v *Value) Waiting() []*Job {
 	if v.graph == nil {
 		return nil
 	}
-	m := &v.wait.mu
-	m.Lock()
-	defer m.Unlock()
-	jobs := make([]*Job, 0, len(m.rows))
-	for l, w := range m.rows {
-		jobs = append(jobs, &Job{v: v, graph: v.graph, row: w.row, label: l, number: w.number, ef: DefaultEF})
+	var jobs []*Job
+	for from := uint32(0); from < v.used; {
+		var more []*Job
+		more, from = v.jobs(from, int(v.used), int(v.used))
+		jobs = append(jobs, more...)
 	}
-	slices.SortFunc(jobs, func(a, b *Job) int { return int(int64(a.number) - int64(b.number)) })
+	slices.SortFunc(jobs, func(a, b *Job) int { return cmp.Compare(a.number, b.number) })
 	return jobs
 }
 

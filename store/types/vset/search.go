@@ -2,7 +2,6 @@ package vset
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/nearcache/nearcache/index"
@@ -32,6 +31,7 @@ type Search struct {
 	graph  *graph // nil: few elements
 	probe  *probe
 	parity int
+	used   uint32 // labels there were
 }
 
 // Begin makes a search for a vector of Dim components, which it uses up. ok is
@@ -42,7 +42,7 @@ func (v *Value) Begin(vector []float32) (s *Search, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return &Search{v: v, graph: v.graph, probe: newProbe(v.Quant, v.Dim, row, sc), parity: v.begin()}, true
+	return &Search{v: v, graph: v.graph, probe: newProbe(v.Quant, v.Dim, row, sc), parity: v.begin(), used: v.used}, true
 }
 
 // Locked reports whether Run is for under the key's lock.
@@ -70,7 +70,7 @@ func (s *Search) Run(q Query) []Result {
 			break
 		}
 		x := c.x
-		if x.stale.Load() && slices.ContainsFunc(found, func(o candidate) bool { return o.x != x && o.x.name == x.name }) {
+		if x.state.Load() != current && slices.ContainsFunc(found, func(o candidate) bool { return o.x != x && o.x.name == x.name }) {
 			continue // found with the vector that it has, too
 		}
 		out = append(out, Result{x.name, c.distance, x.attr.Load()})
@@ -91,24 +91,40 @@ func match(f *filter.Program, x *element) bool {
 	return a != nil && f.Match([]byte(*a))
 }
 
-// walk asks the graph, and computes the distances of what it finds as Redis does.
+// walk asks the graph, and computes the distances of what it finds as Redis does. What is beside the graph it looks
+// at first, so that what moves meanwhile is in one of both.
 func (s *Search) walk(ef int, q Query) []candidate {
-	k := min(q.Count, s.graph.g.Len())
+	var found []candidate
+	if s.v.Late() > 0 {
+		s.eachBeside(func(_ uint32, x *element, row []byte) { found = s.offer(found, x, row, ef, q.Filter) })
+		found = cut(found, ef)
+	}
+	k := min(q.Count+min(s.v.unseen(), maxUnseen), s.graph.len())
+	if k == 0 {
+		return found
+	}
 	var near []index.Neighbor
 	var err error
 	if q.Filter == nil {
 		near, err = s.graph.search(s.probe.row, k, ef)
 	} else {
-		pass := func(l index.Label) bool { return match(q.Filter, s.v.at(uint32(l))) }
+		pass := func(l index.Label) bool {
+			x := s.v.at(uint32(l))
+			return x.state.Load() != gone && match(q.Filter, x)
+		}
 		near, err = s.graph.searchWhere(s.probe.row, k, ef, pass, q.Effort)
 	}
 	if err != nil { // of a vector that encode has let pass, there is none
 		return nil
 	}
-	found := make([]candidate, 0, len(near))
+	beside := len(found)
+	found = slices.Grow(found, len(near))
 	room := make([]byte, 0, padded(len(s.probe.row)))
 	for _, n := range near {
 		x := s.v.at(uint32(n.Label))
+		if x.state.Load() == gone || beside > 0 && slices.ContainsFunc(found[:beside], func(c candidate) bool { return c.x == x }) {
+			continue
+		}
 		if row := s.graph.row(room, uint32(n.Label)); len(row) > 0 { // it was not removed meanwhile
 			found = append(found, candidate{x, s.probe.distance(row, x.scale)})
 		}
@@ -122,44 +138,57 @@ func (s *Search) walk(ef int, q Query) []candidate {
 func (s *Search) all(ef int, f *filter.Program) []candidate {
 	v := s.v
 	var found []candidate
-	cut := func() {
-		slices.SortFunc(found, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(b.x.number, a.x.number))
-		})
-		found = found[:min(ef, len(found))]
-	}
-	offer := func(x *element, row []byte) {
-		if x.stale.Load() || !match(f, x) {
-			return
-		}
-		found = append(found, candidate{x, s.probe.distance(row, x.scale)})
-		if len(found) >= 2*ef+1024 {
-			cut()
-		}
-	}
 	if s.graph == nil {
 		for _, r := range v.order.runs {
 			for _, l := range r {
-				offer(v.at(l), v.row(l))
+				found = s.offer(found, v.at(l), v.row(l), ef, f)
 			}
 		}
 	} else {
-		m := &v.wait.mu
-		m.Lock()
-		waits := maps.Clone(m.rows)
-		m.Unlock()
-		for l, w := range waits {
-			offer(v.at(l), slices.Grow(w.row, padded(len(w.row))-len(w.row)))
-		}
+		beside := map[uint32]bool{}
+		s.eachBeside(func(l uint32, x *element, row []byte) {
+			beside[l] = true
+			found = s.offer(found, x, row, ef, f)
+		})
 		s.graph.eachRow(func(l uint32, row []byte) {
-			if _, ok := waits[l]; !ok {
-				offer(v.at(l), row)
+			if !beside[l] {
+				found = s.offer(found, v.at(l), row, ef, f)
 			}
 		})
 	}
-	cut()
+	found = cut(found, ef)
 	slices.SortFunc(found, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.x.number, b.x.number))
 	})
 	return found
+}
+
+// offer appends an element, if the filter lets it pass, and now and then leaves the nearest only.
+func (s *Search) offer(found []candidate, x *element, row []byte, ef int, f *filter.Program) []candidate {
+	if x.state.Load() != current || !match(f, x) {
+		return found
+	}
+	found = append(found, candidate{x, s.probe.distance(row, x.scale)})
+	if len(found) >= 2*ef+1024 {
+		found = cut(found, ef)
+	}
+	return found
+}
+
+// cut leaves the ef nearest, and of equally near ones those that were entered last.
+func cut(found []candidate, ef int) []candidate {
+	slices.SortFunc(found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(b.x.number, a.x.number))
+	})
+	return found[:min(ef, len(found))]
+}
+
+// eachBeside calls f with what is not in the graph.
+func (s *Search) eachBeside(f func(label uint32, x *element, row []byte)) {
+	for l := range s.used {
+		x := s.v.at(l)
+		if w := x.row.Load(); w != nil {
+			f(l, x, w.row)
+		}
+	}
 }

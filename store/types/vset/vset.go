@@ -6,8 +6,8 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -49,23 +49,8 @@ type Value struct {
 	changes uint64 // what numbers elements, and versions in the graph
 	rows    []byte // of few: one at label*stride
 	graph   *graph
-	wait    waiting
-}
-
-// waiting is what is not in the graph yet, and what has left it since.
-type waiting struct {
-	mu struct {
-		sync.Mutex
-		rows     map[uint32]rowInWait // by label
-		replaced []uint32             // labels that are in nothing any more
-	}
-}
-
-// rowInWait is of the element with that number: a label may get another before
-// the job is done that was to enter it.
-type rowInWait struct {
-	number uint64
-	row    []byte
+	beside
+	claims map[string]uint32 // of a saved graph, see Restore
 }
 
 var lastID atomic.Uint64
@@ -120,37 +105,6 @@ func (v *Value) few() int {
 	return min(max(int(math.Sqrt(compared/float64(v.Quant.rowSize(v.Dim)))), least), most)
 }
 
-// Job is the rest of an insertion: the vector goes into the graph.
-type Job struct {
-	v        *Value
-	graph    *graph
-	row      []byte
-	label    uint32
-	number   uint64
-	old      uint32 // which the label replaces
-	replaces bool
-	ef       int
-}
-
-// Do implements store.Deferred.
-func (j *Job) Do() {
-	// The number tells the graph if the element was removed meanwhile. It fails
-	// where memory ends: then the row waits, and only TRUTH finds it.
-	err := j.graph.add(j.label, j.number, j.row, j.ef)
-	if j.replaces {
-		j.graph.remove(j.old, j.number)
-	}
-	m := &j.v.wait.mu
-	m.Lock()
-	defer m.Unlock()
-	if err == nil && m.rows[j.label].number == j.number {
-		delete(m.rows, j.label)
-	}
-	if j.replaces {
-		m.replaced = append(m.replaced, j.old)
-	}
-}
-
 // Set gives an element a vector of Dim components, which it uses up. attr are new
 // attributes, "" for none; nil leaves those of an element that is there. ef is the
 // pool of the insertion. It reports whether the element is new. The job, if there
@@ -177,7 +131,10 @@ func (v *Value) set(name, attr, row []byte, s scale, ef int) (added bool, job *J
 		v.setAttr(x, attr)
 		return false, nil
 	}
-	label := v.take()
+	label, claimed := v.claim(name, row)
+	if !claimed {
+		label = v.take()
+	}
 	x := v.at(label)
 	x.number, x.scale = v.changes, s
 	if there {
@@ -188,7 +145,7 @@ func (v *Value) set(name, attr, row []byte, s scale, ef int) (added bool, job *J
 		if a := x.attr.Load(); a != nil {
 			v.bytes += len(*a)
 		}
-		before.stale.Store(true)
+		before.state.Store(replaced)
 		v.order.replace(&v.elements, old, label)
 	} else {
 		x.name = string(name)
@@ -209,14 +166,17 @@ func (v *Value) set(name, attr, row []byte, s scale, ef int) (added bool, job *J
 		}
 		return true, nil
 	}
-	m := &v.wait.mu
-	m.Lock()
-	m.rows[label] = rowInWait{v.changes, row}
-	if there {
-		delete(m.rows, old)
+	var w *waiting
+	if !claimed {
+		w = &waiting{row: slices.Grow(row, padded(len(row))-len(row)), number: x.number}
+		x.row.Store(w) // last: who sees it, without a lock, sees the rest
 	}
-	m.Unlock()
-	return !there, &Job{v: v, graph: v.graph, row: row, label: label, number: v.changes, old: old, replaces: there, ef: ef}
+	if there {
+		v.arrived(v.at(old), nil)
+	} else if claimed {
+		return true, nil
+	}
+	return !there, &Job{v: v, graph: v.graph, waits: w, label: label, number: x.number, old: old, replaces: there, ef: ef}
 }
 
 // put writes a row of few.
@@ -233,12 +193,7 @@ func (v *Value) settle() {
 	if v.graph == nil {
 		return
 	}
-	m := &v.wait.mu
-	m.Lock()
-	replaced := m.replaced
-	m.replaced = nil
-	m.Unlock()
-	for _, l := range replaced {
+	for _, l := range v.takeLeft() {
 		v.drop(l)
 	}
 }
@@ -269,7 +224,6 @@ func (v *Value) grow() {
 		return
 	}
 	v.graph, v.rows = g, nil
-	v.wait.mu.rows = map[uint32]rowInWait{}
 }
 
 // build makes a graph of few.
@@ -308,13 +262,9 @@ func (v *Value) row(label uint32) []byte {
 		from := int(label) * v.stride()
 		return v.rows[from : from+size : from+v.stride()]
 	}
-	m := &v.wait.mu
-	m.Lock()
-	waits, ok := m.rows[label]
-	m.Unlock()
 	row := make([]byte, 0, padded(size))
-	if ok {
-		return append(row, waits.row...)
+	if w := v.at(label).row.Load(); w != nil {
+		return append(row, w.row...)
 	}
 	return v.graph.row(row, label)
 }
@@ -332,15 +282,14 @@ func (v *Value) Remove(name []byte) bool {
 	if x.attr.Load() != nil {
 		v.attrs--
 	}
-	if v.graph != nil {
-		m := &v.wait.mu
-		m.Lock()
-		delete(m.rows, label)
-		m.Unlock()
-		v.changes++ // later than the addition, which may still wait
-		v.graph.remove(label, v.changes)
+	v.changes++ // later than the addition, which may still wait
+	if v.graph == nil {
+		v.drop(label)
+		return true
 	}
-	v.drop(label)
+	v.arrived(x, nil)
+	v.leave(label, v.changes)
+	v.settle()
 	return true
 }
 
@@ -402,7 +351,7 @@ func (e Element) Links(f func(level int, to []Result)) {
 	found := v.graph != nil && v.graph.links(e.label, func(level int, labels []index.Label) {
 		to = to[:0]
 		for _, l := range labels {
-			if v.at(uint32(l)).number != 0 {
+			if x := v.at(uint32(l)); x.number != 0 && x.state.Load() != gone {
 				to = append(to, result(uint32(l)))
 			}
 		}
