@@ -60,7 +60,7 @@ func (tx *Tx) BeginAt(ks *Keyspace, db int, origin uint64, now int64) {
 	tx.ks, tx.DB, tx.Now = ks, db, now
 	tx.single = -1
 	tx.setup = ks.eviction.setup.Load()
-	tx.commit.Origin = origin
+	tx.commit.Origin, tx.commit.Source = origin, tx.Source
 	tx.dirty, tx.explicit = false, false
 }
 
@@ -211,8 +211,8 @@ func (tx *Tx) With(key []byte, f func(*Tx)) []Deferred {
 			tx.inner = new(Tx)
 		}
 		t := tx.inner
-		t.BeginAt(tx.ks, tx.DB, tx.commit.Origin, tx.Now)
 		t.NoTouch, t.Reads, t.Source = tx.NoTouch, tx.Reads, tx.Source
+		t.BeginAt(tx.ks, tx.DB, tx.commit.Origin, tx.Now)
 		t.lockShard(i)
 		f(t)
 		return t.End()

@@ -350,6 +350,19 @@ func (b *Backlog) Reset(id string, offset int64, keep bool) {
 	b.on.Store(keep)
 }
 
+// Regain begins a stream behind another one, all of which is known here but no byte of it is kept.
+func (b *Backlog) Regain(id string, offset int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.endLocked()
+	b.emptyLocked()
+	b.mu.offset = offset
+	b.at.Store(offset)
+	b.mu.id = id
+	b.shiftLocked(NewID())
+	b.on.Store(true)
+}
+
 // Rename gives the stream that goes on another ID, as its master has another one since it
 // is the master.
 func (b *Backlog) Rename(id string) {

@@ -15,10 +15,13 @@ type loader struct {
 	c    *command.Ctx
 	fill *store.Filler
 	base bool // nothing but a base was loaded yet
+
+	place *place // of what was loaded, nil where that is not known
+	last  place  // that was told
 }
 
 func newLoader(s *Server) *loader {
-	return &loader{s, s.replayCtx(), store.NewFiller(s.ks), true}
+	return &loader{s: s, c: s.replayCtx(), fill: store.NewFiller(s.ks), base: true}
 }
 
 // record replays a record, whose slices are valid until it returns.
@@ -27,10 +30,18 @@ func (l *loader) record(r *persist.Record) error {
 	base := r.LSN == 0
 	if !base {
 		l.endBase()
+		l.place = nil
 	}
 	for i := range r.Commands {
 		cmd := &r.Commands[i]
 		if base && l.string(cmd, r.At) {
+			continue
+		}
+		if string(cmd.Args[0]) == string(wordPlace) {
+			if l.place = nil; l.last.read(cmd.Args) && l.last.id != "" {
+				p := l.last
+				l.place = &p
+			}
 			continue
 		}
 		l.fill.Flush(r.At)

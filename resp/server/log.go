@@ -21,11 +21,18 @@ type logObserver struct{ s *Server }
 // Committed implements store.Observer: it encodes under the shard locks, so
 // the log has each key's changes in their order.
 func (o logObserver) Committed(c *store.Commit) {
-	log := o.s.aof.Load()
-	if log == nil || len(c.Effects) == 0 {
+	if len(c.Effects) == 0 {
 		return
 	}
-	log.Append(&persist.Record{Seq: c.Seq, At: c.At, Commands: c.Effects})
+	effects := c.Effects
+	if c.Source {
+		effects = o.s.replica.active.Load().placed(effects)
+	}
+	log := o.s.aof.Load()
+	if log == nil {
+		return
+	}
+	log.Append(&persist.Record{Seq: c.Seq, At: c.At, Commands: effects})
 }
 
 // openData opens the data folder and loads what is in it. Without a log that is done where
@@ -69,6 +76,7 @@ func (s *Server) openData(ctx context.Context) error {
 	s.ks.SetSeq(report.LastSeq)
 	s.env.Catalog.EndLoad()
 	s.saves.savedSeq.Store(s.ks.Seq())
+	s.regain(l.place)
 	s.loading.keys.Store(s.keys())
 	s.files.Store(log)
 	if s.cfg.AppendOnly() {

@@ -32,6 +32,11 @@ type replica struct {
 	link    atomic.Pointer[link] // nil: this is a master
 	changes sync.Mutex           // one who changes link; it is no leaf
 	ctx     atomic.Pointer[context.Context]
+
+	active atomic.Pointer[link] // whose goroutine runs
+
+	loaded *placeAt                // of the data folder, see place.go
+	last   atomic.Pointer[placeAt] // where the link was when the server ended; without an ID: not known
 }
 
 // linkState is how far a link is, in the words of ROLE.
@@ -104,6 +109,12 @@ func (s *Server) follow(host string, port int, wait bool) {
 	s.ks.Follow(true)
 	r.link.Store(l)
 	s.source.strayed.Store(false)
+	var known *place
+	if was == nil {
+		if known = s.loadedPlace(); known != nil {
+			stream.Reset(known.id, known.offset, s.cfg.enableReplicas.String() != "no")
+		}
+	}
 	stream.Follow()
 	for _, c := range s.env.Clients.All() {
 		s.env.Blocking.Release(c, blocking.Demoted)
@@ -114,6 +125,9 @@ func (s *Server) follow(host string, port int, wait bool) {
 		if was != nil {
 			<-was.done
 			l.inherit(was)
+		} else if known != nil {
+			stream.AppendRaw(nil, known.db)
+			l.takePlace(known)
 		} else if st := stream.State(); st.On {
 			l.ours.Store(true)
 			l.streamID.Store(&st.ID)

@@ -18,6 +18,7 @@ import (
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/replication"
+	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/rdb"
@@ -50,6 +51,9 @@ type link struct {
 	total     atomic.Int64 // bytes of the RDB that comes, -1 where that is not told
 	read      atomic.Int64
 	failed    atomic.Int64 // commands of the master that failed here
+
+	session *session.Session // that applies commands
+	placing placing
 }
 
 // Times of a link.
@@ -69,10 +73,27 @@ func (l *link) inherit(was *link) {
 	l.offset.Store(was.offset.Load())
 	l.selected.Store(was.selected.Load())
 	l.ours.Store(was.ours.Load())
+	p := &was.placing.mu
+	p.Lock()
+	l.placing.mu.at, l.placing.mu.known, l.placing.mu.named = p.at, p.known, p.named
+	p.Unlock()
+}
+
+// takePlace goes on where the data folder says.
+func (l *link) takePlace(p *place) {
+	l.streamID.Store(&p.id)
+	l.offset.Store(p.offset)
+	l.selected.Store(int32(p.db))
+	l.ours.Store(p.ours)
+	m := &l.placing.mu
+	m.Lock()
+	m.at, m.known = *p, true
+	m.Unlock()
 }
 
 // run connects again and again, until ctx ends.
 func (l *link) run(ctx context.Context) {
+	l.s.replica.active.Store(l)
 	log := l.s.cfg.Logger()
 	addr := net.JoinHostPort(l.host, strconv.Itoa(l.port))
 	last := ""
@@ -194,12 +215,14 @@ func (l *link) follow(ctx context.Context, addr string) (err error) {
 	}()
 	c := l.s.replayCtx()
 	c.Tx.Source = true
+	l.session = c.S
 	defer func() {
 		if r := recover(); r != nil {
 			l.s.cfg.Logger().Error("a command of the master has panicked", "command", specName(c.Spec), "panic", r, "stack", string(debug.Stack()))
 			c.InExec = false
 			c.Tx.Abandon()
 			l.streamID.Store(nil)
+			l.losePlace()
 			err = errors.New("a command of the master has panicked")
 		}
 	}()
@@ -279,6 +302,7 @@ func (w *masterConn) psync() (a answer, err error) {
 		if len(words) == 2 { // it may have another name since a failover
 			l.streamID.Store(&words[1])
 			l.s.source.backlog.Rename(words[1])
+			l.rename(words[1])
 		}
 		return a, nil
 	}
@@ -388,6 +412,8 @@ func (l *link) takeAll(ctx context.Context, w *masterConn, c *command.Ctx, a ans
 	}
 	l.s.cfg.Logger().Info("taking all keys of the master", "bytes", size, "stream", a.id, "offset", a.offset)
 	l.streamID.Store(nil) // what is here is nobody's from now on
+	l.placing.begins("", 0, false, false)
+	l.losePlace()
 	stream := l.s.source.backlog
 	stream.Reset(replication.NewID(), 0, false)
 	l.s.source.strayed.Store(false)
@@ -422,6 +448,7 @@ func (l *link) takeAll(ctx context.Context, w *masterConn, c *command.Ctx, a ans
 	c.S.Select(int(l.selected.Load()))
 	stream.Reset(a.id, a.offset, l.s.cfg.enableReplicas.String() != "no")
 	stream.AppendRaw(nil, c.S.DB)
+	l.setPlace(place{a.id, a.offset, c.S.DB, l.ours.Load()})
 	l.s.cfg.Logger().Info("took all keys of the master", "keys", keys, "took", time.Since(start).Round(time.Millisecond))
 	return nil
 }
@@ -596,9 +623,12 @@ func (l *link) step(c *command.Ctx, r *resp.CommandReader, args [][]byte, base i
 	src := &l.s.source
 	src.applying.Lock()
 	defer src.applying.Unlock()
+	spec := l.s.env.Table.Find(args[0])
+	l.placing.begins(*l.streamID.Load(), base+r.Offset(), l.ours.Load(), onceSure(spec))
 	if err := l.one(c, args); err != nil {
 		return err
 	}
+	l.ended()
 	if !c.Queue.Open { // a transaction that is cut is asked for again
 		l.selected.Store(int32(c.S.DB))
 		l.offset.Store(base + r.Offset())

@@ -239,7 +239,7 @@ func (s *Server) writeState() (seq uint64, err error) {
 	err = files.RewriteAt(s.ctx, func(mark func()) {
 		snap, cutErr = s.ks.Cut(encodeEntry, func(at *store.Snapshot) {
 			mark()
-			definitions = s.definitions(at)
+			definitions = append(s.basePlace(at), s.definitions(at)...)
 			indexes = s.env.Catalog.Cut()
 		})
 	}, func(b *persist.Base) error {

@@ -155,7 +155,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stopped.Store(true)
 	s.mu.Unlock()
 	s.env.Scripts.Stop() // a link may wait for one
-	s.follow("", 0, true)
+	s.endReplica()
 	s.Unpause()
 	s.embed.Close() // who waits for a vector hears it
 	s.env.Semantic.Stop()
@@ -170,6 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err == nil && !s.loading.on() {
 		s.env.Semantic.Keep(s.env.Semantic.Begin(context.Background()))
 		err = s.saveAtEnd()
+		s.placeAtEnd()
 		if log := s.aof.Load(); log != nil {
 			_ = log.Flush() // first what nothing else has; Close reports errors
 			s.saveGraphs()
