@@ -112,7 +112,6 @@ const (
 	errSyncRefused  resp.Error = "ERR PSYNC command not allowed. If the enable-replicas option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
 	errNoMasterLink resp.Error = "NOMASTERLINK Can't SYNC while not connected with my master"
 	errSyncPending  resp.Error = "ERR SYNC and PSYNC are invalid with pending output"
-	errNoEOF        resp.Error = "ERR this server sends copies as they are made, and does not know their length: say REPLCONF capa eof before"
 )
 
 // Sync implements command.Server.
@@ -124,8 +123,6 @@ func (s *Server) Sync(c *command.Ctx, want command.SyncRequest) error {
 		return errNoMasterLink
 	case c.W.Len() > 0:
 		return errSyncPending
-	case !c.S.Peer.EOF && !want.PSync: // one that may go on where it was needs no copy
-		return errNoEOF
 	}
 	reader := c.Reader
 	c.S.TakeOver = func(conn net.Conn) {
@@ -275,10 +272,6 @@ func (a *attached) run(ctx context.Context) error {
 			src.refused.Add(1)
 		}
 	}
-	if !a.peer.EOF {
-		_ = a.write([]byte("-" + string(errNoEOF) + "\r\n"))
-		return errNoEOF
-	}
 	src.fulls.Add(1)
 	feed, err := a.copy(ctx)
 	if feed != nil {
@@ -287,7 +280,7 @@ func (a *attached) run(ctx context.Context) error {
 	if err != nil || a.peer.CopyOne {
 		return err
 	}
-	if a.want.PSync {
+	if a.want.PSync && a.peer.EOF {
 		if err := a.awaitFirst(ctx); err != nil {
 			return err
 		}

@@ -1,7 +1,12 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -13,7 +18,8 @@ import (
 	"github.com/nearcache/nearcache/store/types/str"
 )
 
-// A copy for a replica is an RDB file of one moment, which is sent as it is made. What Redis
+// A copy for a replica is an RDB file of one moment, which is sent as it is made; to a replica that has to
+// know its length first (it does not say capa eof) it goes by way of a file. What Redis
 // has no form of are commands in notes, which it passes over and nearcache runs: indexes,
 // semantic caches, dictionaries of suggestions.
 
@@ -59,32 +65,106 @@ func (a *attached) copy(ctx context.Context) (feed *replication.Feed, err error)
 		return nil, err
 	}
 	defer snap.Close()
-	mark := newMark()
-	var first []byte
 	if a.want.PSync {
-		first = append(first, "+FULLRESYNC "+id+" "+strconv.FormatInt(offset, 10)+"\r\n"...)
-	}
-	if err := a.write(append(first, "$EOF:"+mark+"\r\n"...)); err != nil {
-		return feed, err
+		if err := a.write([]byte("+FULLRESYNC " + id + " " + strconv.FormatInt(offset, 10) + "\r\n")); err != nil {
+			return feed, err
+		}
 	}
 	start := time.Now()
-	w := rdb.NewStreamWriter(a)
-	if err := w.Write(head); err != nil {
-		return feed, err
+	file := func(w io.Writer) error {
+		f := rdb.NewStreamWriter(w)
+		if err := f.Write(head); err != nil {
+			return err
+		}
+		if err := snap.Emit(ctx, f.Write); err != nil {
+			return err
+		}
+		if err := indexes.LeftOut(ctx, func(args ...[]byte) error {
+			return f.Write(rdb.AppendAux(nil, 0, noteCommands, replication.AppendCommand(nil, args...)))
+		}); err != nil {
+			return err
+		}
+		return f.Close()
 	}
-	if err := snap.Emit(ctx, w.Write); err != nil {
-		return feed, err
+	if a.peer.EOF {
+		err = a.sendMarked(file)
+	} else {
+		err = a.sendCounted(ctx, file)
 	}
-	if err := indexes.LeftOut(ctx, func(args ...[]byte) error {
-		return w.Write(rdb.AppendAux(nil, 0, noteCommands, replication.AppendCommand(nil, args...)))
+	if err == nil {
+		a.s.cfg.Logger().Info("sent a copy of all keys", "replica", a.ses.Addr, "keys", snap.Entries(), "offset", offset, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return feed, err
+}
+
+// sendMarked sends a file as it is made, and behind it a mark.
+func (a *attached) sendMarked(file func(io.Writer) error) error {
+	mark := newMark()
+	if err := a.write([]byte("$EOF:" + mark + "\r\n")); err != nil {
+		return err
+	}
+	if err := file(a); err != nil {
+		return err
+	}
+	return a.write([]byte(mark))
+}
+
+// sendCounted writes a file to the data folder, and then sends its length and it. As in Redis the replica hears
+// meanwhile that somebody is there.
+func (a *attached) sendCounted(ctx context.Context, file func(io.Writer) error) error {
+	if err := os.MkdirAll(a.s.cfg.Dir(), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(a.s.cfg.Dir(), "nearcache-copy-*.tmp")
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(f.Name()) // what is open stays, and nothing is left of it by a crash; where a system does not do that it fails
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err := a.awake(ctx, func() error {
+		if err := file(w); err != nil {
+			return err
+		}
+		return w.Flush()
 	}); err != nil {
-		return feed, err
+		return err
 	}
-	if err := w.Close(); err != nil {
-		return feed, err
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	a.s.cfg.Logger().Info("sent a copy of all keys", "replica", a.ses.Addr, "keys", snap.Entries(), "offset", offset, "took", time.Since(start).Round(time.Millisecond))
-	return feed, a.write([]byte(mark))
+	if err != nil {
+		return err
+	}
+	if err := a.write(fmt.Appendf(nil, "$%d\r\n", size)); err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{a}, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	return err
+}
+
+// awake has the replica hear that somebody is there until work is done.
+func (a *attached) awake(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	t := time.NewTicker(keepAlive)
+	defer t.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-t.C:
+			if err := a.write([]byte("\n")); err != nil {
+				a.ses.Kill() // which ends the work, too
+				<-done
+				return errors.Join(err, context.Cause(ctx))
+			}
+		}
+	}
 }
 
 // giveUp ends a copy that is taken too slowly.

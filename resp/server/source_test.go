@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/resptest"
+	"github.com/nearcache/nearcache/store/rdb"
 )
 
 func startSource(t *testing.T, settings ...string) *resptest.Server {
@@ -382,6 +385,71 @@ func TestMinReplicas(t *testing.T) {
 	}
 }
 
+// TestCopyOfKnownLength gives an old replica its copy, which has to know its length, by SYNC and by PSYNC.
+func TestCopyOfKnownLength(t *testing.T) {
+	s := startSource(t, "--repl-ping-replica-period", "100000")
+	c := follower(t, s.Addr(), 2)
+	for i := range 3000 {
+		c.Do("SET", fmt.Sprint("key", i), strings.Repeat("x", i))
+	}
+	for _, words := range []string{"SYNC", "PSYNC ? -1"} {
+		conn, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(resptest.Timeout))
+		if _, err := io.WriteString(conn, resptest.Encode(strings.Fields(words)...)); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(conn)
+		line := func() string {
+			for {
+				l, err := r.ReadString('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l = strings.TrimSpace(l); l != "" {
+					return l
+				}
+			}
+		}
+		head := line()
+		if full := strings.HasPrefix(head, "+FULLRESYNC "); full != (words != "SYNC") {
+			t.Fatalf("%s is answered with %q", words, head)
+		} else if full {
+			head = line()
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(head, "$"))
+		if err != nil {
+			t.Fatalf("%s: a copy begins with %q", words, head)
+		}
+		c.Do("SET", "behind", "1") // it comes behind the copy, which it is no part of
+		f := rdb.NewFile(io.LimitReader(r, int64(n)))
+		keys := 0
+		for {
+			it, err := f.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if it.Kind == rdb.Key {
+				keys++
+			}
+		}
+		if rest, err := io.Copy(io.Discard, f.Rest()); err != nil || rest != 0 || keys < 3000 {
+			t.Fatalf("%s: %d keys, and %d bytes behind them: %v", words, keys, rest, err)
+		}
+		for want := "behind"; line() != want; {
+		}
+		if l, err := filepath.Glob(filepath.Join(s.Dir, "nearcache-copy-*")); err != nil || len(l) > 0 {
+			t.Fatal("left behind: ", l, err)
+		}
+	}
+}
+
 func TestSyncIsRefused(t *testing.T) {
 	off := follower(t, resptest.Start(t).Addr(), 2)
 	if r := off.Do("PSYNC", "?", "-1").Text; !strings.HasPrefix(r, "ERR PSYNC command not allowed") {
@@ -391,7 +459,6 @@ func TestSyncIsRefused(t *testing.T) {
 	c := follower(t, s.Addr(), 2)
 	for _, x := range [][2]string{
 		{"PSYNC ? x", "ERR value is not an integer or out of range"},
-		{"SYNC", "ERR this server sends copies as they are made"},
 		{"REPLCONF capa", "ERR syntax error"},
 		{"REPLCONF nonsense 1", "ERR Unrecognized REPLCONF option: nonsense"},
 		{"REPLCONF rdb-only 2", "ERR value is out of range, value must between 0 and 1"},
