@@ -6,8 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,48 +172,10 @@ func changes(rng *rand.Rand, i int) [][]string {
 	return one("DEL", key([]string{"s", "l", "t", "z", "h", "x", "v"}[rng.IntN(7)]))
 }
 
-// startRedis starts another of the real Redis that NEARCACHE_REDIS names: one that has
-// had replicas is another one.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	var binary string
-	for line := range strings.Lines(dial(t, redisAddr(t), 2).Do("INFO", "server").Text) {
-		if path, ok := strings.CutPrefix(line, "executable:"); ok {
-			binary = strings.TrimSpace(path)
-		}
-	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Skipf("the real Redis is not of this machine: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--dir", t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for end := time.Now().Add(resptest.Timeout); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := resptest.Dial(addr, 2); err == nil {
-			_ = c.Close()
-			return addr
-		} else if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestReplicaOfRedis follows a real Redis that is written to, over a link that is cut
 // again and again, and ends with the same keys.
 func TestReplicaOfRedis(t *testing.T) {
-	addr := startRedis(t)
+	addr := resptest.StartRedis(t)
 	master := dial(t, addr, 2)
 	for _, line := range []string{"FLUSHALL", "CONFIG SET repl-diskless-sync-delay 0", "CONFIG SET repl-backlog-size 10mb"} {
 		if r := master.Do(strings.Fields(line)...); r.IsError() {
