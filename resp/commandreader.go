@@ -2,10 +2,10 @@ package resp
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
-	"strconv"
-	"strings"
+	"slices"
 )
 
 // CommandReader reads commands as Redis writes them to its logs and to replicas:
@@ -15,7 +15,9 @@ type CommandReader struct {
 	src  *bufio.Reader
 	n    int64
 	keep bool
-	raw  []byte
+	raw  []byte // what was read, the arguments of the last command among it
+	ends []int  // where each argument begins and ends there
+	args [][]byte
 }
 
 // NewCommandReader makes a reader of what src has.
@@ -27,8 +29,8 @@ func (r *CommandReader) Offset() int64 { return r.n }
 // Keep has Raw tell what is read from now on.
 func (r *CommandReader) Keep() { r.keep = true }
 
-// Raw is what has been read since the last Forget, byte by byte. It is valid until the
-// next one is.
+// Raw is what has been read since the last Forget, byte by byte, for who has said Keep. It is valid until
+// the next command is read.
 func (r *CommandReader) Raw() []byte { return r.raw }
 
 // Forget empties Raw.
@@ -39,15 +41,16 @@ func (r *CommandReader) Forget() {
 	r.raw = r.raw[:0]
 }
 
-// keptRaw is the largest buffer of Raw that is kept for the next commands.
-const keptRaw = 64 << 10
+// keptRaw and keptArgs are the largest buffers that are kept for the next commands.
+const (
+	keptRaw  = 64 << 10
+	keptArgs = 1024
+)
 
 // took notes bytes that have been read.
 func (r *CommandReader) took(b ...byte) {
 	r.n += int64(len(b))
-	if r.keep {
-		r.raw = append(r.raw, b...)
-	}
+	r.raw = append(r.raw, b...)
 }
 
 // Buffered is how many bytes can be read without waiting.
@@ -64,9 +67,12 @@ const (
 // ErrNoCommand is what Next returns where something else stands.
 var ErrNoCommand = errors.New("neither a command nor a note stands there")
 
-// Next returns a command, in memory of its own: io.EOF at the end, and
+// Next returns a command, which is valid until the next one is read, or Forget is called: io.EOF at the end, and
 // io.ErrUnexpectedEOF in the middle of one.
 func (r *CommandReader) Next() ([][]byte, error) {
+	if !r.keep {
+		r.Forget()
+	}
 	for {
 		c, err := r.src.ReadByte()
 		if err != nil {
@@ -111,23 +117,20 @@ func middle(err error) error {
 
 // number reads a number up to the end of its line.
 func (r *CommandReader) number(most int64) (int64, error) {
-	var line [maxCountLine]byte
-	for i := range line {
-		c, err := r.src.ReadByte()
-		if err != nil {
-			return 0, middle(err)
-		}
-		r.took(c)
-		if c == '\n' {
-			n, err := strconv.ParseInt(strings.TrimSuffix(string(line[:i]), "\r"), 10, 64)
-			if err != nil || n < 0 || n > most {
-				return 0, ErrNoCommand
-			}
-			return n, nil
-		}
-		line[i] = c
+	b, err := r.src.ReadSlice('\n')
+	r.took(b...)
+	if len(b) > maxCountLine {
+		return 0, ErrNoCommand
 	}
-	return 0, ErrNoCommand
+	if err != nil {
+		return 0, middle(err)
+	}
+	b = bytes.TrimSuffix(b[:len(b)-1], []byte{'\r'})
+	n, ok := ParseInt(b)
+	if !ok || n < 0 || n > most {
+		return 0, ErrNoCommand
+	}
+	return n, nil
 }
 
 func (r *CommandReader) command() ([][]byte, error) {
@@ -138,7 +141,7 @@ func (r *CommandReader) command() ([][]byte, error) {
 	if n == 0 {
 		return nil, ErrNoCommand
 	}
-	args := make([][]byte, 0, min(n, 1024))
+	r.ends = r.ends[:0]
 	for range n {
 		c, err := r.src.ReadByte()
 		if err != nil {
@@ -152,24 +155,35 @@ func (r *CommandReader) command() ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		var arg []byte
-		for todo := size + 2; todo > 0; {
-			k := min(todo, argStep)
-			from := len(arg)
-			arg = append(arg, make([]byte, k)...)
-			got, err := io.ReadFull(r.src, arg[from:])
-			r.took(arg[from : from+got]...)
+		from := len(r.raw)
+		for todo := int(size) + 2; todo > 0; {
+			k, at := min(todo, argStep), len(r.raw)
+			r.raw = slices.Grow(r.raw, k)[:at+k]
+			got, err := io.ReadFull(r.src, r.raw[at:])
+			r.raw, r.n = r.raw[:at+got], r.n+int64(got)
 			if err != nil {
 				return nil, middle(err)
 			}
 			todo -= k
 		}
-		if arg[size] != '\r' || arg[size+1] != '\n' {
+		end := from + int(size)
+		if r.raw[end] != '\r' || r.raw[end+1] != '\n' {
 			return nil, ErrNoCommand
 		}
-		args = append(args, arg[:size:size])
+		r.ends = append(r.ends, from, end)
 	}
-	return args, nil
+	// Only now: what is read may have moved what was read before.
+	if cap(r.args) > keptArgs {
+		r.args = nil
+	}
+	r.args = r.args[:0]
+	for i := 0; i < len(r.ends); i += 2 {
+		r.args = append(r.args, r.raw[r.ends[i]:r.ends[i+1]:r.ends[i+1]])
+	}
+	if cap(r.ends) > 2*keptArgs {
+		r.ends = nil
+	}
+	return r.args, nil
 }
 
 // CommandSize is how many bytes a command takes on the wire.

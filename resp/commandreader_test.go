@@ -45,6 +45,28 @@ func TestCommandReader(t *testing.T) {
 	f("GET k\r\n", resp.ErrNoCommand)
 }
 
+func TestCommandReaderAllocatesNothing(t *testing.T) {
+	text := strings.Repeat("*3\r\n$3\r\nSET\r\n$6\r\nkey:00\r\n$64\r\n"+strings.Repeat("v", 64)+"\r\n", 200)
+	src := strings.NewReader(text)
+	buf := bufio.NewReaderSize(src, 64<<10)
+	r := resp.NewCommandReader(buf)
+	r.Keep()
+	all := func() {
+		src.Reset(text)
+		for range 200 {
+			args, err := r.Next()
+			if err != nil || len(args) != 3 || len(args[2]) != 64 || len(r.Raw()) != len(text)/200 {
+				t.Fatal(args, err)
+			}
+			r.Forget()
+		}
+	}
+	all()
+	if n := testing.AllocsPerRun(10, all); n > 0 {
+		t.Errorf("%v allocations for 200 commands", n)
+	}
+}
+
 func FuzzCommandReader(f *testing.F) {
 	f.Add([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" + "#TS:1\r\n" + "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"))
 	f.Add([]byte("*1\r\n$536870912\r\nx"))

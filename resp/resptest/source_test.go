@@ -165,7 +165,7 @@ func TestReplicaOfNearcache(t *testing.T) {
 
 // TestRedisAsReplica has a real Redis follow this server, over a link that is cut.
 func TestRedisAsReplica(t *testing.T) {
-	redis := dial(t, startRedis(t), 2)
+	redis := dial(t, resptest.StartRedis(t), 2)
 	s := resptest.Start(t, "--enable-replicas", "yes")
 	source := dial(t, s.Addr(), 2)
 	p := newProxy(t, s.Addr())

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
+	"github.com/nearcache/nearcache/resp/args"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/replication"
 	"github.com/nearcache/nearcache/resp/session"
@@ -586,7 +587,7 @@ func (l *link) apply(ctx context.Context, w *masterConn, c *command.Ctx) error {
 	r.Keep()
 	base := l.offset.Load()
 	for {
-		args, err := r.Next()
+		words, err := r.Next()
 		if err != nil {
 			c.Settle()
 			return err
@@ -598,13 +599,13 @@ func (l *link) apply(ctx context.Context, w *masterConn, c *command.Ctx) error {
 		if err := l.awaitScripts(ctx); err != nil {
 			return err
 		}
-		if len(args) > 1 && strings.EqualFold(string(args[0]), "replconf") && strings.EqualFold(string(args[1]), "getack") {
+		if len(words) > 1 && args.EqualFold(words[0], "replconf") && args.EqualFold(words[1], "getack") {
 			c.Settle()
 			if err := w.ack(); err != nil {
 				return err
 			}
 		}
-		if err := l.step(c, r, args, base); err != nil {
+		if err := l.step(c, r, words, base); err != nil {
 			return err
 		}
 		if r.Buffered() == 0 {
@@ -625,7 +626,7 @@ func (l *link) step(c *command.Ctx, r *resp.CommandReader, args [][]byte, base i
 	defer src.applying.Unlock()
 	spec := l.s.env.Table.Find(args[0])
 	l.placing.begins(*l.streamID.Load(), base+r.Offset(), l.ours.Load(), onceSure(spec))
-	if err := l.one(c, args); err != nil {
+	if err := l.one(c, spec, args); err != nil {
 		return err
 	}
 	l.ended()
@@ -639,8 +640,8 @@ func (l *link) step(c *command.Ctx, r *resp.CommandReader, args [][]byte, base i
 }
 
 // one applies a command. It fails where the stream cannot go on.
-func (l *link) one(c *command.Ctx, args [][]byte) error {
-	switch name := strings.ToLower(string(args[0])); name {
+func (l *link) one(c *command.Ctx, spec *command.Spec, args [][]byte) error {
+	switch specName(spec) {
 	case "ping", "replconf":
 		return nil
 	case "select":
@@ -653,13 +654,11 @@ func (l *link) one(c *command.Ctx, args [][]byte) error {
 			return nil
 		}
 	case "multi", "exec":
-		spec := l.s.env.Table.Find(args[0])
 		err := c.Run(spec, args)
 		c.S.Out.Reset()
 		return err
 	}
 	if c.Queue.Open {
-		spec := l.s.env.Table.Find(args[0])
 		if spec != nil && len(spec.Sub) > 0 && len(args) > 1 {
 			spec = spec.Match(args[1])
 		}

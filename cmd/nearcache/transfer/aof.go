@@ -158,7 +158,11 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			}
 			inMulti, queue = false, nil
 		case inMulti:
-			queue = append(queue, queued{db, at, args})
+			own := make([][]byte, len(args))
+			for i, a := range args {
+				own[i] = bytes.Clone(a)
+			}
+			queue = append(queue, queued{db, at, own})
 		default:
 			if err := to.Send(db, fmt.Sprintf("command %.100q", args[0]), at, args...); err != nil {
 				return err

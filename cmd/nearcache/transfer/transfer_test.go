@@ -32,7 +32,7 @@ var fixtures = map[string]int{
 
 func dial(t *testing.T, addr string) *client.Conn {
 	t.Helper()
-	c, err := client.Dial(t.Context(), addr, client.Options{Proto: 2})
+	c, err := client.Dial(t.Context(), addr, client.Options{Proto: 2, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
