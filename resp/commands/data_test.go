@@ -11,6 +11,7 @@ import (
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/resp/session"
 	"github.com/nearcache/nearcache/store"
+	"github.com/nearcache/nearcache/store/catalog"
 )
 
 // dataTable holds the rows of the data commands, which need no server.
@@ -41,7 +42,7 @@ func newClient(tb testing.TB, proto int) *client {
 
 func (c *client) connect(tb testing.TB, proto int, ks *store.Keyspace) {
 	tb.Helper()
-	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Table: dataTable, Blocking: blocking.New(nil)}, session.New(1, nil, nil, nil, nil), nil)
+	c.Ctx = command.NewCtx(&command.Env{Keyspace: ks, Catalog: new(catalog.Catalog), Table: dataTable, Blocking: blocking.New(nil)}, session.New(1, nil, nil, nil, nil), nil)
 	c.S.SetProto(proto)
 }
 
