@@ -64,8 +64,11 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	var err error
-	if b.at, err = specs.Place("nearcache-durable"); err != nil {
+	started, err := specs.Started()
+	if err != nil {
+		return err
+	}
+	if b.at, err = peer.NewPlace(); err != nil {
 		return err
 	}
 	defer b.at.Remove()
@@ -73,7 +76,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		if !slices.Contains(strings.Split(*which, ","), p.name) {
 			continue
 		}
-		for _, spec := range b.at.Specs {
+		for _, spec := range started {
 			if err := p.run(b, spec); err != nil {
 				return fmt.Errorf("%s, %s: %w", p.name, spec.Name, err)
 			}

@@ -49,7 +49,7 @@ func (b *bench) measureChurn(r *report) error {
 
 func (b *bench) churnServer(spec peer.Spec) (row churnRow, err error) {
 	spec = spec.With("--maxmemory", b.maxMemory, "--maxmemory-policy", "allkeys-lru")
-	s, err := peer.Open(b, spec, b.root, b.tmp)
+	s, err := b.at.Open(b, spec)
 	if err != nil {
 		return row, err
 	}

@@ -62,7 +62,7 @@ func (b *bench) measureExpiry(r *report) error {
 const others = 100_000
 
 func (b *bench) expiryServer(spec peer.Spec) (row expiryRow, err error) {
-	s, err := peer.Open(b, spec, b.root, b.tmp)
+	s, err := b.at.Open(b, spec)
 	if err != nil {
 		return row, err
 	}

@@ -59,7 +59,7 @@ func fill(s *peer.Server, n int, add func(p *client.Pipeline, i int)) error {
 
 // measure fills a server of its own with keys of a kind.
 func (b *bench) measure(spec peer.Spec, kind string, n int, key func(i int) string, add func(p *client.Pipeline, i int)) (row keysRow, err error) {
-	s, err := peer.Open(b, spec, b.root, b.tmp)
+	s, err := b.at.Open(b, spec)
 	if err != nil {
 		return row, err
 	}

@@ -49,9 +49,9 @@ type report struct {
 type bench struct {
 	*options
 	context.Context
-	specs     []peer.Spec
-	root, tmp string
-	progress  io.Writer
+	specs    []peer.Spec
+	at       peer.Place
+	progress io.Writer
 }
 
 // Memory carries out the command `nearcache bench memory`.
@@ -117,25 +117,22 @@ func (o *options) run(stdout, stderr io.Writer, command string) error {
 			return fmt.Errorf("part %q: there are keys, hash, text, gc and churn", p)
 		}
 	}
-	root, err := peer.Checkout()
-	if err != nil {
-		return err
-	}
-	b := &bench{options: o, root: root, progress: stderr}
+	b := &bench{options: o, progress: stderr}
+	var err error
 	if o.parts != "gc" {
 		if b.specs, err = o.servers.List(); err != nil {
 			return err
 		}
 	}
-	if b.tmp, err = os.MkdirTemp("", "bench-keyspace"); err != nil {
+	if b.at, err = peer.NewPlace(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.tmp)
+	defer b.at.Remove()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	b.Context = ctx
 	r := &report{
-		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(root), Machine: peer.ThisMachine(), Command: command,
+		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(b.at.Root), Machine: peer.ThisMachine(), Command: command,
 	}
 	for _, p := range names {
 		if err := parts[p](b, r); err != nil {

@@ -45,7 +45,7 @@ func (b *bench) measureSlow(r *report) error {
 }
 
 func (b *bench) slowServer(spec peer.Spec) (row slowRow, err error) {
-	s, err := peer.Open(b, spec, b.root, b.tmp)
+	s, err := b.at.Open(b, spec)
 	if err != nil {
 		return row, err
 	}

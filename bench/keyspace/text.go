@@ -57,7 +57,7 @@ func (b *bench) measureText(spec peer.Spec, set squeeze.Set, compression string)
 		spec = spec.With("--compression", compression)
 		row.Server += ", compression " + compression
 	}
-	s, err := peer.Open(b, spec, b.root, b.tmp)
+	s, err := b.at.Open(b, spec)
 	if err != nil {
 		return row, err
 	}

@@ -25,20 +25,16 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	root, err := peer.Checkout()
+	at, err := peer.NewPlace()
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "nearcache-load-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
+	defer at.Remove()
 	r := &report{
-		Name: o.name, Date: time.Now().UTC().Format(time.RFC3339), Commit: peer.Commit(root), Command: peer.CommandLine("nearcache bench load", args),
+		Name: o.name, Date: time.Now().UTC().Format(time.RFC3339), Commit: peer.Commit(at.Root), Command: peer.CommandLine("nearcache bench load", args),
 		Machine: peer.ThisMachine(), Settings: o.settings(),
 	}
-	peers, err := peer.OpenAll(ctx, o.peers, root, tmp)
+	peers, err := at.OpenAll(ctx, o.peers)
 	if err != nil {
 		return err
 	}
@@ -58,7 +54,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	}
 	dir := o.out
 	if dir == "" {
-		dir = filepath.Join(root, "bench", "results")
+		dir = filepath.Join(at.Root, "bench", "results")
 	}
 	if err := r.save(dir); err != nil {
 		return err

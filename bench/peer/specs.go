@@ -100,34 +100,40 @@ func (s *Specs) List() ([]Spec, error) {
 	return l, nil
 }
 
-// Place is where a benchmark starts the servers itself.
-type Place struct {
-	Specs []Spec
-	Root  string // the checkout
-	Tmp   string // a folder for their data
-}
-
-// Place returns it, with a folder of its own in the system's for such, for servers all
-// of which have to be started. Remove is owed.
-func (s *Specs) Place(folder string) (p Place, err error) {
-	if p.Specs, err = s.List(); err != nil {
-		return p, err
-	}
-	for _, spec := range p.Specs {
+// Started is List for servers all of which have to be started.
+func (s *Specs) Started() ([]Spec, error) {
+	l, err := s.List()
+	for _, spec := range l {
 		if spec.Argv == nil {
-			return p, fmt.Errorf("%s: a server that is started is wanted", spec.Name)
+			return nil, fmt.Errorf("%s: a server that is started is wanted", spec.Name)
 		}
 	}
-	if p.Root, err = Checkout(); err != nil {
-		return p, err
+	return l, err
+}
+
+// Place is where a benchmark starts servers.
+type Place struct {
+	Root string // the checkout
+	Tmp  string // a folder for their data
+}
+
+// NewPlace returns one in the checkout that this program is run in, with a folder of its
+// own in the system's for such. Remove is owed.
+func NewPlace() (p Place, err error) {
+	if p.Root, err = Checkout(); err == nil {
+		p.Tmp, err = os.MkdirTemp("", "nearcache-bench-")
 	}
-	p.Tmp, err = os.MkdirTemp("", folder)
 	return p, err
 }
 
-// Open starts one of the servers, with more arguments.
+// Open starts a server, where its spec is not of one that runs, with more arguments.
 func (p *Place) Open(ctx context.Context, spec Spec, args ...string) (*Server, error) {
 	return Open(ctx, spec.With(args...), p.Root, p.Tmp)
+}
+
+// OpenAll is Open for several.
+func (p *Place) OpenAll(ctx context.Context, specs []Spec) ([]*Server, error) {
+	return OpenAll(ctx, specs, p.Root, p.Tmp)
 }
 
 // Remove removes the folder.

@@ -46,12 +46,15 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	var err error
-	if b.at, err = specs.Place("nearcache-replica"); err != nil {
+	started, err := specs.Started()
+	if err != nil {
+		return err
+	}
+	if b.at, err = peer.NewPlace(); err != nil {
 		return err
 	}
 	defer b.at.Remove()
-	for _, spec := range b.at.Specs {
+	for _, spec := range started {
 		if err := b.measure(spec); err != nil {
 			return fmt.Errorf("%s: %w", spec.Name, err)
 		}

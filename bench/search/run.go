@@ -67,15 +67,11 @@ func (o *options) run(stdout, stderr io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	root, err := peer.Checkout()
+	at, err := peer.NewPlace()
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "bench-search")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
+	defer at.Remove()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	c, err := newCorpus(o.docs, o.queries)
@@ -83,11 +79,11 @@ func (o *options) run(stdout, stderr io.Writer, args []string) error {
 		return err
 	}
 	r := &report{
-		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(root), Machine: peer.ThisMachine(),
+		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(at.Root), Machine: peer.ThisMachine(),
 		Command: peer.CommandLine("nearcache bench search", args), Docs: c.docs, Wide: o.wide, Bulk: o.bulk, Conns: o.conns, Pipeline: o.pipeline,
 	}
 	for _, spec := range specs {
-		p, err := peer.Open(ctx, spec, root, tmp)
+		p, err := at.Open(ctx, spec)
 		if err != nil {
 			return err
 		}

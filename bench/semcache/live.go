@@ -55,16 +55,12 @@ func (l *live) run() ([]liveResult, error) {
 	if err := l.read(); err != nil {
 		return nil, err
 	}
-	root, err := peer.Checkout()
+	at, err := peer.NewPlace()
 	if err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp("", "nearcache-bench")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(tmp)
-	servers, err := peer.OpenAll(context.Background(), specs, root, tmp)
+	defer at.Remove()
+	servers, err := at.OpenAll(context.Background(), specs)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,8 @@ type costRow struct {
 	High   []float64 `json:"ratio_high"`
 }
 
-func (o *options) cost(ctx context.Context, specs []peer.Spec, root, tmp string, progress io.Writer) ([]costRow, error) {
-	servers, err := peer.OpenAll(ctx, specs, root, tmp)
+func (o *options) cost(ctx context.Context, specs []peer.Spec, at *peer.Place, progress io.Writer) ([]costRow, error) {
+	servers, err := at.OpenAll(ctx, specs)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ type memoryRow struct {
 	RSS  []float64 `json:"rss"`  // the same of its process
 }
 
-func (o *options) memory(ctx context.Context, specs []peer.Spec, root, tmp string, progress io.Writer) ([]memoryRow, error) {
+func (o *options) memory(ctx context.Context, specs []peer.Spec, at *peer.Place, progress io.Writer) ([]memoryRow, error) {
 	var rows []memoryRow
 	for _, c := range memoryCases {
 		if !o.match.MatchString(c.name) {
@@ -54,7 +54,7 @@ func (o *options) memory(ctx context.Context, specs []peer.Spec, root, tmp strin
 		}
 		row := memoryRow{Name: c.name}
 		for _, spec := range specs {
-			used, rss, err := c.measure(ctx, spec, root, tmp)
+			used, rss, err := c.measure(ctx, spec, at)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -67,8 +67,8 @@ func (o *options) memory(ctx context.Context, specs []peer.Spec, root, tmp strin
 }
 
 // measure starts a server for the case alone, where the spec says how.
-func (c memoryCase) measure(ctx context.Context, spec peer.Spec, root, tmp string) (used, rss float64, err error) {
-	s, err := peer.Open(ctx, spec, root, tmp)
+func (c memoryCase) measure(ctx context.Context, spec peer.Spec, at *peer.Place) (used, rss float64, err error) {
+	s, err := at.Open(ctx, spec)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -79,31 +79,27 @@ func (o *options) run(stdout, stderr io.Writer, match string, args []string) err
 	if len(specs) < 2 {
 		return errors.New("name two servers: the last is what the others are compared with")
 	}
-	root, err := peer.Checkout()
+	at, err := peer.NewPlace()
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "bench-types")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
+	defer at.Remove()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	r := &report{
-		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(root), Machine: peer.ThisMachine(),
+		Date: time.Now().UTC().Format("2006-01-02"), Commit: peer.Commit(at.Root), Machine: peer.ThisMachine(),
 		Command: peer.CommandLine("nearcache bench types", args),
 	}
 	for _, s := range specs {
 		r.Servers = append(r.Servers, s.Name)
 	}
 	if strings.Contains(o.parts, "cost") {
-		if r.Cost, err = o.cost(ctx, specs, root, tmp, stderr); err != nil {
+		if r.Cost, err = o.cost(ctx, specs, &at, stderr); err != nil {
 			return err
 		}
 	}
 	if strings.Contains(o.parts, "memory") {
-		if r.Memory, err = o.memory(ctx, specs, root, tmp, stderr); err != nil {
+		if r.Memory, err = o.memory(ctx, specs, &at, stderr); err != nil {
 			return err
 		}
 	}

@@ -56,11 +56,12 @@ func TestReportHasARowForEachCase(t *testing.T) {
 	o := &options{rounds: 1, turn: time.Millisecond, match: regexp.MustCompile("^(getbit|set, 100 members)")}
 	specs := []peer.Spec{{Name: "one", Addr: s.Addr()}, {Name: "two", Addr: s.Addr()}}
 	var err error
+	var at peer.Place // nothing is started
 	r := &report{Servers: []string{"one", "two"}}
-	if r.Cost, err = o.cost(t.Context(), specs, "", t.TempDir(), io.Discard); err != nil {
+	if r.Cost, err = o.cost(t.Context(), specs, &at, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if r.Memory, err = o.memory(t.Context(), specs, "", t.TempDir(), io.Discard); err != nil {
+	if r.Memory, err = o.memory(t.Context(), specs, &at, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
