@@ -229,6 +229,7 @@ func (r *reactor) drive() {
 			runtime.Gosched()
 		}
 		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
+			giveWay() // those who are served first may need this processor to ask
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()

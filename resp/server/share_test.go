@@ -95,7 +95,7 @@ func TestLargeValuesAreSentAsTheyWere(t *testing.T) {
 		go c.Write(ask.Bytes())
 		for end := time.Now().Add(time.Minute); other.Do("EXISTS", done).Text != "1"; {
 			if time.Now().After(end) {
-				t.Fatal("the commands do not end")
+				t.Fatalf("the commands do not end; %s", other.Do("CLIENT", "LIST").Text)
 			}
 			time.Sleep(time.Millisecond)
 		}
