@@ -39,6 +39,9 @@ type oracle struct {
 	stem   attr.Stemmer
 	docs   map[string]map[string]string
 
+	inFields []string // INFIELDS; nil for all
+	verbatim bool     // VERBATIM
+
 	df  map[string]int // documents by field type and term: for scores
 	len map[string]float64
 	avg float64
@@ -53,10 +56,19 @@ func (o *oracle) words(d map[string]string, f *Field) []string {
 	return words(v)
 }
 
+// asks reports whether the node asks a TEXT field.
+func (o *oracle) asks(n *query.Node, f *Field) bool {
+	fields := n.Fields
+	if fields == nil {
+		fields = o.inFields
+	}
+	return f.Type == TypeText && (fields == nil || slices.Contains(fields, f.Name))
+}
+
 // texts calls fn with each TEXT field that the node asks.
 func (o *oracle) texts(n *query.Node, fn func(f *Field)) {
 	for i := range o.schema.Fields {
-		if f := &o.schema.Fields[i]; f.Type == TypeText && (n.Fields == nil || slices.Contains(n.Fields, f.Name)) {
+		if f := &o.schema.Fields[i]; o.asks(n, f) {
 			fn(f)
 		}
 	}
@@ -144,7 +156,7 @@ func (o *oracle) spelled(n *query.Node, doc, spelling string, exact bool) float6
 				continue
 			}
 			freq += weight
-			in = in || (n.Fields == nil || slices.Contains(n.Fields, f.Name)) && (exact || !f.NoStem)
+			in = in || o.asks(n, f) && (exact || !f.NoStem)
 		}
 	}
 	if !in {
@@ -196,6 +208,9 @@ func (o *oracle) node(n *query.Node, doc string) (w float64, ok bool) {
 			g.Put(0, attr.Place{Lon: lon, Lat: lat})
 		}
 		return 0, g.Near(0, n.Lon, n.Lat, metres(n))
+	case query.Shape:
+		v, has := d[o.schema.Field(n.Field).Identifier]
+		return 0, has && stands(n.Predicate, rectOf(v), rectOf(string(n.Blob)))
 	case query.Missing:
 		_, has := d[o.schema.Field(n.Field).Identifier]
 		return 0, !has
@@ -218,7 +233,7 @@ func (o *oracle) node(n *query.Node, doc string) (w float64, ok bool) {
 	case query.Term:
 		w = weight * o.spelled(n, doc, n.Text, true)
 		ok = w != 0
-		if s := o.stem(n.Text); !n.Verbatim {
+		if s := o.stem(n.Text); !n.Verbatim && !o.verbatim {
 			x := o.spelled(n, doc, "+"+s, false)
 			if s != n.Text {
 				x += o.spelled(n, doc, s, false)
@@ -333,14 +348,14 @@ func (o *oracle) close(n *query.Node, d map[string]string) bool {
 	}
 	for i := range o.schema.Fields {
 		f := &o.schema.Fields[i]
-		if f.Type != TypeText || slices.ContainsFunc(parts, func(p *query.Node) bool { return p.Fields != nil && !slices.Contains(p.Fields, f.Name) }) {
+		if f.Type != TypeText || slices.ContainsFunc(parts, func(p *query.Node) bool { return !o.asks(p, f) }) {
 			continue
 		}
 		var at [][]int
 		for _, p := range parts {
 			var l []int
 			for pos, w := range o.words(d, f) {
-				if p.Kind == query.Term && (w == p.Text || !p.Verbatim && !f.NoStem && (o.stem(w) == o.stem(p.Text) || w == o.stem(p.Text))) ||
+				if p.Kind == query.Term && (w == p.Text || !p.Verbatim && !o.verbatim && !f.NoStem && (o.stem(w) == o.stem(p.Text) || w == o.stem(p.Text))) ||
 					p.Kind != query.Term && o.fits(p.Kind, p.Text, p.Edits, w) {
 					l = append(l, pos)
 				}
@@ -392,7 +407,7 @@ func (g generator) schemaOf() string {
 	s += " x AS t1 TEXT NOSTEM" + option("WEIGHT 2.5")
 	s += " g0 TAG" + option("CASESENSITIVE") + option("WITHSUFFIXTRIE") + " y AS g1 TAG SEPARATOR ;" + option("WITHSUFFIXTRIE") + option("SORTABLE UNF")
 	s += " n0 NUMERIC" + option("SORTABLE") + option("INDEXMISSING") + " n1 NUMERIC INDEXMISSING"
-	s += " loc GEO m TAG INDEXMISSING"
+	s += " loc GEO m TAG INDEXMISSING area GEOSHAPE FLAT"
 	return s + " v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2"
 }
 
@@ -411,12 +426,46 @@ func (g generator) docOf() map[string]string {
 	set("n1", strconv.FormatFloat(math.Round(g.NormFloat64()*100)/100, 'g', -1, 64))
 	set("loc", fmt.Sprintf("%.3f,%.3f", g.Float64()*4, g.Float64()*4))
 	set("m", "x")
+	set("area", g.rectOf(0).String())
 	v := ""
 	for range 1 + g.IntN(4)*g.IntN(2) { // mostly one, otherwise several
 		v += string(blob(float32(g.IntN(9)), float32(g.IntN(9))))
 	}
 	set("v", v)
 	return d
+}
+
+// rect is a rectangle on the plane. Those of documents have whole numbers, those of queries
+// none, so no two touch.
+type rect struct{ x0, y0, x1, y1 float64 }
+
+func (r rect) String() string {
+	return fmt.Sprintf("POLYGON((%[1]g %[2]g, %[3]g %[2]g, %[3]g %[4]g, %[1]g %[4]g, %[1]g %[2]g))", r.x0, r.y0, r.x1, r.y1)
+}
+
+func rectOf(wkt string) (r rect) {
+	var at float64
+	_, _ = fmt.Sscanf(wkt, "POLYGON((%f %f, %f %f, %f %f", &r.x0, &r.y0, &r.x1, &at, &at, &r.y1)
+	return r
+}
+
+func (g generator) rectOf(shift float64) rect {
+	x, y := float64(g.IntN(12))+shift, float64(g.IntN(12))+shift
+	return rect{x, y, x + 1 + float64(g.IntN(6)), y + 1 + float64(g.IntN(6))}
+}
+
+func stands(predicate string, doc, q rect) bool {
+	within := func(a, b rect) bool { return a.x0 > b.x0 && a.x1 < b.x1 && a.y0 > b.y0 && a.y1 < b.y1 }
+	meet := doc.x0 < q.x1 && q.x0 < doc.x1 && doc.y0 < q.y1 && q.y0 < doc.y1
+	switch predicate {
+	case "WITHIN":
+		return within(doc, q)
+	case "CONTAINS":
+		return within(q, doc)
+	case "INTERSECTS":
+		return meet
+	}
+	return !meet
 }
 
 // nearest is the distance of the nearest of a document's vectors, each of two dimensions.
@@ -484,7 +533,11 @@ func (g generator) queryOf(depth int, vectors bool) string {
 			return fmt.Sprintf("(%s %s %s)=>{$slop: %d; $inorder: %t}", g.word(), g.word()[:2]+"*", g.textNode(false), g.IntN(4), g.IntN(2) == 0)
 		}
 	}
-	switch g.IntN(12) {
+	switch g.IntN(14) {
+	case 8:
+		return fmt.Sprintf("@area:[%s $s]", []string{"WITHIN", "CONTAINS", "INTERSECTS", "DISJOINT"}[g.IntN(4)])
+	case 9:
+		return fmt.Sprintf("@g0:{%s}", []string{"g*", "*1", "*g*", "w'g?'", "g1|*2|G*"}[g.IntN(5)])
 	case 0:
 		return fmt.Sprintf("@g0:{g%d|G%d}", g.IntN(7), g.IntN(10))
 	case 1:
@@ -529,7 +582,10 @@ func testOracle(t *testing.T, g generator, queries int) {
 	stem, _ := attr.NewStemmer("english")
 	o := &oracle{schema: x.ix.Schema(), stem: stem, docs: map[string]map[string]string{}}
 	versions := map[string]uint64{}
+	expires := map[string]int64{}
+	now := int64(1000)
 	for range queries {
+		now += int64(g.IntN(2))
 		for range g.IntN(4) {
 			name := fmt.Sprint("k", g.IntN(60))
 			x.version++
@@ -545,15 +601,26 @@ func testOracle(t *testing.T, g generator, queries int) {
 					d["v"] = v
 				}
 			}
-			if err := putDoc(x.ix, name, x.version, 0, d); err != nil {
+			expires[name] = 0
+			if g.IntN(3) == 0 {
+				expires[name] = now + int64(g.IntN(9))
+			}
+			if err := putDoc(x.ix, name, x.version, expires[name], d); err != nil {
 				t.Fatal(err)
 			}
 			o.docs[name], versions[name] = d, x.version
+			if g.IntN(6) == 0 { // EXPIRE, PERSIST
+				x.version++
+				expires[name] = (now + int64(g.IntN(5))) * int64(g.IntN(2))
+				if !x.ix.Expire(name, x.version, expires[name]) {
+					t.Fatalf("%s is not known", name)
+				}
+			}
 		}
 		o.count()
 		vectors := g.IntN(4) == 0
 		text := g.queryOf(g.IntN(4), vectors)
-		params := query.Params{[]byte("b"), blob(float32(g.IntN(9)), float32(g.IntN(9)))}
+		params := query.Params{[]byte("b"), blob(float32(g.IntN(9)), float32(g.IntN(9))), []byte("s"), []byte(g.rectOf(0.5).String())}
 		k := 0
 		if g.IntN(5) == 0 {
 			k = 1 + g.IntN(15)
@@ -565,16 +632,21 @@ func testOracle(t *testing.T, g generator, queries int) {
 		}
 		score := map[string]float64{}
 		var want []string
+		options := Options{Num: -1, WithScores: true, Now: now}
+		passes := g.narrow(o, &options)
 		for name, d := range o.docs {
 			if q.Root == nil {
 				break
+			}
+			if at := expires[name]; at > 0 && at <= now || !passes(name) {
+				continue
 			}
 			w, ok := o.node(q.Root, name)
 			if _, has := d["v"]; ok && (k == 0 || has) {
 				want, score[name] = append(want, name), w
 			}
 		}
-		o := checkOrder{oracle: o, score: score, versions: versions, q: q, options: Options{Num: -1, WithScores: true}}
+		o := checkOrder{oracle: o, score: score, versions: versions, q: q, options: options}
 		if k == 0 {
 			o.options.SortBy = []string{"", "", "n0", "g1", "__key"}[g.IntN(5)]
 			o.options.Desc = o.options.SortBy != "" && g.IntN(2) == 0
@@ -591,6 +663,40 @@ func testOracle(t *testing.T, g generator, queries int) {
 			t.Fatalf("%s %+v\nof %d documents: %v", text, o.options, len(o.docs), err)
 		}
 		res.Release()
+	}
+}
+
+// narrow draws what options add to a query, and returns which documents pass those.
+func (g generator) narrow(o *oracle, to *Options) func(name string) bool {
+	o.inFields, o.verbatim = nil, false
+	var nodes []*query.Node
+	switch g.IntN(12) {
+	case 0:
+		to.Verbatim, o.verbatim = true, true
+	case 1:
+		o.inFields = []string{"t0", "t1"}[g.IntN(2):][:1]
+		to.InFields = o.inFields
+	case 2:
+		to.HasInKeys = true
+		for range g.IntN(40) {
+			to.InKeys = append(to.InKeys, fmt.Sprint("k", g.IntN(60)))
+		}
+	case 3:
+		f := NumericFilter{Field: "n0", Min: float64(g.IntN(6)), Max: float64(6 + g.IntN(6)), MinExcl: g.IntN(2) == 0, MaxExcl: g.IntN(2) == 0}
+		to.Filters = []NumericFilter{f}
+		nodes = append(nodes, &query.Node{Kind: query.Numeric, Field: "n0", Min: f.Min, Max: f.Max, MinExcl: f.MinExcl, MaxExcl: f.MaxExcl})
+	case 4:
+		f := GeoFilter{Field: "loc", Lon: g.Float64() * 4, Lat: g.Float64() * 4, Radius: float64(1 + g.IntN(300)), Unit: "km"}
+		to.Around = []GeoFilter{f}
+		nodes = append(nodes, &query.Node{Kind: query.Geo, Field: "loc", Lon: f.Lon, Lat: f.Lat, Radius: f.Radius, Unit: "km"})
+	}
+	return func(name string) bool {
+		for _, n := range nodes {
+			if _, ok := o.node(n, name); !ok {
+				return false
+			}
+		}
+		return !to.HasInKeys || slices.Contains(to.InKeys, name)
 	}
 }
 
@@ -719,7 +825,13 @@ func TestOracleWhileWriting(t *testing.T) {
 				i := g.IntN(docs/writers)*writers + w
 				h, name, v := &all[i], fmt.Sprint("k", i), version.Add(1)
 				next := state{}
-				if g.IntN(4) > 0 {
+				h.Lock()
+				last := h.states[len(h.states)-1] // nobody else writes it
+				h.Unlock()
+				expiry := last.d != nil && g.IntN(5) == 0
+				if expiry {
+					next = state{last.d, now.Load() + int64(g.IntN(4))}
+				} else if g.IntN(4) > 0 {
 					next.d = g.docOf()
 					if g.IntN(3) == 0 {
 						next.expireAt = now.Load() + int64(g.IntN(4))
@@ -728,11 +840,16 @@ func TestOracleWhileWriting(t *testing.T) {
 				h.Lock()
 				h.states = append(h.states, next)
 				h.Unlock()
-				if next.d == nil {
+				switch {
+				case expiry:
+					x.Expire(name, v, next.expireAt)
+				case next.d == nil:
 					x.Delete(name, v)
-				} else if err := putDoc(x, name, v, next.expireAt, next.d); err != nil {
-					t.Error(err)
-					return
+				default:
+					if err := putDoc(x, name, v, next.expireAt, next.d); err != nil {
+						t.Error(err)
+						return
+					}
 				}
 				h.Lock()
 				h.seen = len(h.states) - 1
@@ -747,7 +864,7 @@ func TestOracleWhileWriting(t *testing.T) {
 			break
 		}
 		text := g.queryOf(g.IntN(3), g.IntN(3) == 0)
-		q, err := query.Parse([]byte(text), query.Options{Params: query.Params{[]byte("b"), blob(float32(g.IntN(9)), 4)}, StopWord: x.Schema().StopWord})
+		q, err := query.Parse([]byte(text), query.Options{Params: query.Params{[]byte("b"), blob(float32(g.IntN(9)), 4), []byte("s"), []byte(g.rectOf(0.5).String())}, StopWord: x.Schema().StopWord})
 		if err != nil {
 			t.Fatal(text, err)
 		}
