@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nearcache/nearcache/store/persist"
 )
@@ -87,8 +88,11 @@ func (c *Commit) Defer(d Deferred) { c.deferred = append(c.deferred, d) }
 // copy, queue, return. It must not call back into the keyspace.
 type Observer interface{ Committed(*Commit) }
 
-// DoAll does deferred work, several pieces in parallel, and waits for it. It gives way between pieces,
-// and leaves the places among GOMAXPROCS that are more than there are processors to who answers
+// shortTurn is how long work that is not urgent keeps a processor that others want, if one piece is not longer.
+const shortTurn = 100 * time.Microsecond
+
+// DoAll does deferred work, several pieces in parallel, and waits for it. It gives way between pieces, to
+// goroutines and to threads, and leaves the places among GOMAXPROCS that are more than there are processors to who answers
 // clients: otherwise each of those who become ready would wait until the scheduler takes a place from
 // work that goes on for 10 ms.
 func DoAll(l []Deferred) {
@@ -101,12 +105,16 @@ func DoAll(l []Deferred) {
 	}
 	var next atomic.Int64
 	work := func() {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(l) {
-				return
+		for more := true; more; {
+			end := shortTurns()
+			for began := time.Now(); more && time.Since(began) < shortTurn; {
+				i := int(next.Add(1)) - 1
+				if more = i < len(l); more {
+					l[i].Do()
+				}
 			}
-			l[i].Do()
+			giveWay()
+			end()
 			runtime.Gosched()
 		}
 	}

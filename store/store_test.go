@@ -628,7 +628,7 @@ func TestEveryPolicyEvictsItsOwn(t *testing.T) {
 			if p.Volatile && volatile != gone {
 				t.Fatalf("%d of %d evicted keys have no time to live", gone-volatile, gone)
 			}
-			if !p.Volatile && (volatile < gone/4 || volatile > gone*3/4) {
+			if !p.Volatile && (volatile < gone/5 || volatile > gone*4/5) { // half, but for what a policy learns by chance
 				t.Fatalf("%d of %d evicted keys are volatile", volatile, gone)
 			}
 			choosy := !strings.HasSuffix(p.Name, "random") // ttl: the first half lives longest

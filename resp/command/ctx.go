@@ -493,8 +493,8 @@ func (c *Ctx) Settle() {
 	c.pending = c.pending[:0]
 }
 
-// Unsettled reports whether Settle has something to do.
-func (c *Ctx) Unsettled() bool { return len(c.pending) > 0 }
+// Unsettled is for how many documents Settle has something to do.
+func (c *Ctx) Unsettled() int { return len(c.pending) }
 
 // Discard ends MULTI and WATCH without running anything. The Tx must be open;
 // it holds nothing, or every key watched.

@@ -49,6 +49,7 @@ type reactor struct {
 	hoards  []*Conn // likewise, after Hoard; the last comes first
 	odd     bool    // whose turn it is, of the two
 	turn    *Conn   // whose turn it is
+	spawned bool    // a goroutine was begun that has not run yet
 	seq     uint64
 	scratch *Scratch
 	out     []byte  // all of what Scratch.Out is the rest of
@@ -225,8 +226,9 @@ func (r *reactor) drive() {
 			return
 		}
 		r.send()
-		if r.pool.away.Load() > 0 { // which need a processor too
-			runtime.Gosched()
+		if r.spawned {
+			r.spawned = false
+			runtime.Gosched() // see follow
 		}
 		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
 			giveWay() // those who are served first may need this processor to ask
@@ -358,7 +360,13 @@ func (r *reactor) follow(c *Conn, next Next) {
 		r.enqueue(c, next, 0)
 	case Leave:
 		c.state.Store(away)
-		r.pool.wg.Go(func() { c.finish(Leave) })
+		// A new goroutine waits for this one's processor, which the driver keeps while it sleeps. The driver lets it
+		// go where any processor takes it from, and no further: what it has to do may take long.
+		r.spawned = true
+		r.pool.wg.Go(func() {
+			runtime.Gosched()
+			c.finish(Leave)
+		})
 	case Gone:
 		r.remove(c)
 	}

@@ -39,6 +39,10 @@ func (k *connection) join(s *Server, link session.Link, local, remote net.Addr, 
 // flushAt is how many bytes of replies a pipeline collects before they are sent.
 const flushAt = 64 << 10
 
+// unsettledMost is how many documents a turn of a reactor writes before others have theirs. What comes next is done
+// away, with the work that the indexes have to do.
+const unsettledMost = 8
+
 // state is where a connection stands after its commands were run.
 type state uint8
 
@@ -116,11 +120,14 @@ func (k *connection) run(quick bool) state {
 		if ses.CloseAfter {
 			return over
 		}
+		if !quick && c.Unsettled()%(2*unsettledMost) == 2*unsettledMost-1 {
+			yield() // to who serves clients, and may have but this one processor
+		}
 		if limit > 0 && ses.Unsent() > limit {
 			ses.Overflow()
 			return over
 		}
-		if ses.Unsent()-before >= flushAt && c.Reader.Buffered() > 0 {
+		if ses.Unsent()-before >= flushAt && c.Reader.Buffered() > 0 || quick && c.Unsettled() >= unsettledMost {
 			k.ahead.short(ran)
 			return full
 		}
@@ -145,7 +152,7 @@ func (k *connection) hold() {
 // the indexes, and under appendfsync always on the disk, and so has all that was
 // observed.
 func (k *connection) mustWait() bool {
-	if k.c.Unsettled() {
+	if k.c.Unsettled() > 0 {
 		return true
 	}
 	log := k.s.aof.Load()

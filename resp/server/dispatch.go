@@ -46,7 +46,7 @@ func (s *Server) dispatch(c *command.Ctx, spec *command.Spec, argv [][]byte, qui
 		if s.paused(c, spec, argv) {
 			return paused
 		}
-		if quick && s.mayTakeTime(c, spec) {
+		if quick && (s.mayTakeTime(c, spec) || c.Unsettled() > 0 && settles(spec)) {
 			if c.RunQuick(spec, argv) {
 				break
 			}
@@ -107,6 +107,11 @@ func (s *Server) mayTakeTime(c *command.Ctx, spec *command.Spec) bool {
 		return true
 	}
 	return spec.Flags&command.OwnLock != 0 || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return s.mayTakeTime(c, q.Spec) && q.Spec != spec })
+}
+
+// settles reports whether a command may begin with [command.Ctx.Settle].
+func settles(spec *command.Spec) bool {
+	return spec.Group == command.GroupSearch || spec.Flags&command.ScriptRunner != 0 || spec.Name == "exec"
 }
 
 // behind reports whether a write would have to wait for the disk.

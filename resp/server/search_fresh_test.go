@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -120,4 +122,63 @@ func TestEvictedDocumentsAreNotFound(t *testing.T) {
 	if got := foundIn(t, c, "idx", "@g:{new}"); got != "d:new" {
 		t.Errorf("found [%s]", got)
 	}
+}
+
+// TestPipelineFindsWhatItHasWritten has clients write documents and ask for them in the same
+// pipelines, in and outside of MULTI, in runs shorter and longer than what a turn leaves the
+// indexes behind: each answer counts all that its client has written before.
+func TestPipelineFindsWhatItHasWritten(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, nil, "--appendonly", "no", "--io-threads", "2")
+	do(t, dial(t, s, client.Options{}), split("FT.CREATE idx PREFIX 1 d: SCHEMA who TAG n NUMERIC")...)
+	var wg sync.WaitGroup
+	for who := range 4 {
+		c := dial(t, s, client.Options{Proto: 2})
+		r := rand.New(rand.NewPCG(8, uint64(who)))
+		wg.Go(func() {
+			n := 0
+			for range 20 {
+				p := c.Pipeline()
+				want := map[int]int{} // by place in the pipeline
+				for range 1 + r.IntN(6) {
+					for range r.IntN(5 * unsettledMost) {
+						p.Add("HSET", fmt.Sprintf("d:%d:%d", who, n), "who", fmt.Sprint("w", who), "n", n)
+						n++
+					}
+					inMulti := r.IntN(3) == 0
+					if inMulti {
+						p.Add("MULTI")
+					}
+					if want[p.Len()] = n; inMulti {
+						want[p.Len()] = -1 // QUEUED
+					}
+					p.Add("FT.SEARCH", "idx", fmt.Sprintf("@who:{w%d}", who), "LIMIT", 0, 0)
+					if inMulti {
+						want[p.Len()] = n
+						p.Add("EXEC")
+					}
+				}
+				err := p.Each(func(i int, v client.Value) {
+					count, asked := want[i]
+					if !asked || count < 0 {
+						if v.Err() != nil {
+							t.Errorf("reply %d: %v", i, v.Err())
+						}
+						return
+					}
+					if len(v.Elems) == 1 && len(v.Elems[0].Elems) == 1 { // of EXEC
+						v = v.Elems[0]
+					}
+					if len(v.Elems) != 1 || v.Elems[0].Int != int64(count) {
+						t.Errorf("reply %d: %v, want %d", i, v, count)
+					}
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
