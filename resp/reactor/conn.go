@@ -114,10 +114,12 @@ func (c *Conn) Detach() (net.Conn, error) {
 // turn, or the last step away, has asked for, and brings it back.
 func (c *Conn) finish(next Next) {
 	p := c.r.pool
-	p.away.Add(1)
-	defer p.away.Add(-1)
-	for next == Leave || next == Send {
-		if next == Leave {
+	if next == Await {
+		p.awaiting.Add(1)
+		defer p.awaiting.Add(-1)
+	}
+	for next == Leave || next == Await || next == Send {
+		if next != Send {
 			next = c.handler.Away()
 		} else {
 			next = c.handler.Send(&Scratch{})

@@ -35,7 +35,7 @@
 //
 // Turns must not wait: for a disk, a lock that is held for long, a client that
 // reads slowly. What may take time is done in [Handler.Away], after a turn that
-// returned Leave, by a goroutine of its own. Meanwhile the connection is away:
+// returned Leave or Await, by a goroutine of its own. Meanwhile the connection is away:
 // the driver only notes what becomes ready, and gives it the turn when it is back.
 //
 // What takes long unexpectedly is noticed by the watch, which looks at all
@@ -69,7 +69,7 @@ type Handler interface {
 	// Send is called after a turn that ended in Send, before any other. It must
 	// not wait either.
 	Send(*Scratch) Next
-	// Away is called after a turn that ended in Leave, by a goroutine that may
+	// Away is called after a turn that ended in Leave or Await, by a goroutine that may
 	// take its time.
 	Away() Next
 }
@@ -101,6 +101,7 @@ const (
 	Again             // another turn, after the others'
 	Hoard             // likewise, though its client takes nothing
 	Send              // Handler.Send, after the others' turns
-	Leave             // go on in Away
+	Leave             // go on in Away, with what takes a processor long
+	Await             // likewise, to wait for something that comes soon
 	Gone              // be closed
 )

@@ -17,7 +17,7 @@ import (
 // Pool is a number of reactors that share the connections.
 type Pool struct {
 	reactors []*reactor
-	away     atomic.Int64   // connections that goroutines of their own look after
+	awaiting atomic.Int64   // connections that are away after Await
 	wg       sync.WaitGroup // of these and of drivers
 	watch    watch
 }
@@ -226,9 +226,9 @@ func (r *reactor) drive() {
 			return
 		}
 		r.send()
-		if r.spawned {
+		if r.spawned || r.pool.awaiting.Load() > 0 { // who needs a processor, too
 			r.spawned = false
-			runtime.Gosched() // see follow
+			runtime.Gosched()
 		}
 		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
 			giveWay() // those who are served first may need this processor to ask
@@ -358,14 +358,16 @@ func (r *reactor) follow(c *Conn, next Next) {
 	case Again, Hoard:
 		c.long = true
 		r.enqueue(c, next, 0)
-	case Leave:
+	case Leave, Await:
 		c.state.Store(away)
 		// A new goroutine waits for this one's processor, which the driver keeps while it sleeps. The driver lets it
-		// go where any processor takes it from, and no further: what it has to do may take long.
+		// run; what takes long goes no further than to where any processor takes it from.
 		r.spawned = true
 		r.pool.wg.Go(func() {
-			runtime.Gosched()
-			c.finish(Leave)
+			if next == Leave {
+				runtime.Gosched()
+			}
+			c.finish(next)
 		})
 	case Gone:
 		r.remove(c)

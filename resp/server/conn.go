@@ -148,13 +148,9 @@ func (k *connection) hold() {
 	k.c.S.Hold(k.c.Reader.Buffered(), n)
 }
 
-// mustWait reports whether replies may not leave yet: own writes have to be in
-// the indexes, and under appendfsync always on the disk, and so has all that was
-// observed.
+// mustWait reports whether replies may not leave yet: under appendfsync always own
+// writes have to be on the disk, and so has all that was observed.
 func (k *connection) mustWait() bool {
-	if k.c.Unsettled() > 0 {
-		return true
-	}
 	log := k.s.aof.Load()
 	return log != nil && k.c.S.Out.Len() > 0 && log.Pending(log.Appended())
 }

@@ -131,8 +131,10 @@ func (k *turns) work() reactor.Next {
 		}
 	}
 	switch k.st = st; {
-	case st == busy || k.mustWait():
+	case st == busy || k.c.Unsettled() > 0:
 		return reactor.Leave
+	case k.mustWait():
+		return reactor.Await
 	case k.choked:
 		k.c.S.Stash()
 		return k.next()
