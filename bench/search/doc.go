@@ -7,7 +7,7 @@
 // with and without a filter, ranges, words, numbers, tags, aggregations and hybrid
 // queries. Where there is a truth, a walk over all vectors, the share of it that is
 // found stands beside the rate. A rate is that of some connections which each wait
-// for their reply; the processor time is the server's own.
+// for their reply, or for as many as -pipeline says; the processor time is the server's own.
 //
 // Two more parts (run.go): filters that let few of very many documents pass, which
 // have numbers and tags alone; and how long a query takes while documents are
