@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/attr"
+	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/query"
 )
 
@@ -828,10 +830,7 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 		e.walk(bits, to, add)
 	case bits != nil && o.by == byScore && e.prune(bits, sc, &top, add):
 	case bits != nil:
-		bits.Each(func(l index.Label) bool {
-			add(uint32(l), math.NaN())
-			return !e.stopped()
-		})
+		e.each(bits, add)
 	default:
 		for _, c := range e.cands {
 			add(uint32(c.Label), c.Distance)
@@ -875,6 +874,38 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	}
 	e.fill(res, items[from:to], sc)
 	return nil
+}
+
+// fetchAhead is how many records are on their way from memory.
+const fetchAhead = 8
+
+// each adds all of bits. Of a few documents among very many no record is in the processor's cache, so some are
+// fetched together.
+func (e *exec) each(bits *index.Bitmap, add func(label uint32, dist float64)) {
+	var next [fetchAhead]uint32
+	n, docs := 0, e.ix.mu.docs
+	take := func() bool {
+		for _, l := range next[:n] {
+			add(l, math.NaN())
+			if e.stopped() {
+				return false
+			}
+		}
+		n = 0
+		return true
+	}
+	bits.Each(func(l index.Label) bool {
+		if n == fetchAhead && !take() {
+			return false
+		}
+		kernel.Prefetch(unsafe.Pointer(&docs[l]))
+		next[n] = uint32(l)
+		n++
+		return true
+	})
+	if !e.timedOut {
+		take()
+	}
 }
 
 // walks reports whether the first want of the matches by number are found sooner in
