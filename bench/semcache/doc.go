@@ -14,7 +14,8 @@
 //
 // A trace is prompts in the order in which a cache is asked (trace.go); what is not
 // served is stored. There the neighbours of an entry speak, too, and "wrong" is a
-// share of all requests.
+// share of all requests. A conversation (conversation.go) is a trace in which what is right depends on
+// what came before.
 //
 // The recipe of the model (train.go) is boosted trees over all sets in
 // datasets/, each set with the same weight and, within it, the pairs with the

@@ -1,9 +1,12 @@
 package semcache
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/viterin/vek/vek32"
 
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
@@ -57,9 +60,9 @@ func TestVCacheLearnsWhereAnEntryIsRight(t *testing.T) {
 // The rules of others serve nothing wrong where nothing is near, and all of them are there.
 func TestOthersReplay(t *testing.T) {
 	x := trace{requests: []request{
-		{judge.Parse("one"), []float32{1, 0}, "1"},
-		{judge.Parse("one again"), []float32{0.8, 0.6}, "1"},
-		{judge.Parse("two"), []float32{0.6, 0.8}, "2"},
+		{prompt: judge.Parse("one"), vector: []float32{1, 0}, answer: "1"},
+		{prompt: judge.Parse("one again"), vector: []float32{0.8, 0.6}, answer: "1"},
+		{prompt: judge.Parse("two"), vector: []float32{0.6, 0.8}, answer: "2"},
 	}}
 	got := others(x.around(3, maxNear).judged(judge.Default()), judge.Default(), func() float64 { return 0.5 })
 	if len(got) != len(products)+2 {
@@ -73,5 +76,32 @@ func TestOthersReplay(t *testing.T) {
 	}
 	if o := got[3].outcome; o.Hits != 0 {
 		t.Error(o)
+	}
+}
+
+// Of a conversation what is right is what was said before, and whoever sees the last message alone does not know it.
+func TestConversations(t *testing.T) {
+	p := judge.Parse("explain further")
+	x := trace{}
+	for i := range 40 {
+		said := []float32{1, 0}
+		if i%2 == 1 {
+			said = []float32{0, 1}
+		}
+		own := []float32{0.6, 0.8}
+		between := vek32.Add(own, said)
+		vek32.DivNumber_Inplace(between, vek32.Norm(between))
+		x.requests = append(x.requests, request{prompt: p, vector: between, own: own, said: said, before: judge.Parse("when do you open"), asks: "more", answer: fmt.Sprint(i % 2)})
+	}
+	m := &judge.Model{Prior: 10, Middle: 0.5}
+	for _, s := range judge.Signals {
+		m.Signals = append(m.Signals, s.Name)
+	}
+	least := func() policy { return &threshold{rule: func(d *decision) float64 { return d.among(m) }, least: 2} }
+	if o := replay(x.around(40, maxNear).judged(m), m, least()); o.Wrong != 0 || o.Hits < 0.9 {
+		t.Errorf("%+v", o)
+	}
+	if o := replay(x.lastOnly().around(40, maxNear).judged(m), m, least()); o.Wrong < 0.4 {
+		t.Errorf("the last message alone: %+v", o)
 	}
 }

@@ -16,12 +16,21 @@ type decision struct {
 	logOdds float64 // what the pair's score is worth
 	cosine  float64
 	around  judge.Around
-	repeat  bool // answers can be told apart among the nearest entries: two have the same
+	said    float64 // cosine of what came before; NaN: nothing
+	about   float64 // …and log odds that it is the same
+	alike   bool    // in a conversation: the prompts ask the same of what came before
+	repeat  bool    // answers can be told apart among the nearest entries, as two have the same; or what came before counts
 	right   bool
 }
 
 // among is the log odds with all that is around.
-func (d *decision) among(m *judge.Model) float64 { return m.LogOddsAmong(d.logOdds, d.around, 0) }
+func (d *decision) among(m *judge.Model) float64 {
+	z := m.LogOddsAmong(d.logOdds, d.around, 0)
+	if !math.IsNaN(d.said) {
+		z = judge.InContext(z, d.about, d.cosine > 0.9999)
+	}
+	return z
+}
 
 // outcome is what a policy made of a trace, as shares of all requests.
 type outcome struct {
@@ -67,7 +76,10 @@ func replay(s surroundings, m *judge.Model, p policy) outcome {
 			if x.cosine < leastNear || k >= judge.MaxJudged {
 				break
 			}
-			d := decision{logOdds: m.LogOdds(float64(x.score)), cosine: cosines[k], repeat: repeat, right: answer(k) == s.requests[i].answer}
+			d := decision{
+				logOdds: m.LogOdds(float64(x.score)), cosine: float64(x.own), said: float64(x.said), about: float64(x.about), repeat: repeat || !math.IsNaN(float64(x.said)), right: answer(k) == s.requests[i].answer,
+				alike: s.requests[x.of].asks == s.requests[i].asks,
+			}
 			d.around = judge.LookAround(k, cosines, func(j int) bool { return answer(j) == answer(k) })
 			l = append(l, d)
 		}
@@ -190,11 +202,37 @@ type traced struct {
 	Others   []peerRule `json:"others"`
 }
 
-// promise is a bound on the share of wrong ones among the hits, and what it came to.
+// promise is a bound on the share of wrong ones among the hits, and what it came to in several orders of the
+// trace.
 type promise struct {
 	MaxWrong float64 `json:"max_wrong"`
-	Hits     float64 `json:"hits"`
-	Wrong    float64 `json:"wrong"` // of the hits
+	Hits     float64 `json:"hits"`  // in the mean
+	Wrong    float64 `json:"wrong"` // of the hits of all orders
+	Worst    float64 `json:"worst"` // of the hits of one
+}
+
+// orders is in how many a bound is tried: a few wrong ones more or less are chance.
+const orders = 5
+
+// promises are what bounds come to on the first n requests of a trace.
+func promises(t trace, n int, m *judge.Model) (l []promise) {
+	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
+		l = append(l, promise{MaxWrong: w})
+	}
+	for seed := range uint64(orders) {
+		s := t.order(seed).around(n, maxNear).judged(m)
+		for i := range l {
+			p := &l[i]
+			o := replay(s, m, newBounded(m, p.MaxWrong, 0))
+			p.Hits += o.Hits / orders
+			p.Wrong += o.Wrong / orders
+			p.Worst = max(p.Worst, o.Wrong/max(o.Hits, 1e-9))
+		}
+	}
+	for i := range l {
+		l[i].Wrong /= max(l[i].Hits, 1e-9)
+	}
+	return l
 }
 
 // follow replays a trace under each rule and threshold.
@@ -228,10 +266,6 @@ func follow(name string, s surroundings, m *judge.Model, trained []judged) trace
 		}
 		r.Rules = append(r.Rules, a)
 	}
-	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
-		o := replay(s, m, newBounded(m, w, 0))
-		r.Kept = append(r.Kept, promise{w, o.Hits, o.Wrong / max(o.Hits, 1e-9)})
-	}
 	r.Others = others(s, m, rand.New(rand.NewPCG(11, 0)).Float64)
 	return r
 }
@@ -239,14 +273,14 @@ func follow(name string, s surroundings, m *judge.Model, trained []judged) trace
 // look gives a model the weights of what is around a candidate, and what it can expect where it
 // comes to, learned of all traces but one. Where a set of pairs is of the same origin as a trace, the scores are those of a
 // model that has not seen it.
-func (c *course) look(m *judge.Model, except string) {
+func (c *course) look(m *judge.Model, except ...string) {
 	seen := map[string][]decision{}
 	var all []decision
 	for _, t := range c.traces {
-		if t.name == except {
+		if slices.Contains(except, t.name) {
 			continue
 		}
-		strange := c.trained(t.name, except)
+		strange := c.trained(append(slices.Clone(except), t.name)...)
 		s := c.near(t).judged(strange)
 		// Nothing is served: what is looked at are all sorts of pairs, not those that one rule leaves.
 		replay(s, strange, &threshold{rule: func(d *decision) float64 { return d.logOdds }, least: math.Inf(1), see: func(d *decision) {
@@ -263,4 +297,5 @@ func (c *course) look(m *judge.Model, except string) {
 		}
 	}
 	m.Here = spread(worth)
+	m.Context = c.contextOf(except)
 }

@@ -31,6 +31,7 @@ type report struct {
 	PerMatch float64  `json:"us_per_match"` // compare and score
 	Sets     []result `json:"sets"`
 	Traces   []traced `json:"traces"`
+	Talks    []talked `json:"conversations"`
 }
 
 // result is one set's.
@@ -158,8 +159,14 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		say("replaying %s", t.name)
 		s := t.around(slices.Max(lengths), maxNear)
 		for _, n := range lengths {
-			r.Traces = append(r.Traces, follow(t.name, s.first(n), m, c.without(t.name)))
+			x := follow(t.name, s.first(n), m, c.without(t.name))
+			x.Kept = promises(t, n, m)
+			r.Traces = append(r.Traces, x)
 		}
+	}
+	for _, of := range []string{"banking", "hwu"} {
+		say("conversations about %s", of)
+		r.Talks = append(r.Talks, c.talk(of))
 	}
 	say("done")
 	var table strings.Builder
@@ -380,13 +387,20 @@ func (r *report) printTraces(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to (bound → wrong, of how many requests served):\n\n")
+	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to, in %d orders of the trace (bound → wrong in the mean, at worst, of how many requests served):\n\n", orders)
 	for _, t := range r.Traces {
 		fmt.Fprintf(w, "- %s, %d:", t.Name, t.Requests)
 		for _, k := range t.Kept {
-			fmt.Fprintf(w, " %.2f → %.3f of %.3f;", k.MaxWrong, k.Wrong, k.Hits)
+			fmt.Fprintf(w, " %.2f → %.3f, %.3f of %.3f;", k.MaxWrong, k.Wrong, k.Worst, k.Hits)
 		}
 		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "\n## Conversations\n\nReal follow-ups (\"explain further\", \"please repeat that\") behind real questions: what is right depends on what came before.\nNo two contexts are equal, so a hash of them serves nothing. Share of the requests served / wrong of those:\n\n")
+	fmt.Fprintf(w, "| about | requests | rule | served | wrong |\n|---|--:|---|--:|--:|\n")
+	for _, t := range r.Talks {
+		for _, k := range t.Rules {
+			fmt.Fprintf(w, "| %s | %d | %s | %.3f | %.3f |\n", t.About, t.Requests, k.Rule, k.Hits, k.Wrong)
+		}
 	}
 }
 

@@ -171,7 +171,7 @@ func TestNeighboursAreLearned(t *testing.T) {
 			vek32.Add_Inplace(v, center[a])
 			vek32.Add_Inplace(v, vek32.MulNumber(center[b], r.Float32()*0.9))
 			vek32.DivNumber_Inplace(v, vek32.Norm(v))
-			x.requests = append(x.requests, request{p, v, fmt.Sprint(a)})
+			x.requests = append(x.requests, request{prompt: p, vector: v, answer: fmt.Sprint(a)})
 		}
 		return x
 	}

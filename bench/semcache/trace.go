@@ -22,6 +22,11 @@ type request struct {
 	prompt *judge.Prompt
 	vector []float32
 	answer string
+
+	// In a conversation vector is between these.
+	own, said []float32 // of the prompt, and of what came before
+	before    *judge.Prompt
+	asks      string // of prompts that ask the same of whatever came before it is the same
 }
 
 // trace is the requests of one data set.
@@ -104,10 +109,16 @@ func newTrace(name string, v vectors, texts, answers []string) (trace, error) {
 		if err != nil {
 			return t, err
 		}
-		t.requests[i] = request{judge.Parse(text), v.Row(row), answers[i]}
+		t.requests[i] = request{prompt: judge.Parse(text), vector: v.Row(row), answer: answers[i]}
 	}
-	rand.New(rand.NewPCG(7, 0)).Shuffle(len(t.requests), func(i, j int) { t.requests[i], t.requests[j] = t.requests[j], t.requests[i] })
-	return t, nil
+	return t.order(0), nil
+}
+
+// order is the trace in another order.
+func (t trace) order(seed uint64) trace {
+	t.requests = slices.Clone(t.requests)
+	rand.New(rand.NewPCG(7, seed)).Shuffle(len(t.requests), func(i, j int) { t.requests[i], t.requests[j] = t.requests[j], t.requests[i] })
+	return t
 }
 
 // surroundings are the first requests of a trace, and of each the nearest of those before it. They are
@@ -121,12 +132,15 @@ type surroundings struct {
 type neighbour struct {
 	of     int32
 	cosine float32
+	own    float32 // cosine of the prompts
+	said   float32 // …and of what came before; NaN: nothing
 	score  float32 // of the pair, by the model at hand; NaN: not asked for yet
+	about  float32 // log odds that what came before is the same
 }
 
 // maxNear is how many neighbours are kept: enough to find the ten that a look-up sees among
 // those that were stored.
-const maxNear = 512
+const maxNear = 192
 
 // around looks for the neighbours of the first n requests, k of each.
 func (t trace) around(n, k int) surroundings {
@@ -136,7 +150,11 @@ func (t trace) around(n, k int) surroundings {
 	parallel(len(s.requests), func(i int) {
 		all := make([]neighbour, i)
 		for j := range all {
-			all[j] = neighbour{int32(j), vek32.Dot(s.requests[j].vector, s.requests[i].vector), nan}
+			a, b := &s.requests[j], &s.requests[i]
+			all[j] = neighbour{of: int32(j), cosine: vek32.Dot(a.vector, b.vector), said: nan, score: nan}
+			if all[j].own = all[j].cosine; a.said != nil {
+				all[j].own, all[j].said = vek32.Dot(a.own, b.own), vek32.Dot(a.said, b.said)
+			}
 		}
 		slices.SortStableFunc(all, func(a, b neighbour) int { return cmp.Compare(b.cosine, a.cosine) })
 		s.near[i] = slices.Clone(all[:min(k, i)])
@@ -158,8 +176,12 @@ func (s surroundings) judged(m *judge.Model) surroundings {
 		out.near[i] = slices.Clone(s.near[i])
 		for k := range out.near[i] {
 			if x := &out.near[i][k]; x.cosine >= leastNear {
-				e = judge.Compare(s.requests[x.of].prompt, s.requests[i].prompt, float64(x.cosine), e[:0])
+				e = judge.Compare(s.requests[x.of].prompt, s.requests[i].prompt, float64(x.own), e[:0])
 				x.score = float32(m.Score(e))
+				if s.requests[i].before != nil {
+					e = judge.Compare(s.requests[x.of].before, s.requests[i].before, float64(x.said), e[:0])
+					x.about = float32(m.LogOdds(m.Score(e)))
+				}
 			}
 		}
 	})

@@ -30,13 +30,15 @@ const (
 )
 
 var (
-	nsArg     = command.Arg{Name: "namespace", Type: "string"}
-	promptArg = command.Arg{Name: "prompt", Type: "string"}
-	vecArg    = command.Arg{Name: "vector", Type: "string", Token: "VEC", Optional: true}
-	ctxArg    = command.Arg{Name: "context", Type: "string", Token: "CTX", Optional: true}
-	minSimArg = command.Arg{Name: "minsim", Type: "double", Token: "MINSIM", Optional: true}
-	wrongArg  = command.Arg{Name: "maxwrong", Type: "double", Token: "MAXWRONG", Optional: true}
-	scopeArg  = command.Arg{Name: "scope", Type: "block", Token: "SCOPE", Optional: true, Args: []command.Arg{
+	nsArg        = command.Arg{Name: "namespace", Type: "string"}
+	promptArg    = command.Arg{Name: "prompt", Type: "string"}
+	vecArg       = command.Arg{Name: "vector", Type: "string", Token: "VEC", Optional: true}
+	ctxArg       = command.Arg{Name: "context", Type: "string", Token: "CTX", Optional: true}
+	beforeArg    = command.Arg{Name: "before", Type: "string", Token: "CTXTEXT", Optional: true}
+	beforeVecArg = command.Arg{Name: "beforevector", Type: "string", Token: "CTXVEC", Optional: true}
+	minSimArg    = command.Arg{Name: "minsim", Type: "double", Token: "MINSIM", Optional: true}
+	wrongArg     = command.Arg{Name: "maxwrong", Type: "double", Token: "MAXWRONG", Optional: true}
+	scopeArg     = command.Arg{Name: "scope", Type: "block", Token: "SCOPE", Optional: true, Args: []command.Arg{
 		{Name: "pairs", Type: "integer"},
 		{Name: "pair", Type: "block", Multiple: true, Args: []command.Arg{fieldArg, {Name: "value", Type: "string"}}},
 	}}
@@ -195,6 +197,15 @@ func parseVec(a *args.Parser) []byte {
 		a.Fail(resp.Error("ERR a vector is a blob of float32 components"))
 	}
 	return v
+}
+
+// parseBefore reads what came before a prompt, which is never nil.
+func parseBefore(a *args.Parser) []byte {
+	b := a.Bytes()
+	if a.Err() == nil && len(b) == 0 {
+		a.Fail(resp.Error("ERR what came before a prompt is a text that is not empty"))
+	}
+	return b
 }
 
 var semCreateCommand = &command.Spec{
@@ -446,7 +457,7 @@ var semGetCommand = &command.Spec{
 	Summary:    "Returns the answer of a prompt, or of one that means the same; or a lease to compute it.",
 	Complexity: "O(1) for the very prompt, otherwise that of a KNN search",
 	Args: []command.Arg{
-		nsArg, promptArg, vecArg, ctxArg, scopeArg,
+		nsArg, promptArg, vecArg, ctxArg, beforeArg, beforeVecArg, scopeArg,
 		{Name: "mode", Type: "oneof", Token: "MODE", Optional: true, Args: []command.Arg{flagArg("both", "BOTH"), flagArg("exact", "EXACT"), flagArg("sem", "SEM")}},
 		minSimArg, wrongArg,
 		{Name: "lease", Type: "block", Optional: true, Args: []command.Arg{
@@ -482,6 +493,10 @@ func parseSemQuery(a *args.Parser, s *semGet) {
 			q.Vector = parseVec(a)
 		case a.Accept("CTX"):
 			q.Context = view(a)
+		case a.Accept("CTXTEXT"):
+			q.Before = parseBefore(a)
+		case a.Accept("CTXVEC"):
+			q.BeforeVector = parseVec(a)
 		case a.Accept("SCOPE"):
 			q.Scope = parseScope(q.Scope[:0], a)
 		case a.Accept("MODE"):
@@ -572,7 +587,7 @@ var semSetCommand = &command.Spec{
 	Args: []command.Arg{
 		nsArg, promptArg,
 		{Name: "answer", Type: "string"},
-		vecArg, ctxArg, semNumber("ttl", "PX", "integer"), scopeArg,
+		vecArg, ctxArg, beforeArg, beforeVecArg, semNumber("ttl", "PX", "integer"), scopeArg,
 		semCounted("TAGS", "tag"), semCounted("DEPS", "key"), semNumber("answerid", "ANSWERID", "string"), semNumber("answervector", "ANSWERVEC", "string"), semNumber("model", "MODEL", "string"),
 		semNumber("token", "LEASE", "string"), semNumber("usd", "COST", "double"), semNumber("count", "TOKENS", "integer"), semNumber("ms", "LATENCY", "integer"),
 	},
@@ -593,6 +608,10 @@ func parseSemSet(a *args.Parser) semSet {
 			e.Vector = parseVec(a)
 		case a.Accept("CTX"):
 			e.Context = view(a)
+		case a.Accept("CTXTEXT"):
+			e.Before = parseBefore(a)
+		case a.Accept("CTXVEC"):
+			e.BeforeVector = parseVec(a)
 		case a.Accept("PX"):
 			e.PX = parseTime(a, "PX")
 		case a.Accept("SCOPE"):
@@ -843,7 +862,7 @@ var semExplainCommand = &command.Spec{
 	Name: "sem.explain", Arity: -3, Flags: semRead, Group: command.GroupSearch, Since: semSince,
 	Summary:    "Lists the entries that might answer a prompt, with all that speaks for and against each.",
 	Complexity: "that of a KNN search",
-	Args:       []command.Arg{nsArg, promptArg, vecArg, ctxArg, scopeArg, minSimArg, wrongArg},
+	Args:       []command.Arg{nsArg, promptArg, vecArg, ctxArg, beforeArg, beforeVecArg, scopeArg, minSimArg, wrongArg},
 	Bind:       command.Bind(parseSemGet, runSemExplain),
 }
 
@@ -873,7 +892,7 @@ func runSemExplain(c *command.Ctx, s semGet) error {
 	w.Array(len(l))
 	for i := range l {
 		x := &l[i]
-		w.Map(10)
+		w.Map(11)
 		w.BulkString("id")
 		w.BulkString(n.ID(x))
 		w.BulkString("prompt")
@@ -889,6 +908,12 @@ func runSemExplain(c *command.Ctx, s semGet) error {
 			w.Null()
 		} else {
 			w.Double(x.Margin)
+		}
+		w.BulkString("context")
+		if math.IsNaN(x.Context) {
+			w.Null()
+		} else {
+			w.Double(x.Context)
 		}
 		w.BulkString("confidence")
 		w.Double(x.Confidence)

@@ -2,6 +2,7 @@ package semcache
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/viterin/vek/vek32"
 
@@ -94,6 +95,12 @@ func answersRepeat(l []Candidate) bool {
 		}
 	}
 	return false
+}
+
+// doubtful reports whether what a confidence is worth depends on what was seen here: where answers can be told
+// apart, and where what came before counts.
+func doubtful(l []Candidate) bool {
+	return len(l) > 0 && !math.IsNaN(l[0].Context) || answersRepeat(l)
 }
 
 // embedAnswer sees to it that an entry has its answer's vector, where answers are compared by them.

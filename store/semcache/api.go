@@ -21,8 +21,11 @@ type Query struct {
 	Vector  []byte // of the prompt, as Blob makes it; nil: the namespace's embedder is asked
 	Context string // hash of what came before in the conversation; "" for none
 	Scope   []Pair // in any order; never served across
-	Mode    Mode
 
+	Before       []byte // what came before, where it is to be compared by what it means; nil: nothing, or its vector alone is given
+	BeforeVector []byte // …its vector; nil: the namespace's embedder is asked
+
+	Mode     Mode
 	MinSim   *float64 // nil: the namespace's
 	MaxWrong *float64 // nil: the namespace's
 
@@ -69,10 +72,13 @@ type Answer struct {
 
 // Entry is what Put stores.
 type Entry struct {
-	Prompt   []byte
-	Answer   []byte
-	Vector   []byte // nil: the embedder is asked
-	Context  string
+	Prompt  []byte
+	Answer  []byte
+	Vector  []byte // nil: the embedder is asked
+	Context string
+
+	Before, BeforeVector []byte // as in Query
+
 	Scope    []Pair
 	PX       int64    // ms to live; 0: the namespace's, below 0: for ever
 	Tags     []string // names it can be invalidated by

@@ -27,7 +27,10 @@ const (
 	fieldModel     = "model"
 	fieldAnswerID  = "answer_id" // the caller's, or a hash of the answer
 
-	fieldAnswerVector = "answer_vector" // where answers are compared by what they mean
+	fieldOwnVector    = "own_vector"     // of the prompt, where the one above is between it and …
+	fieldBeforeVector = "context_vector" // …what came before it
+	fieldBefore       = "context_text"   // …its text, where it was given
+	fieldAnswerVector = "answer_vector"  // where answers are compared by what they mean
 
 	fieldCost     = "cost"
 	fieldTokens   = "tokens"

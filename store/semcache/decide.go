@@ -17,6 +17,7 @@ type Candidate struct {
 	Key        string
 	Prompt     string
 	Sim        float64
+	Context    float64 // cosine of what came before; NaN where it is not compared by what it means
 	Margin     float64 // to the nearest entry with another answer, as far as it was looked for; NaN: there is none
 	Confidence float64
 	Shift      float64 // log odds that feedback has added
@@ -25,9 +26,12 @@ type Candidate struct {
 	Around     judge.Around // zero where answers cannot be told apart
 	Reason     string       // why it is not served; "" if it may be
 
+	near     float64 // cosine as the index has it: of the prompts, or between them and their contexts
 	answer   answer
 	class    int     // the place of the first candidate with the same answer
 	odds     float64 // log odds of the model, before all that was learned here
+	before   string
+	same     bool // the very prompt, behind what is compared by what it means
 	judged   bool
 	inserted int64
 	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
@@ -85,23 +89,23 @@ func (n *Namespace) bounds(q *Query) bounds {
 }
 
 // decide judges candidates, which stand nearest first, and returns the place of the one
-// to serve, -1 for none. With all, it judges each of them.
-func (n *Namespace) decide(p *judge.Prompt, l []Candidate, b bounds, now int64, all bool) int {
+// to serve, -1 for none. before is what came before the prompt, nil for nothing. With all, it judges each of them.
+func (n *Namespace) decide(p, before *judge.Prompt, l []Candidate, b bounds, now int64, all bool) int {
 	best := -1
 	var room [neighbours]float64
 	sims := room[:0]
 	for i := range l {
-		sims = append(sims, l[i].Sim)
+		sims = append(sims, l[i].near)
 	}
 	n.classes(l)
-	t := trial{bounds: b, now: now, least: judge.Default().Least(b.wrong)}
-	if n.Guard != Off && answersRepeat(l) {
+	t := trial{bounds: b, now: now, before: before, least: judge.Default().Least(b.wrong)}
+	if n.Guard != Off && doubtful(l) {
 		here := n.doubts.now()
 		t.here, t.least = &here, here.Least(b.wrong)
 	}
 	for i := range l {
 		x := &l[i]
-		if !all && (i >= judge.MaxJudged || x.Sim < b.minSim) {
+		if !all && (i >= judge.MaxJudged || x.Sim < b.minSim && math.IsNaN(x.Context)) {
 			if i == 0 {
 				x.Reason = tooFar(x.Sim, b.minSim)
 			}
@@ -134,9 +138,10 @@ func tooFar(sim, least float64) string {
 // trial is what all candidates of a decision are judged by.
 type trial struct {
 	bounds
-	now   int64
-	here  *judge.Here // nil where answers cannot be told apart
-	least float64     // confidence
+	now    int64
+	before *judge.Prompt // what came before, nil where that is not known
+	here   *judge.Here   // nil where answers cannot be told apart
+	least  float64       // confidence
 }
 
 // judge sets a candidate's confidence, and the reason if it is not to be served. of is its
@@ -154,6 +159,7 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, t *trial) {
 		m := judge.Default()
 		odds = m.LogOddsAmong(m.LogOdds(m.Score(x.Evidence)), x.Around, n.without.circumstances)
 	}
+	odds = n.contextual(odds, x, t.before)
 	x.judged, x.odds = true, odds
 	if t.here != nil {
 		odds = t.here.LogOdds(odds)
@@ -187,6 +193,7 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, t *trial) {
 
 // without is what does not count in a namespace.
 type without struct {
+	context       bool
 	signals       []int // of judge.Signals
 	circumstances judge.Left
 }
@@ -195,6 +202,10 @@ type without struct {
 // speaks against a hit can be left out.
 func leftOut(names []string) (w without, err error) {
 	for _, name := range names {
+		if strings.EqualFold(name, judge.Context.Name) {
+			w.context = true
+			continue
+		}
 		if i := slices.IndexFunc(judge.Circumstances[:], func(c judge.Circumstance) bool { return strings.EqualFold(c.Name, name) }); i >= 0 {
 			w.circumstances |= 1 << i
 			continue

@@ -25,7 +25,8 @@
 // prompt finds its entry without any index, nobody can make a prompt that
 // falls on another tenant's entry, and storing an answer again replaces it.
 // Scope and context together are the entry's partition, a TAG that every
-// search filters by, and that is compared once more with the entry that is read.
+// search filters by, and that is compared once more with the entry that is read. What came before
+// a prompt can instead be compared by what it means (context.go).
 //
 // # Threading
 //

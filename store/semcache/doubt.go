@@ -60,7 +60,7 @@ func (d *doubts) now() judge.Here {
 // asked notes the likeliest of the candidates that were judged for a prompt, if answers can be
 // told apart among them; missed reports whether none is served.
 func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
-	if n.Guard == Off || !answersRepeat(l) {
+	if n.Guard == Off || !doubtful(l) {
 		return
 	}
 	best := -1

@@ -1,6 +1,8 @@
 package semcache
 
 import (
+	"errors"
+
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -10,13 +12,12 @@ func (n *Namespace) Explain(call *Call, q *Query) (l []Candidate, serve int, exa
 	if err := n.checkScope(q.Prompt, q.Scope, q.Context); err != nil {
 		return nil, -1, false, err
 	}
-	if err := n.checkVector(q.Vector); err != nil {
+	if err := errors.Join(n.checkVector(q.Vector), n.checkBefore(before{q.Before, q.BeforeVector})); err != nil {
 		return nil, -1, false, err
 	}
 	var a Answer
-	g := &getting{n: n, call: call, q: q, a: &a, vector: q.Vector, bounds: n.bounds(q)}
-	n.locate(&g.place, q.Prompt, q.Scope, q.Context)
-	g.id = g.key[len(n.prefix):]
+	g := &getting{n: n, call: call, q: q, a: &a, bounds: n.bounds(q)}
+	g.begin()
 	if err := g.embed(); err != nil {
 		return nil, -1, false, err
 	}
@@ -25,7 +26,7 @@ func (n *Namespace) Explain(call *Call, q *Query) (l []Candidate, serve int, exa
 		return nil, -1, false, err
 	}
 	call.with(g.key, g.candidates)
-	serve = n.decide(judge.Parse(string(q.Prompt)), g.cands, g.bounds, call.Tx.Now, true)
+	serve = n.decide(judge.Parse(string(q.Prompt)), g.beforeText(), g.cands, g.bounds, call.Tx.Now, true)
 	for i := range g.cands {
 		if x := &g.cands[i]; x.Key == string(g.key) {
 			serve, exact = i, true

@@ -3,6 +3,7 @@ package semcache
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/nearcache/nearcache/index/query"
@@ -25,7 +26,7 @@ const maxFound = 100
 // Find lists up to limit entries that answer a prompt, those of the very prompt first, then
 // the most similar. Other than Get it looks in all scopes that hold each pair of the
 // query's, whatever else they hold, and in any context: the scope is a filter. Lease, Wait and
-// Track do not count.
+// Track do not count, nor does Before: entries whose contexts are compared by what they mean are found by a mean.
 func (n *Namespace) Find(call *Call, q *Query, limit int) (l []Found, err error) {
 	if err := n.checkScope(q.Prompt, q.Scope, ""); err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (n *Namespace) Find(call *Call, q *Query, limit int) (l []Found, err error)
 	limit = max(1, min(limit, maxFound))
 	if q.Mode != OnlySemantic {
 		// The entry of just this scope is found without any index.
-		n.locate(&g.place, q.Prompt, slices.Clone(q.Scope), "")
+		n.locate(&g.place, q.Prompt, slices.Clone(q.Scope), "", before{})
 		var f Found
 		if call.with(g.key, func(tx *store.Tx) { f, err = n.read(tx, g.key, q.Scope) }); f.ID != nil {
 			f.Status, f.Sim, f.Confidence = Exact, 1, 1
@@ -88,7 +89,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 	cands := make([]Candidate, 0, len(keys))
 	at := make([]int, 0, len(keys)) // of each candidate in found
 	for i, key := range keys {
-		x := Candidate{Key: key, Sim: sims[key]}
+		x := Candidate{Key: key, Sim: sims[key], near: sims[key], Context: math.NaN()}
 		g.call.with([]byte(key), func(tx *store.Tx) {
 			if found[i], _ = n.read(tx, []byte(key), g.q.Scope); found[i].ID == nil {
 				return
@@ -101,7 +102,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 			}
 		})
 	}
-	n.decide(judge.Parse(string(g.q.Prompt)), cands, g.bounds, g.call.Tx.Now, true)
+	n.decide(judge.Parse(string(g.q.Prompt)), nil, cands, g.bounds, g.call.Tx.Now, true)
 	var more []Found
 	for j := range cands {
 		f := found[at[j]]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +34,11 @@ type getting struct {
 	id     []byte // part of key
 	vector []byte
 	unit   []float32 // vector, of length 1
+	before before
+	said   []float32 // what came before, of length 1
+	index  []byte    // what is looked for in the index: vector, or what is between it and what came before
 	prompt *judge.Prompt
+	prior  *judge.Prompt // what came before
 	bounds bounds
 	cands  []Candidate
 	began  time.Time
@@ -77,7 +82,7 @@ func (n *Namespace) Get(call *Call, q *Query, a *Answer) error {
 	if err := n.checkScope(q.Prompt, q.Scope, q.Context); err != nil {
 		return err
 	}
-	if err := n.checkVector(q.Vector); err != nil {
+	if err := errors.Join(n.checkVector(q.Vector), n.checkBefore(before{q.Before, q.BeforeVector})); err != nil {
 		return err
 	}
 	g := n.getting(call, q, a)
@@ -88,7 +93,7 @@ func (n *Namespace) Get(call *Call, q *Query, a *Answer) error {
 // GetExact is Get of the very prompt's entry, if there is one: otherwise nothing has
 // happened.
 func (n *Namespace) GetExact(call *Call, q *Query, a *Answer) bool {
-	if n.checkScope(q.Prompt, q.Scope, q.Context) != nil || n.checkVector(q.Vector) != nil {
+	if n.checkScope(q.Prompt, q.Scope, q.Context) != nil || n.checkVector(q.Vector) != nil || n.checkBefore(before{q.Before, q.BeforeVector}) != nil {
 		return false
 	}
 	g := n.getting(call, q, a)
@@ -104,11 +109,28 @@ func (n *Namespace) GetExact(call *Call, q *Query, a *Answer) bool {
 func (n *Namespace) getting(call *Call, q *Query, a *Answer) *getting {
 	g := gettings.Get().(*getting)
 	g.n, g.call, g.q, g.a = n, call, q, a
-	g.vector = q.Vector
-	n.locate(&g.place, q.Prompt, q.Scope, q.Context)
-	g.id = g.key[len(n.prefix):]
+	g.begin()
 	*a = Answer{}
 	return g
+}
+
+// begin finds the place of the prompt.
+func (g *getting) begin() {
+	q := g.q
+	g.vector, g.before = q.Vector, before{q.Before, q.BeforeVector}
+	g.n.locate(&g.place, q.Prompt, q.Scope, q.Context, g.before)
+	g.id = g.key[len(g.n.prefix):]
+	if g.before.some() { // feedback knows prompts, whatever came before
+		g.id = g.n.idIn(g.partition, q.Prompt)
+	}
+}
+
+// beforeText is what came before, taken apart; nil where its text is not known.
+func (g *getting) beforeText() *judge.Prompt {
+	if g.prior == nil && g.before.text != nil {
+		g.prior = judge.Parse(string(g.before.text))
+	}
+	return g.prior
 }
 
 func (n *Namespace) checkVector(v []byte) error {
@@ -287,7 +309,7 @@ func (g *getting) semantic() error {
 		if g.prompt == nil {
 			g.prompt = judge.Parse(string(g.q.Prompt))
 		}
-		best := n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false)
+		best := n.decide(g.prompt, g.beforeText(), g.cands, g.bounds, g.call.Tx.Now, false)
 		n.asked(g.key, g.cands, best < 0)
 		if best < 0 {
 			a.Sim, a.Confidence, a.Reason = g.cands[0].Sim, g.cands[0].Confidence, g.cands[0].Reason
@@ -354,6 +376,18 @@ func (g *getting) embed() error {
 			vek32.DivNumber_Inplace(g.unit, l)
 		}
 	}
+	if g.index != nil {
+		return nil
+	}
+	g.index = g.vector
+	if !g.before.some() {
+		return nil
+	}
+	b, err := g.n.blend(g.call, g.vector, g.before)
+	if err != nil {
+		return err
+	}
+	g.index, g.said = b.between, unitOf(b.before, g.n.Dim)
 	return nil
 }
 
@@ -372,14 +406,14 @@ func (g *getting) nearest(k int, w *search.Watch) error {
 				g.cands = append(g.cands, Candidate{})
 			}
 			x := &g.cands[len(g.cands)-1]
-			*x = Candidate{Evidence: x.Evidence[:0], Key: r.Rows[i].Name, Sim: 1 - d}
+			*x = Candidate{Evidence: x.Evidence[:0], Key: r.Rows[i].Name, Sim: 1 - d, near: 1 - d, Context: math.NaN()}
 		}
 	})
 }
 
 func (g *getting) nearestRows(k int, w *search.Watch, rows func(*search.Result)) error {
 	partition := unsafe.String(unsafe.SliceData(g.partition), len(g.partition))
-	blob := g.vector
+	blob := g.index
 	if w != nil { // the query outlives the call
 		partition, blob = strings.Clone(partition), bytes.Clone(blob)
 		node, knn := new(query.Node), new(query.KNN)
@@ -412,7 +446,7 @@ func (g *getting) candidates(tx *store.Tx) {
 	for i := range g.cands {
 		x := g.cands[i]
 		h, ok := hashOf(tx.Peek(unsafe.Slice(unsafe.StringData(x.Key), len(x.Key))))
-		if ok && g.n.candidate(&x, h, g.partition, g.id) {
+		if ok && g.n.candidate(&x, h, g.partition, g.id) && (g.said == nil || g.n.inContext(&x, h, g.q.Prompt, g.unit, g.said)) {
 			l = append(l, x)
 		}
 	}
@@ -436,6 +470,9 @@ func (g *getting) take(tx *store.Tx) {
 			g.prompt = judge.Parse(string(g.q.Prompt))
 		}
 		a.prompt, a.vector, a.same = g.prompt, append([]float32(nil), g.unit...), g.paraphrases
+		if a.said = g.said; a.said != nil {
+			a.before, a.normal = string(g.before.text), string(g.n.normalise(nil, g.q.Prompt))
+		}
 	}
 	g.lease, g.mine = g.n.leases.take(g.n.c, a)
 }
@@ -453,8 +490,15 @@ func (g *getting) paraphrases(x *lease) bool {
 	if sim < g.bounds.minSim {
 		return false
 	}
-	c := Candidate{Sim: sim, inserted: g.call.Tx.Now}
-	g.n.judge(g.prompt, x.prompt, &c, &trial{bounds: g.bounds, now: g.call.Tx.Now, least: judge.Default().Least(g.bounds.wrong)})
+	c := Candidate{Sim: sim, near: sim, Context: math.NaN(), inserted: g.call.Tx.Now}
+	if g.said != nil {
+		if len(x.said) != len(g.said) {
+			return false
+		}
+		c.Context, c.same = float64(vek32.Dot(x.said, g.said)), x.normal == string(g.n.normalise(nil, g.q.Prompt))
+		c.before = x.before
+	}
+	g.n.judge(g.prompt, x.prompt, &c, &trial{bounds: g.bounds, now: g.call.Tx.Now, before: g.beforeText(), least: judge.Default().Least(g.bounds.wrong)})
 	return c.Reason == ""
 }
 
@@ -532,9 +576,9 @@ func (g *getting) judgeStored(x *lease) {
 	if len(x.vector) == len(g.unit) && len(g.unit) > 0 {
 		sim = float64(vek32.Dot(x.vector, g.unit))
 	}
-	g.cands = append(g.cands[:0], Candidate{Key: x.stored, Sim: sim})
+	g.cands = append(g.cands[:0], Candidate{Key: x.stored, Sim: sim, near: sim, Context: math.NaN()})
 	g.call.with(g.key, g.readCands)
-	if g.n.decide(g.prompt, g.cands, g.bounds, g.call.Tx.Now, false) == 0 {
+	if g.n.decide(g.prompt, g.beforeText(), g.cands, g.bounds, g.call.Tx.Now, false) == 0 {
 		g.wanted = &g.cands[0]
 		g.look(g.readChosen, []byte(x.stored))
 	}
@@ -543,6 +587,6 @@ func (g *getting) judgeStored(x *lease) {
 // Locate is the id that a prompt's entry has.
 func (n *Namespace) Locate(prompt []byte, scope []Pair, context string) string {
 	var at place
-	n.locate(&at, prompt, scope, context)
+	n.locate(&at, prompt, scope, context, before{})
 	return string(at.key[len(n.prefix):])
 }

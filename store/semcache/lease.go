@@ -18,6 +18,9 @@ type lease struct {
 	partition string
 	prompt    *judge.Prompt // nil: only the very prompt waits for it
 	vector    []float32     // of length 1; nil: the same
+	before    string
+	normal    string    // the prompt as it is compared, where there is something before it
+	said      []float32 // what came before, likewise; nil: nothing that is compared by what it means
 	owner     uint64
 	began     int64     // Unix ms
 	seen      time.Time // since when searches find what was stored; zero: they may not yet
@@ -74,7 +77,8 @@ func (l *leases) drop(c *Cache) {
 type ask struct {
 	key, partition string
 	prompt         *judge.Prompt
-	vector         []float32
+	vector, said   []float32
+	before, normal string
 	since          time.Time // when the caller has looked for an answer
 	owner          uint64
 	now            int64
@@ -114,7 +118,7 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 	var t [16]byte
 	_, _ = rand.Read(t[:]) // it never fails
 	x = &lease{
-		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector,
+		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector, said: a.said, before: a.before, normal: a.normal,
 		owner: a.owner, began: a.now, since: c.recent.now(), ends: a.now + a.time.Milliseconds(), time: a.time.Milliseconds(), done: make(chan struct{}),
 	}
 	l.mu.by[x.key] = x

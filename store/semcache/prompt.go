@@ -66,11 +66,15 @@ func (n *Namespace) normaliseUnicode(dst, prompt []byte) []byte {
 // idSize is how many bytes of a SHA-256 tell entries apart.
 const idSize = 16
 
-// partitionOf is the hash of scope and context. The scope is sorted in place.
-func partitionOf(dst []byte, scope []Pair, context string) []byte {
+// meant marks a partition in which contexts are compared by what they mean.
+const meant = 1 << 16
+
+// partitionOf is the hash of scope and context, and of whether contexts are compared by what they
+// mean. The scope is sorted in place.
+func partitionOf(dst []byte, scope []Pair, context string, kind int) []byte {
 	slices.SortFunc(scope, func(a, b Pair) int { return strings.Compare(a.Field, b.Field) })
 	var room [512]byte
-	b := binary.AppendUvarint(room[:0], uint64(len(scope)))
+	b := binary.AppendUvarint(room[:0], uint64(len(scope)|kind))
 	for _, p := range scope {
 		b = appendSized(b, p.Field)
 		b = appendSized(b, p.Value)
@@ -88,14 +92,18 @@ func appendSized(b []byte, s string) []byte {
 // place is where a prompt belongs. Its buffers are used again.
 type place struct {
 	partition []byte // in hex
-	normal    []byte // partition and normalised prompt: what is hashed
+	normal    []byte // partition, mark of what came before and normalised prompt: what is hashed
 	key       []byte
 }
 
 // locate finds the place of a prompt.
-func (n *Namespace) locate(at *place, prompt []byte, scope []Pair, context string) {
-	at.partition = partitionOf(at.partition[:0], scope, context)
-	at.normal = append(at.normal[:0], at.partition...)
+func (n *Namespace) locate(at *place, prompt []byte, scope []Pair, context string, b before) {
+	kind := 0
+	if b.some() {
+		kind = meant
+	}
+	at.partition = partitionOf(at.partition[:0], scope, context, kind)
+	at.normal = append(append(at.normal[:0], at.partition...), b.mark()...)
 	at.normal = n.normalise(at.normal, prompt)
 	at.key = append(at.key[:0], n.prefix...)
 	at.key = appendID(at.key, at.normal)

@@ -1,6 +1,7 @@
 package semcache
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -35,7 +36,14 @@ func (n *Namespace) Put(call *Call, e *Entry) (id string, err error) {
 		return "", paramError("the vector holds NaN or infinity")
 	}
 	p := putting{n: n, e: e, vector: vector}
-	n.locate(&p.place, e.Prompt, e.Scope, e.Context)
+	said := before{e.Before, e.BeforeVector}
+	if said.some() {
+		if p.blended, err = n.blend(call, vector, said); err != nil {
+			return "", err
+		}
+		p.vector = p.between
+	}
+	n.locate(&p.place, e.Prompt, e.Scope, e.Context, said)
 	call.with(p.key, p.write)
 	if p.stale {
 		n.stats.stale.Add(1)
@@ -57,7 +65,7 @@ func (n *Namespace) checkEntry(e *Entry) error {
 	if err := n.checkScope(e.Prompt, e.Scope, e.Context); err != nil {
 		return err
 	}
-	if err := n.checkVector(e.Vector); err != nil {
+	if err := errors.Join(n.checkVector(e.Vector), n.checkBefore(before{e.Before, e.BeforeVector})); err != nil {
 		return err
 	}
 	if len(e.Tags) > MaxWords || len(e.Deps) > MaxWords {
@@ -81,10 +89,11 @@ type putting struct {
 	n *Namespace
 	e *Entry
 	place
-	vector []byte
-	stale  bool
-	lease  *lease
-	pairs  [][]byte
+	vector []byte // that stands in the index
+	blended
+	stale bool
+	lease *lease
+	pairs [][]byte
 }
 
 func (p *putting) add(name string, value []byte) {
@@ -159,6 +168,11 @@ func (p *putting) fields(now int64) {
 	p.pairs = append(p.pairs, []byte(fieldPrompt), nonNil(e.Prompt), []byte(fieldAnswer), nonNil(e.Answer))
 	p.add(fieldVector, p.vector)
 	p.add(fieldAnswerID, []byte(p.answer()))
+	if p.between != nil {
+		p.add(fieldOwnVector, p.own)
+		p.add(fieldBeforeVector, p.before)
+		p.add(fieldBefore, e.Before)
+	}
 	p.add(fieldAnswerVector, e.AnswerVector)
 	p.add(fieldContext, []byte(e.Context))
 	scope := make([]string, len(e.Scope))

@@ -77,6 +77,31 @@ var Circumstances = [AroundSize]Circumstance{
 	}},
 }
 
+// Context is the circumstance of a conversation: what came before the two prompts.
+var Context = Circumstance{Name: "context", What: "cosine of what came before, where it is compared by what it means"}
+
+// ContextLogOdds is what the cosine of two contexts is worth, where nothing but their embeddings is there: with
+// their texts they are a pair like any other.
+func (m *Model) ContextLogOdds(cosine float64) float64 {
+	if c := m.Context; c != nil {
+		return c.At + c.Rise*cosine
+	}
+	return CosineLogOdds(cosine)
+}
+
+// InContext is what log odds are where that what came before the two prompts is the same has these log odds: both the
+// prompts have to mean the same and what they are about. same reports whether the prompts are one: then it is
+// what came before that decides.
+func InContext(logOdds, context float64, same bool) float64 {
+	// The probability is the product of the two.
+	p := 1 / (1 + math.Exp(-context))
+	if !same {
+		p /= 1 + math.Exp(-logOdds)
+	}
+	p = max(1e-9, min(p, 1-1e-9))
+	return math.Log(p / (1 - p))
+}
+
 // Row is what the weights of a model are multiplied with; it is zero where no other entry
 // near has the same answer: that all others are far says nothing of this one.
 func (a Around) Row() (x [AroundSize]float64) {

@@ -29,10 +29,18 @@ type Model struct {
 	Limits []Limit `json:"limits,omitempty"`
 	// Around are the weights of [Around.Row]; without them the neighbours do not count.
 	Around []float64 `json:"around,omitempty"`
+	// Context is what the cosine of what came before is worth.
+	Context *Line `json:"context,omitempty"`
 	// Here is what can be expected where answers can be told apart, before anything of it was seen.
 	Here *Prior `json:"here,omitempty"`
 	// About says how the weights were made.
 	About string `json:"about"`
+}
+
+// Line is log odds by a cosine.
+type Line struct {
+	At   float64 `json:"at"`   // a cosine of 0
+	Rise float64 `json:"rise"` // for each unit of it
 }
 
 // Point is the log odds that a score is worth.
@@ -127,6 +135,9 @@ func (m *Model) check() error {
 	}
 	if n := len(m.Around); n != 0 && n != AroundSize {
 		return fmt.Errorf("judge: %d weights for what is around a candidate, want %d", n, AroundSize)
+	}
+	if c := m.Context; c != nil && !(c.Rise > 0) {
+		return fmt.Errorf("judge: a context is worth %v", *c)
 	}
 	if p := m.Here; p != nil && !(p.Mean[1] > 0 && p.Cov[0] > 0 && p.Cov[2] > 0 && p.Cov[0]*p.Cov[2] > p.Cov[1]*p.Cov[1]) {
 		return fmt.Errorf("judge: %v is nothing that can be expected", *p)
