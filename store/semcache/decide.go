@@ -111,6 +111,9 @@ func (n *Namespace) decide(p, before *judge.Prompt, l []Candidate, b bounds, now
 			}
 			break
 		}
+		if !all && best >= 0 && x.class == l[best].class {
+			continue // it would be the same answer
+		}
 		around := judge.LookAround(i, sims, func(j int) bool { return l[j].class == x.class })
 		if x.Margin = around.Margin; !around.Others {
 			x.Margin = math.NaN()

@@ -35,10 +35,10 @@ func (x *side) remember(h *hash.Value, old *side, now int64) {
 }
 
 // used notes a hit, and returns what is known of the entry; write reports whether it is to be written.
-func (s *sides) used(key string, now int64) (x side, write bool) {
+func (s *sides) used(key []byte, now int64) (x side, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of := s.mu.of[key]
+	of := s.mu.of[string(key)]
 	if of == nil {
 		return x, false
 	}
@@ -53,7 +53,7 @@ func (s *sides) used(key string, now int64) (x side, write bool) {
 // served notes that an entry was served, with the shard held, and returns what that has saved. The
 // entry's fields may have moved afterwards.
 func (n *Namespace) served(tx *store.Tx, key []byte) side {
-	x, write := n.c.side.used(string(key), tx.Now)
+	x, write := n.c.side.used(key, tx.Now)
 	if n.c.ks.Follows() { // the source's are written there
 		return x
 	}

@@ -36,6 +36,10 @@ func Parse(text string) *Prompt {
 	reading.Do(read)
 	text = strings.ReplaceAll(norm.NFKC.String(strings.ToValidUTF8(text, " ")), "’", "'")
 	p := &Prompt{script: scriptOf(text)}
+	// Room for as many words as there are blanks, and for those that carry a subject, in order and sorted.
+	n := strings.Count(text, " ") + 2
+	room := make([]string, 4*n)
+	p.words, p.content, p.set, p.stems = room[:0:n], room[n:n:2*n], room[2*n:2*n:3*n], room[3*n:3*n:4*n]
 	start := true // of a sentence
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
@@ -45,7 +49,7 @@ func Parse(text string) *Prompt {
 			p.add(text[i:j], start)
 			start = false
 			i = j
-		case strings.ContainsRune("£$€%", r):
+		case r == '$' || r == '%' || r == '£' || r == '€':
 			p.push(text[i:i+n], lexeme{})
 			i += n
 		default:
@@ -57,7 +61,12 @@ func Parse(text string) *Prompt {
 	return p
 }
 
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+func isWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
 
 // wordEnd is where the word at the start of s ends. Apostrophes between
 // letters, and points and commas between digits, belong to it.
@@ -163,7 +172,7 @@ func numberOf(w string, known lexeme) string {
 	if known.number != "" {
 		return known.number
 	}
-	if !strings.ContainsAny(w, digits) {
+	if !hasDigit(w) {
 		return ""
 	}
 	end := 0
@@ -178,8 +187,8 @@ func numberOf(w string, known lexeme) string {
 }
 
 func (p *Prompt) finish() {
-	p.set = sorted(slices.Clone(p.words))
-	p.stems = sorted(slices.Clone(p.content))
+	p.set = sorted(append(p.set, p.words...))
+	p.stems = sorted(append(p.stems, p.content...))
 	p.numbers, p.dates, p.units, p.names = sorted(p.numbers), sorted(p.dates), sorted(p.units), sorted(p.names)
 	p.question = questionOf(p.words)
 	p.grams = trigrams(p.words)
@@ -267,6 +276,19 @@ func scriptOf(text string) *unicode.RangeTable {
 	var count [12]int
 	seen, best := 0, -1
 	for _, r := range text {
+		if r < utf8.RuneSelf {
+			if r |= 0x20; r < 'a' || r > 'z' {
+				continue
+			}
+			count[0]++ // unicode.Latin
+			if best < 0 || count[0] > count[best] {
+				best = 0
+			}
+			if seen++; seen == 64 {
+				break
+			}
+			continue
+		}
 		if !unicode.IsLetter(r) {
 			continue
 		}

@@ -2,8 +2,6 @@ package judge
 
 import "strings"
 
-const digits = "0123456789"
-
 // stem cuts the endings of plurals and of verbs. It is cruder than Porter's
 // algorithm on purpose: "refunds" and "refund" shall meet, "organisation" and
 // "organ" shall not.
@@ -36,13 +34,22 @@ func undouble(w string) string {
 	return w
 }
 
+func hasDigit(w string) bool {
+	for i := range len(w) {
+		if '0' <= w[i] && w[i] <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
 // typo is whether a and b differ by one slip: a letter left out, doubled, wrong, or two exchanged.
 // Short words are told apart by one letter and numbers by one digit, so they have to be equal.
 func typo(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	if len(a) < 4 || len(b)-len(a) > 1 || a[0] != b[0] || strings.ContainsAny(a, digits) || strings.ContainsAny(b, digits) {
+	if len(a) < 4 || len(b)-len(a) > 1 || a[0] != b[0] || hasDigit(a) || hasDigit(b) {
 		return false
 	}
 	i := 0
