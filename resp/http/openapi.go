@@ -58,6 +58,7 @@ func (r *route) operation() map[string]any {
 			{headerMode, "both, exact, semantic or bypass"},
 			{headerTTL, "seconds that the answer is kept"},
 			{headerThreshold, "least cosine of a prompt that means the same"},
+			{headerContext, "exact, or similar: what came before the last message has to mean the same"},
 			{headerScope, "name=value,… that separates answers"},
 		} {
 			parameters = append(parameters, map[string]any{"name": h.name, "in": "header", "description": h.what, "schema": map[string]any{"type": "string"}})

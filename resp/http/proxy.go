@@ -60,7 +60,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 	x := &miss{d: d, q: &q, who: who, body: body, keep: !q.secret}
 	if !q.fresh {
 		query := semcache.Query{
-			Prompt: []byte(q.prompt), Context: q.context, Scope: slices.Clone(q.scope), Mode: q.mode, MinSim: q.minSim,
+			Prompt: []byte(q.prompt), Context: q.context, Before: q.before, Scope: slices.Clone(q.scope), Mode: q.mode, MinSim: q.minSim,
 		}
 		if set.Upstream != "" && !q.tools {
 			query.Lease, query.Wait, query.Once = min(set.Timeout, semcache.MaxLease), set.Timeout, true
@@ -138,7 +138,7 @@ type miss struct {
 var notPassed = []string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
 	"Transfer-Encoding", "Upgrade", "Content-Length", "Accept-Encoding", "Host", "Cookie",
-	headerMode, headerTTL, headerThreshold, headerScope,
+	headerMode, headerTTL, headerThreshold, headerScope, headerContext,
 }
 
 func copyHeader(to, from http.Header) {
@@ -296,7 +296,7 @@ func (s *Server) keepWhole(w http.ResponseWriter, r *http.Request, resp *http.Re
 // setID says under which id the answer will be, or is.
 func (s *Server) setID(w http.ResponseWriter, x *miss) {
 	if n, err := s.o.Cache.Namespace(s.o.Settings().Namespace); err == nil {
-		w.Header().Set(headerID, n.Locate([]byte(x.q.prompt), slices.Clone(x.q.scope), x.q.context))
+		w.Header().Set(headerID, n.Locate([]byte(x.q.prompt), slices.Clone(x.q.scope), x.q.context, x.q.before))
 	}
 }
 
@@ -317,7 +317,7 @@ func (s *Server) store(r *http.Request, x *miss, answer []byte) {
 		return
 	}
 	id, err := n.Put(call, &semcache.Entry{
-		Prompt: []byte(x.q.prompt), Answer: answer, Context: x.q.context, Scope: slices.Clone(x.q.scope), PX: x.q.ttl,
+		Prompt: []byte(x.q.prompt), Answer: answer, Context: x.q.context, Before: x.q.before, Scope: slices.Clone(x.q.scope), PX: x.q.ttl,
 		AnswerID: hex.EncodeToString(sum[:16]), Model: x.q.model, Lease: x.token, Tokens: tokens,
 	})
 	if err != nil {

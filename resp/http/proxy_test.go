@@ -615,6 +615,40 @@ func TestResponsesAreKeptLikewise(t *testing.T) {
 	w.from("miss", `{"model":"tiny","messages":[{"role":"user","content":"How do I reset my password?"}]}`)
 }
 
+// What came before the last message has to be the same, or, where that is asked for, to mean the same; what
+// instructs the model has to be the same always.
+func TestWhatCameBeforeMayBeLike(t *testing.T) {
+	w := newWorld(t)
+	w.do("CONFIG", "SET", "http-namespace", "talks")
+	w.do("SEM.CREATE", "talks", "DIM", "384", "EMBED", "lexical", "MAXWRONG", "0.6")
+	talk := func(system, first, last string) string {
+		return fmt.Sprintf(`{"model":"tiny","messages":[{"role":"system","content":%q},{"role":"user","content":%q},{"role":"assistant","content":"Yes."},{"role":"user","content":%q}]}`, system, first, last)
+	}
+	like := []string{"X-Cache-Context", "similar"}
+	const first, alike, other = "Do you ship to Norway?", "Do you ship to Norway please?", "When does the shop in Paris open?"
+	w.from("miss", talk("Be brief.", first, "And how long does it take?"), like...)
+	for _, c := range []struct{ want, system, first, last string }{
+		{"exact", "Be brief.", first, "and how long does it take?"},
+		{"semantic", "Be brief.", alike, "And how long does it take?"},
+		{"miss", "Be polite.", first, "And how long does it take?"},
+		{"miss", "Be brief.", other, "And how long does it take?"},
+	} {
+		w.from(c.want, talk(c.system, c.first, c.last), like...)
+	}
+	// Without the header nothing but the same will do, and it is another entry.
+	w.from("miss", talk("Be brief.", first, "And how long does it take?"))
+	w.from("exact", talk("Be brief.", first, "And how long does it take?"))
+	w.from("miss", talk("Be brief.", alike, "And how long does it take?"))
+	// What is no plain text has to be the same.
+	picture := `{"model":"tiny","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]},{"role":"user","content":"And how long?"}]}`
+	w.from("miss", picture, like...)
+	w.from("exact", picture, like...)
+	a := w.ask("POST", chatPath, chatBody("p", ""), "X-Cache-Context", "some")
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "exact or similar") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // responseEvents are the types of a stream's events, the text they put together, and the response at the end.
 func responseEvents(t *testing.T, body string) (types []string, text, whole string) {
 	t.Helper()

@@ -81,7 +81,8 @@ type (
 // question is a request that can be answered from the cache.
 type question struct {
 	prompt  string
-	context string // hash of what came before
+	context string // hash of what came before …
+	before  []byte // …and what of it is compared by what it means; nil: nothing
 	scope   []semcache.Pair
 	model   string
 	stream  bool
@@ -98,6 +99,7 @@ type wants struct {
 	secret bool // this answer is not to be kept
 	ttl    int64
 	minSim *float64
+	like   bool // what came before need not be the same, if it means the same
 	extra  []semcache.Pair
 }
 
@@ -107,6 +109,7 @@ const (
 	headerTTL       = "X-Cache-TTL"       // seconds that the answer is kept
 	headerThreshold = "X-Cache-Threshold" // least cosine of a prompt that means the same
 	headerScope     = "X-Cache-Scope"     // name=value,… that separates answers
+	headerContext   = "X-Cache-Context"   // exact or similar: what came before the last message
 )
 
 // readWants reads the headers.
@@ -131,6 +134,13 @@ func readWants(h http.Header) (w wants, err error) {
 		w.bypass = true
 	default:
 		return w, fmt.Errorf("%s is both, exact, semantic or bypass", headerMode)
+	}
+	switch c := strings.ToLower(h.Get(headerContext)); c {
+	case "", "exact":
+	case "similar":
+		w.like = true
+	default:
+		return w, fmt.Errorf("%s is exact or similar", headerContext)
 	}
 	if v := h.Get(headerTTL); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
@@ -221,8 +231,14 @@ func (d *dialect) readQuestion(body []byte, h http.Header, who *caller) (q quest
 	case len(q.model) > semcache.MaxWord/2 || strings.ContainsRune(q.model, '\x1f'):
 		return q, "the model's name is long", nil
 	}
+	if q.like {
+		before, q.before = talk(before)
+	}
 	if before != nil {
 		q.context = hashOf(before)
+	}
+	if len(q.before) > semcache.MaxPrompt {
+		return q, "what came before is long", nil
 	}
 	q.scope = append(slices.Clone(who.scope), q.extra...)
 	q.scope = append(q.scope, semcache.Pair{Field: fieldModel, Value: q.model}, semcache.Pair{Field: fieldForm, Value: d.object})
@@ -312,6 +328,33 @@ func lastOf(messages []map[string]json.RawMessage, kind string) (prompt string, 
 		return prompt, nil, ""
 	}
 	return prompt, l, ""
+}
+
+// talk takes out of what came before what was said, the last first, as models look at the beginning of a text most. What
+// instructs the model stays, and has to be the same; and all of it, where something is no plain text.
+func talk(before any) (fixed any, said []byte) {
+	l, _ := before.([]any)
+	var instructions []any
+	for _, x := range slices.Backward(l) {
+		m, _ := x.(map[string]any)
+		role, _ := m["role"].(string)
+		text, ok := m["content"].(string)
+		for name := range m {
+			ok = ok && (name == "role" || name == "content" || name == "type")
+		}
+		switch {
+		case !ok:
+			return before, nil
+		case role == "user" || role == "assistant":
+			said = append(append(said, text...), '\n')
+		default:
+			instructions = append(instructions, x)
+		}
+	}
+	if instructions != nil {
+		fixed = instructions
+	}
+	return fixed, said
 }
 
 // plainText is the content of a message that is a text, or texts of that type.

@@ -585,8 +585,8 @@ func (g *getting) judgeStored(x *lease) {
 }
 
 // Locate is the id that a prompt's entry has.
-func (n *Namespace) Locate(prompt []byte, scope []Pair, context string) string {
+func (n *Namespace) Locate(prompt []byte, scope []Pair, context string, said []byte) string {
 	var at place
-	n.locate(&at, prompt, scope, context, before{})
+	n.locate(&at, prompt, scope, context, before{text: said})
 	return string(at.key[len(n.prefix):])
 }
