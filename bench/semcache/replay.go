@@ -76,6 +76,7 @@ func replay(s surroundings, m *judge.Model, p policy) outcome {
 			if x.cosine < leastNear || k >= judge.MaxJudged {
 				break
 			}
+			s.score(m, i, &x) // of the copy
 			d := decision{
 				logOdds: m.LogOdds(float64(x.score)), cosine: float64(x.own), said: float64(x.said), about: float64(x.about), repeat: repeat || !math.IsNaN(float64(x.said)), right: answer(k) == s.requests[i].answer,
 				alike: s.requests[x.of].asks == s.requests[i].asks,
@@ -214,25 +215,32 @@ type promise struct {
 // orders is in how many a bound is tried: a few wrong ones more or less are chance.
 const orders = 5
 
-// promises are what bounds come to on the first n requests of a trace.
-func promises(t trace, n int, m *judge.Model) (l []promise) {
-	for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
-		l = append(l, promise{MaxWrong: w})
-	}
-	for seed := range uint64(orders) {
-		s := t.order(seed).around(n, maxNear).judged(m)
-		for i := range l {
-			p := &l[i]
-			o := replay(s, m, newBounded(m, p.MaxWrong, 0))
-			p.Hits += o.Hits / orders
-			p.Wrong += o.Wrong / orders
-			p.Worst = max(p.Worst, o.Wrong/max(o.Hits, 1e-9))
+// promises are what bounds come to on the first requests of a trace, for each of some numbers.
+func promises(t trace, lengths []int, m *judge.Model) [][]promise {
+	out := make([][]promise, len(lengths))
+	for k := range lengths {
+		for _, w := range []float64{0.02, 0.05, 0.10, 0.20} {
+			out[k] = append(out[k], promise{MaxWrong: w})
 		}
 	}
-	for i := range l {
-		l[i].Wrong /= max(l[i].Hits, 1e-9)
+	for seed := range uint64(orders) {
+		s := t.order(seed).around(slices.Max(lengths), maxNear).judged(m)
+		for k, n := range lengths {
+			parallel(len(out[k]), func(i int) {
+				p := &out[k][i]
+				o := replay(s.first(n), m, newBounded(m, p.MaxWrong, 0))
+				p.Hits += o.Hits / orders
+				p.Wrong += o.Wrong / orders
+				p.Worst = max(p.Worst, o.Wrong/max(o.Hits, 1e-9))
+			})
+		}
 	}
-	return l
+	for _, l := range out {
+		for i := range l {
+			l[i].Wrong /= max(l[i].Hits, 1e-9)
+		}
+	}
+	return out
 }
 
 // follow replays a trace under each rule and threshold.

@@ -158,9 +158,10 @@ func run(doTrain bool, model, extra, out string, stdout, stderr io.Writer) error
 		lengths := []int{1500, 3000}
 		say("replaying %s", t.name)
 		s := t.around(slices.Max(lengths), maxNear)
-		for _, n := range lengths {
+		kept := promises(t, lengths, m)
+		for i, n := range lengths {
 			x := follow(t.name, s.first(n), m, c.without(t.name))
-			x.Kept = promises(t, n, m)
+			x.Kept = kept[i]
 			r.Traces = append(r.Traces, x)
 		}
 	}

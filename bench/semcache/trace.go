@@ -1,7 +1,6 @@
 package semcache
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -148,16 +147,31 @@ func (t trace) around(n, k int) surroundings {
 	s.near = make([][]neighbour, len(s.requests))
 	nan := float32(math.NaN())
 	parallel(len(s.requests), func(i int) {
-		all := make([]neighbour, i)
-		for j := range all {
-			a, b := &s.requests[j], &s.requests[i]
-			all[j] = neighbour{of: int32(j), cosine: vek32.Dot(a.vector, b.vector), said: nan, score: nan}
-			if all[j].own = all[j].cosine; a.said != nil {
-				all[j].own, all[j].said = vek32.Dot(a.own, b.own), vek32.Dot(a.said, b.said)
+		near := make([]neighbour, 0, min(k, i))
+		b := &s.requests[i]
+		for j := range i {
+			c := vek32.Dot(s.requests[j].vector, b.vector)
+			if len(near) == k && c <= near[k-1].cosine {
+				continue
+			}
+			at, _ := slices.BinarySearchFunc(near, c, func(x neighbour, c float32) int {
+				if x.cosine >= c {
+					return -1
+				}
+				return 1
+			})
+			if len(near) == k {
+				near = near[:k-1]
+			}
+			near = slices.Insert(near, at, neighbour{of: int32(j), cosine: c, own: c, said: nan, score: nan})
+		}
+		for i := range near {
+			x := &near[i]
+			if a := &s.requests[x.of]; a.said != nil {
+				x.own, x.said = vek32.Dot(a.own, b.own), vek32.Dot(a.said, b.said)
 			}
 		}
-		slices.SortStableFunc(all, func(a, b neighbour) int { return cmp.Compare(b.cosine, a.cosine) })
-		s.near[i] = slices.Clone(all[:min(k, i)])
+		s.near[i] = near
 	})
 	return s
 }
@@ -168,22 +182,31 @@ func (s surroundings) first(n int) surroundings {
 	return surroundings{s.requests[:n], s.near[:n]}
 }
 
+// maxScored is of how many neighbours the scores are made beforehand: most of the candidates that any rule comes
+// to are among them.
+const maxScored = 32
+
 // judged fills in the scores of the pairs that a look-up may judge, wherever they are looked up.
 func (s surroundings) judged(m *judge.Model) surroundings {
 	out := surroundings{s.requests, make([][]neighbour, len(s.near))}
 	parallel(len(s.near), func(i int) {
-		var e judge.Evidence
 		out.near[i] = slices.Clone(s.near[i])
-		for k := range out.near[i] {
-			if x := &out.near[i][k]; x.cosine >= leastNear {
-				e = judge.Compare(s.requests[x.of].prompt, s.requests[i].prompt, float64(x.own), e[:0])
-				x.score = float32(m.Score(e))
-				if s.requests[i].before != nil {
-					e = judge.Compare(s.requests[x.of].before, s.requests[i].before, float64(x.said), e[:0])
-					x.about = float32(m.LogOdds(m.Score(e)))
-				}
-			}
+		for k := range out.near[i][:min(maxScored, len(out.near[i]))] {
+			s.score(m, i, &out.near[i][k])
 		}
 	})
 	return out
+}
+
+// score asks a model about a request and its neighbour, if that was not done.
+func (s surroundings) score(m *judge.Model, i int, x *neighbour) {
+	if x.cosine < leastNear || !math.IsNaN(float64(x.score)) {
+		return
+	}
+	e := judge.Compare(s.requests[x.of].prompt, s.requests[i].prompt, float64(x.own), nil)
+	x.score = float32(m.Score(e))
+	if s.requests[i].before != nil {
+		e = judge.Compare(s.requests[x.of].before, s.requests[i].before, float64(x.said), e[:0])
+		x.about = float32(m.LogOdds(m.Score(e)))
+	}
 }
