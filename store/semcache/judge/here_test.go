@@ -133,3 +133,31 @@ func TestHereIsWrittenAndRead(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHere reads what may stand in a namespace's figures: what is taken for something says what rises.
+func FuzzHere(f *testing.F) {
+	for _, s := range []string{"-0.74 0.94 0.92 -2 22", "0 1 20 0 20", "-5 0.05 1e-6 0 1e6", "1e6 1e6 1e6 -999999 1e6", "0 1 1 1 1", "NaN 1 1 0 1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h, ok := Default().ParseHere(text)
+		if !ok {
+			return
+		}
+		last := math.Inf(-1)
+		for z := -4.0; z < 12; z += 0.25 {
+			x := h.LogOdds(z)
+			if math.IsNaN(x) || math.IsInf(x, 0) || x < last-1e-6*(1+math.Abs(last)) {
+				t.Fatalf("%q: at %v %v, before it %v", text, z, x, last)
+			}
+			last = x
+		}
+		for range 20 {
+			h.Asked(1)
+			h.Checked(1, false)
+		}
+		if l := h.Least(0.05); math.IsNaN(l) || l < 0 || l > 2 {
+			t.Fatalf("%q: %v", text, l)
+		}
+	})
+}
