@@ -28,9 +28,8 @@ type Here struct {
 	mean  [2]float64
 	info  [3]float64 // the inverse of the covariance
 	most  float64    // from these log odds on it says nothing better
-	checks,
 	asked float64
-	by [bins]float32 // how often the likeliest candidate had these log odds
+	by    [bins]float32 // how often the likeliest candidate had these log odds
 }
 
 const (
@@ -119,7 +118,6 @@ func (h *Here) Checked(z float64, right bool) {
 	h.mean[0] += (c[0] + c[1]*z) * (y - p)
 	// Surer log odds are worth more, if only a little.
 	h.mean[1] = max(h.mean[1]+(c[1]+c[2]*z)*(y-p), leastRise)
-	h.checks++
 	h.bound()
 }
 
