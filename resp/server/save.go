@@ -439,15 +439,25 @@ func (s *Server) rewriteDue(last saveFigures) bool {
 	if percent > 0 && s.reserve.size.Load() == 0 && s.diskTight(st.Size) {
 		return true
 	}
-	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() || time.Since(last.tried) < rewriteRest*last.took {
+	rest := rewriteRest * last.took
+	if st.Size < smallLog {
+		rest *= smallRest
+	}
+	if percent == 0 || st.Size < s.cfg.rewriteMin.Int() || time.Since(last.tried) < rest {
 		return false
 	}
 	return st.Size*100/max(st.BaseSize, 1)-100 >= percent
 }
 
 // rewriteRest is how many times as long as a rewrite took there is none after it. Few keys that are written all the
-// time double their log in a second or two, and to rewrite it for each of these takes a sixth of the processor.
-const rewriteRest = 10
+// time double their log in a second or two, and to rewrite it for each of these takes a sixth of the processor. A log
+// below smallLog, which a start reads in two seconds or three, waits smallRest times as long: at ten times
+// the rewrites of 100,000 keys under full load still took as much of the processor as the log itself.
+const (
+	rewriteRest = 10
+	smallRest   = 4
+	smallLog    = 512 << 20
+)
 
 // saveFailure is the error of writes after a snapshot that was due has failed.
 func (s *Server) saveFailure() error {
