@@ -230,13 +230,20 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullTmpfs does it on a real one, where one can be mounted.
-func TestFullTmpfs(t *testing.T) {
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", dir).CombinedOutput(); err != nil {
+// tmpfs mounts a small file system, where one can be mounted.
+func tmpfs(t *testing.T, size string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("mount: %v %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir
+}
+
+// TestFullTmpfs does it on a real one, where one can be mounted.
+func TestFullTmpfs(t *testing.T) {
+	dir := tmpfs(t, "8m")
 	s, stop := startAt(t, nil, nil, "--dir", filepath.Join(dir, "data"), "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
 	ballast := filepath.Join(dir, "ballast")
 	for range numberOf("NEARCACHE_FULL", 2) {
@@ -250,12 +257,10 @@ func TestFullTmpfs(t *testing.T) {
 	stop()
 }
 
-// TestFullDiskMakesRoomForItself: a disk that is full of a log's history, with nobody to make room. The log is rewritten
-// in the room that was kept, and writes are taken again.
-func TestFullDiskMakesRoomForItself(t *testing.T) {
-	t.Parallel()
-	fsys := vfs.NewMem()
-	s, end := startOn(t, fsys, "--appendfsync", "always", "--compression", "no")
+// makesRoom: a disk that is full of a log's history, with nobody to make room. The log is rewritten in the room that was
+// kept, and writes are taken again. fill leaves so many bytes free; it returns what was acknowledged.
+func makesRoom(t *testing.T, s *Server, fill func(left int64), free func()) map[string]string {
+	t.Helper()
 	c := dial(t, s, client.Options{})
 	rnd := rand.New(rand.NewPCG(1, 1))
 	acked := map[string]string{}
@@ -286,7 +291,7 @@ func TestFullDiskMakesRoomForItself(t *testing.T) {
 			s.reserve.looked.Store(0)
 		}
 		before := s.aof.Load().Size()
-		fsys.SetCapacity(before + s.reserve.size.Load() + 100_000)
+		fill(100_000)
 		// Until a write is refused; or nobody is, where the server has seen it come and has made room (diskTight).
 		var err error
 		for i := 0; err == nil && s.aof.Load().Size() >= before; i++ {
@@ -305,19 +310,55 @@ func TestFullDiskMakesRoomForItself(t *testing.T) {
 		if size := s.aof.Load().Size(); size > 3<<20 {
 			t.Errorf("the log has %d bytes, and the data takes %d", size, s.ks.Used())
 		}
-		fsys.SetCapacity(0)
+		free()
 	}
 	if n := field(t, c, "persistence", "aof_rewrites"); n == "0" {
 		t.Error("nothing was rewritten")
 	}
-	_ = end()
-	s, _ = startOn(t, fsys, "--appendfsync", "always")
-	c = dial(t, s, client.Options{})
+	return acked
+}
+
+// keeps looks for what was acknowledged.
+func keeps(t *testing.T, s *Server, acked map[string]string) {
+	t.Helper()
+	c := dial(t, s, client.Options{})
 	for k, v := range acked {
 		if got := do(t, c, "GET", k).Str; got != v {
 			t.Fatalf("%s was acknowledged and is %.20q", k, got)
 		}
 	}
+}
+
+func TestFullDiskMakesRoomForItself(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	s, end := startOn(t, fsys, "--appendfsync", "always", "--compression", "no")
+	acked := makesRoom(t, s, func(left int64) {
+		fsys.SetCapacity(s.aof.Load().Size() + s.reserve.size.Load() + left)
+	}, func() { fsys.SetCapacity(0) })
+	_ = end()
+	s, _ = startOn(t, fsys, "--appendfsync", "always")
+	keeps(t, s, acked)
+}
+
+// TestFullTmpfsMakesRoomForItself does it on a real one.
+func TestFullTmpfsMakesRoomForItself(t *testing.T) {
+	dir := tmpfs(t, "32m")
+	settings := []string{"--dir", filepath.Join(dir, "data"), "--appendfsync", "always", "--compression", "no"}
+	s, stop := startAt(t, nil, nil, settings...)
+	ballast := filepath.Join(dir, "ballast")
+	acked := makesRoom(t, s, func(left int64) {
+		n, err := s.fs().(vfs.Space).Free(dir)
+		if err == nil {
+			err = os.WriteFile(ballast, make([]byte, max(n-left, 0)), 0o600)
+		}
+		if err != nil {
+			t.Log(err) // it is full then
+		}
+	}, func() { _ = os.Remove(ballast) })
+	stop()
+	s, _ = startAt(t, nil, nil, settings...)
+	keeps(t, s, acked)
 }
 
 // TestLogIsRewrittenBeforeTheDiskIsFull: a log that is mostly history, on a disk that has just room for what it
