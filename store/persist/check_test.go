@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,71 +63,111 @@ func TestCheckAgreesWithOpen(t *testing.T) {
 		t.Fatalf("a folder that is whole: %+v, %d records", rep, len(want))
 	}
 	names := segmentFiles(t, whole)
+	files := map[string][]byte{}
+	for _, n := range append(slices.Clone(names), manifestName) {
+		files[n] = readAll(t, whole, filepath.Join(testDir, n))
+	}
 	times := 400
 	if n, err := strconv.Atoi(os.Getenv("NEARCACHE_FLIPS")); err == nil {
 		times = n
 	}
-	refused, cut := 0, 0
-	for range times {
-		fsys := vfs.NewMem()
-		check(t, fsys.MkdirAll(testDir))
-		bad := names[rng.IntN(len(names))]
-		for _, n := range append(slices.Clone(names), manifestName) {
-			b := readAll(t, whole, filepath.Join(testDir, n))
-			if n == bad && len(b) > 0 {
-				if rng.IntN(4) == 0 {
-					b = b[:rng.IntN(len(b))]
-				} else {
-					b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+	const workers = 4
+	var refused, cut atomic.Int64
+	t.Run("flips", func(t *testing.T) {
+		for w := range workers {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(5, uint64(7+w)))
+				for range times / workers {
+					f := flip{t: t, rng: rng, names: names, files: files, want: want}
+					switch f.run() {
+					case flipRefused:
+						refused.Add(1)
+					case flipCut:
+						cut.Add(1)
+					}
 				}
-			}
-			check(t, writeFile(fsys, filepath.Join(testDir, n), b))
+			})
 		}
-		check(t, fsys.SyncDir(testDir))
-		rep, err := Check(fsys, testDir)
-		check(t, err)
-		var got []string
-		l, _, err := Open(fsys, testDir, Options{}, collect(&got))
-		if (err != nil) != (len(rep.Damage) > 0) {
-			t.Fatalf("%s: Open says %v, Check %+v", bad, err, rep)
-		}
-		if err == nil {
-			check(t, l.Close())
-			if rep.Torn != nil {
-				cut++
+	})
+	if n := refused.Load(); n < int64(times/4) || cut.Load() == 0 {
+		t.Fatalf("%d refused, %d cut", n, cut.Load())
+	}
+}
+
+// flip is a folder in which a bit is flipped, or a file is cut.
+type flip struct {
+	t     *testing.T
+	rng   *rand.Rand
+	names []string
+	files map[string][]byte
+	want  []string
+}
+
+// What becomes of one.
+const (
+	flipNothing = iota
+	flipRefused
+	flipCut
+)
+
+func (f *flip) run() int {
+	t, rng := f.t, f.rng
+	fsys := vfs.NewMem()
+	check(t, fsys.MkdirAll(testDir))
+	bad := f.names[rng.IntN(len(f.names))]
+	for n, b := range f.files {
+		if n == bad && len(b) > 0 {
+			b = slices.Clone(b)
+			if rng.IntN(4) == 0 {
+				b = b[:rng.IntN(len(b))]
+			} else {
+				b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
 			}
-			if !slices.Equal(got, want[:len(got)]) {
-				t.Fatalf("%s: loads what was not there", bad)
-			}
-			continue
 		}
-		refused++
-		rep, err = Repair(fsys, testDir, time.Unix(1_800_000_000, 0))
-		check(t, err)
-		if len(rep.Kept) == 0 {
-			t.Fatalf("%s: nothing is kept: %+v", bad, rep)
+		check(t, writeFile(fsys, filepath.Join(testDir, n), b))
+	}
+	check(t, fsys.SyncDir(testDir))
+	rep, err := Check(fsys, testDir)
+	check(t, err)
+	var got []string
+	l, _, err := Open(fsys, testDir, Options{}, collect(&got))
+	if (err != nil) != (len(rep.Damage) > 0) {
+		t.Fatalf("%s: Open says %v, Check %+v", bad, err, rep)
+	}
+	if err == nil {
+		check(t, l.Close())
+		if !slices.Equal(got, f.want[:len(got)]) {
+			t.Fatalf("%s: loads what was not there", bad)
 		}
-		if again, err := Check(fsys, testDir); err != nil || len(again.Damage) > 0 {
-			t.Fatalf("%s: after Repair %v %+v", bad, err, again)
+		if rep.Torn != nil {
+			return flipCut
 		}
-		got, _ = reload(t, fsys)
-		i := 0
-		for _, r := range got {
-			for i < len(want) && want[i] != r {
-				i++
-			}
-			if i == len(want) {
-				t.Fatalf("%s: %.80q was not there, or not in that order", bad, r)
-			}
+		return flipNothing
+	}
+	rep, err = Repair(fsys, testDir, time.Unix(1_800_000_000, 0))
+	check(t, err)
+	if len(rep.Kept) == 0 {
+		t.Fatalf("%s: nothing is kept: %+v", bad, rep)
+	}
+	if again, err := Check(fsys, testDir); err != nil || len(again.Damage) > 0 {
+		t.Fatalf("%s: after Repair %v %+v", bad, err, again)
+	}
+	got, _ = reload(t, fsys)
+	i := 0
+	for _, r := range got {
+		for i < len(f.want) && f.want[i] != r {
 			i++
 		}
-		if strings.HasSuffix(bad, ".base") && len(got) < 30 {
-			t.Fatalf("%s: only %d records of %d are left", bad, len(got), len(want))
+		if i == len(f.want) {
+			t.Fatalf("%s: %.80q was not there, or not in that order", bad, r)
 		}
+		i++
 	}
-	if refused < times/4 || cut == 0 {
-		t.Fatalf("%d refused, %d cut", refused, cut)
+	if strings.HasSuffix(bad, ".base") && len(got) < 30 {
+		t.Fatalf("%s: only %d records of %d are left", bad, len(got), len(f.want))
 	}
+	return flipRefused
 }
 
 // TestBackupOfAFolderInUse copies it while it is written to and rewritten.
