@@ -13,10 +13,10 @@ func TestRunMeasures(t *testing.T) {
 	}
 	t.Chdir("../..")
 	var out strings.Builder
-	if err := Run([]string{"-nearcache", "-keys", "2000", "-vectors", "300", "-dim", "16", "-time", "200ms"}, &out, io.Discard); err != nil {
+	if err := Run([]string{"-nearcache", "-keys", "2000", "-vectors", "600", "-dim", "16", "-time", "200ms"}, &out, io.Discard); err != nil {
 		t.Fatal(err, out.String())
 	}
-	for _, want := range []string{"taken, ", "starts in ", "100 of 100 answers"} {
+	for _, want := range []string{"taken, ", "starts in ", "100 of 100 answers", "vectorset"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -40,7 +40,8 @@ var parts = []struct {
 }{
 	{"snapshot", (*bench).snapshot},
 	{"load", (*bench).load},
-	{"vectors", (*bench).restart},
+	{"vectors", func(b *bench, spec peer.Spec) error { return b.restart(spec, documents) }},
+	{"vectorset", func(b *bench, spec peer.Spec) error { return b.restart(spec, elements) }},
 }
 
 // Run carries out the command `nearcache bench durable`.
@@ -268,15 +269,44 @@ func blob(v []float32) string {
 	return string(b)
 }
 
-func (b *bench) restart(spec peer.Spec) error {
-	p, err := b.open(spec, "vectors", "--appendonly", "yes")
+// holder is what holds vectors.
+type holder struct {
+	name   string
+	create func(dim int) []any // nil: nothing is to be created
+	add    func(i int, v string) []any
+	ask    func(q string) []any
+}
+
+var (
+	documents = holder{
+		name: "vectors",
+		create: func(dim int) []any {
+			return []any{"FT.CREATE", "ix", "SCHEMA", "v", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", fmt.Sprint(dim), "DISTANCE_METRIC", "COSINE"}
+		},
+		add: func(i int, v string) []any { return []any{"HSET", fmt.Sprint("doc:", i), "v", v} },
+		ask: func(q string) []any {
+			return []any{"FT.SEARCH", "ix", "*=>[KNN 10 @v $q]", "PARAMS", "2", "q", q, "NOCONTENT", "DIALECT", "2"}
+		},
+	}
+	elements = holder{
+		name: "vectorset",
+		add:  func(i int, v string) []any { return []any{"VADD", "set", "FP32", v, fmt.Sprint("e", i)} },
+		ask:  func(q string) []any { return []any{"VSIM", "set", "FP32", q, "COUNT", "10"} },
+	}
+)
+
+// restart is how long a start takes with many vectors.
+func (b *bench) restart(spec peer.Spec, h holder) error {
+	p, err := b.open(spec, h.name, "--appendonly", "yes")
 	if err != nil {
 		return err
 	}
 	defer func() { p.Close() }()
-	if _, err := p.Ctl.Do("FT.CREATE", "ix", "SCHEMA", "v", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", fmt.Sprint(b.dim), "DISTANCE_METRIC", "COSINE"); err != nil {
-		fmt.Fprintf(b.out, "vectors   %-10s has none: %v\n", p.Name, err)
-		return nil
+	if h.create != nil {
+		if _, err := p.Ctl.Do(h.create(b.dim)...); err != nil {
+			fmt.Fprintf(b.out, "%-9s %-10s has none: %v\n", h.name, p.Name, err)
+			return nil
+		}
 	}
 	rnd := rand.New(rand.NewPCG(4, 5))
 	centres := make([][]float32, 200)
@@ -295,17 +325,17 @@ func (b *bench) restart(spec peer.Spec) error {
 	}
 	start := time.Now()
 	if err := p.Fill(b.vectors, func(i int) []any {
-		return []any{"HSET", fmt.Sprint("doc:", i), "v", blob(vector(centres[rnd.IntN(len(centres))]))}
+		return h.add(i, blob(vector(centres[rnd.IntN(len(centres))])))
 	}); err != nil {
 		return err
 	}
-	fmt.Fprintf(b.out, "vectors   %-10s %d of %d components written in %v\n", p.Name, b.vectors, b.dim, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(b.out, "%-9s %-10s %d of %d components written in %v\n", h.name, p.Name, b.vectors, b.dim, time.Since(start).Round(time.Millisecond))
 	queries := make([]string, 100)
 	for i := range queries {
 		queries[i] = blob(vector(centres[rnd.IntN(len(centres))]))
 	}
 	ask := func(q string) (string, error) {
-		v, err := p.Ctl.Do("FT.SEARCH", "ix", "*=>[KNN 10 @v $q]", "PARAMS", "2", "q", q, "NOCONTENT", "DIALECT", "2")
+		v, err := p.Ctl.Do(h.ask(q)...)
 		return v.String(), err
 	}
 	var before []string
@@ -321,7 +351,7 @@ func (b *bench) restart(spec peer.Spec) error {
 	}
 	p.Close()
 	start = time.Now()
-	if p, err = b.open(spec, "vectors", "--appendonly", "yes"); err != nil {
+	if p, err = b.open(spec, h.name, "--appendonly", "yes"); err != nil {
 		return err
 	}
 	if _, err := ask(queries[0]); err != nil {
@@ -338,6 +368,6 @@ func (b *bench) restart(spec peer.Spec) error {
 			same++
 		}
 	}
-	fmt.Fprintf(b.out, "vectors   %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(b.folder(spec, "vectors"))>>20)
+	fmt.Fprintf(b.out, "%-9s %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", h.name, p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(b.folder(spec, h.name))>>20)
 	return nil
 }
