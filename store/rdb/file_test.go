@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/nearcache/nearcache/store/types/list"
 	"github.com/nearcache/nearcache/store/types/str"
 )
 
@@ -334,6 +335,23 @@ func TestStreamsComeBack(t *testing.T) {
 				t.Fatalf("%s: %s", k, differ(got[k], v))
 			}
 		}
+	}
+}
+
+// TestCopiesAreNotCompressed: a key is encoded while its shard is held.
+func TestCopiesAreNotCompressed(t *testing.T) {
+	var l list.Value
+	elem := bytes.Repeat([]byte("the same words again "), 200)
+	for range 20 {
+		l.Push(list.Tail, elem)
+	}
+	key := bytes.Repeat([]byte("k"), 1000)
+	b, err := AppendKey(nil, 0, key, &l, 0)
+	if least := 20*len(elem) + len(key); err != nil || len(b) < least {
+		t.Errorf("%d bytes of %d: %v", len(b), least, err)
+	}
+	if b, _, err := Append(nil, &l); err != nil || len(b) > 10*len(elem) {
+		t.Errorf("a file has %d bytes of it: %v", len(b), err)
 	}
 }
 

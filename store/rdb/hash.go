@@ -242,7 +242,7 @@ func (r *Reader) Template() {
 	r.Templates[id] = names
 }
 
-func appendHash(b []byte, v *hash.Value) ([]byte, int) {
+func appendHash(b []byte, v *hash.Value, put form) ([]byte, int) {
 	first := v.NextExpiry()
 	when := func(name string) int64 {
 		at, _ := v.Expiry([]byte(name))
@@ -260,9 +260,9 @@ func appendHash(b []byte, v *hash.Value) ([]byte, int) {
 			return true
 		})
 		if timed {
-			return AppendString(appendMillis(append(b, typeHashPackTTL), first), w.end()), version74
+			return put(appendMillis(append(b, typeHashPackTTL), first), w.end()), version74
 		}
-		return AppendString(append(b, typeHashListpack), w.end()), version70
+		return put(append(b, typeHashListpack), w.end()), version70
 	}
 	version := version70
 	if first == 0 {
@@ -279,7 +279,7 @@ func appendHash(b []byte, v *hash.Value) ([]byte, int) {
 			}
 			b = appendLength(b, uint64(at))
 		}
-		b = AppendString(AppendString(b, []byte(name)), value)
+		b = put(put(b, []byte(name)), value)
 		return true
 	})
 	return b, version

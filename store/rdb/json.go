@@ -67,8 +67,8 @@ func (r *Reader) json() object.Object {
 	return json.New(&d)
 }
 
-func appendJSON(b []byte, v *json.Value) []byte {
+func appendJSON(b []byte, v *json.Value, put form) []byte {
 	b = appendLength(append(b, typeModule), moduleID(jsonName, jsonVersion))
-	b = AppendString(appendLength(b, moduleString), v.Root().Append(nil))
+	b = put(appendLength(b, moduleString), v.Root().Append(nil))
 	return appendLength(b, moduleEnd)
 }

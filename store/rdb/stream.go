@@ -300,7 +300,7 @@ func appendRawID(b []byte, id stream.ID) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, id.Ms), id.Seq)
 }
 
-func appendStream(b []byte, v *stream.Value, newest int) ([]byte, int) {
+func appendStream(b []byte, v *stream.Value, newest int, put form) ([]byte, int) {
 	typ, version := byte(typeStream3), version72
 	if newest < version72 { // which does not know when a consumer last got something
 		typ, version = typeStream2, version70
@@ -325,16 +325,16 @@ func appendStream(b []byte, v *stream.Value, newest int) ([]byte, int) {
 		b = appendRawID(appendLength(b, 16), x.First())
 		w = newListpack(w.b[:0])
 		appendBlock(&w, x)
-		b = AppendString(b, w.end())
+		b = put(b, w.end())
 	})
 	b = appendID(appendLength(b, uint64(v.Len())), v.Last())
 	b = appendLength(appendID(appendID(b, v.First()), v.MaxDeleted()), uint64(v.Added()))
 	b = appendLength(b, uint64(len(v.Groups())))
 	for _, g := range v.Groups() {
-		b = appendGroup(b, g, typ)
+		b = appendGroup(b, g, typ, put)
 	}
 	if typ >= typeStream4 {
-		b = appendProducers(b, v, p)
+		b = appendProducers(b, v, p, put)
 	}
 	return b, version
 }
@@ -374,8 +374,8 @@ func appendBlock(w *listpackWriter, x stream.Block) {
 	}
 }
 
-func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
-	b = AppendString(b, []byte(g.Name))
+func appendGroup(b []byte, g *stream.Group, typ byte, put form) []byte {
+	b = put(b, []byte(g.Name))
 	b = appendLength(appendID(b, g.Last()), uint64(g.Read()))
 	b = appendLength(b, uint64(g.Len()))
 	g.Each(nil, stream.MinID, func(p stream.Pending) bool {
@@ -384,7 +384,7 @@ func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
 	})
 	b = appendLength(b, uint64(len(g.Consumers())))
 	for _, c := range g.Consumers() {
-		b = AppendString(b, []byte(c.Name))
+		b = put(b, []byte(c.Name))
 		b = appendMillis(b, c.Seen)
 		if typ >= typeStream3 {
 			b = appendMillis(b, c.Active)
@@ -407,13 +407,13 @@ func appendGroup(b []byte, g *stream.Group, typ byte) []byte {
 	return b
 }
 
-func appendProducers(b []byte, v *stream.Value, p stream.Producers) []byte {
+func appendProducers(b []byte, v *stream.Value, p stream.Producers, put form) []byte {
 	b = appendLength(appendLength(b, uint64(p.Duration)), uint64(p.MaxIIDs))
 	b = appendLength(b, uint64(p.PIDs))
 	v.EachProducer(func(pid string, n int, each func(func(iid string, id stream.ID))) {
-		b = appendLength(AppendString(b, []byte(pid)), uint64(n))
+		b = appendLength(put(b, []byte(pid)), uint64(n))
 		each(func(iid string, id stream.ID) {
-			b = appendID(AppendString(b, []byte(iid)), id)
+			b = appendID(put(b, []byte(iid)), id)
 		})
 	})
 	return appendLength(appendLength(b, uint64(p.Added)), uint64(p.Repeated))

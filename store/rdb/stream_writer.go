@@ -52,7 +52,8 @@ func AppendAux(b []byte, db int, name string, text []byte) []byte {
 func AppendFunction(b, code []byte) []byte { return appendPlain(append(b, opFunction), code) }
 
 // AppendKey appends a key with its value; expireAt is in Unix ms, 0 for never. Where
-// there is no form of the value it appends nothing and returns ErrUnsupported.
+// there is no form of the value it appends nothing and returns ErrUnsupported. Nothing is compressed: whoever holds the
+// key would wait for it, and to send it takes less time.
 func AppendKey(b []byte, db int, key []byte, o object.Object, expireAt int64) ([]byte, error) {
 	from := len(b)
 	b = appendLength(append(b, opSelectDB), uint64(db))
@@ -60,13 +61,13 @@ func AppendKey(b []byte, db int, key []byte, o object.Object, expireAt int64) ([
 		b = appendMillis(append(b, opExpireMs), expireAt)
 	}
 	if v, ok := o.(*str.Value); ok {
-		return appendPlain(AppendString(append(b, typeString), key), v.B), nil
+		return appendPlain(appendUnpacked(append(b, typeString), key), v.B), nil
 	}
 	// The type stands before the key, and the value behind it.
 	at := len(b)
-	b = AppendString(append(b, 0), key)
+	b = appendUnpacked(append(b, 0), key)
 	value := len(b)
-	b, _, err := Append(b, o)
+	b, _, err := appendAs(b, o, Version, appendUnpacked)
 	if err != nil {
 		return b[:from], fmt.Errorf("key %.100q: %w", key, err)
 	}

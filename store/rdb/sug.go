@@ -61,13 +61,13 @@ func (r *Reader) moduleDouble() float64 {
 	return r.Double()
 }
 
-func appendSuggestions(b []byte, v *sug.Value) []byte {
+func appendSuggestions(b []byte, v *sug.Value, put form) []byte {
 	b = appendLength(append(b, typeModule), moduleID(sugName, sugPayloads))
 	b = appendLength(appendLength(b, moduleUnsigned), uint64(v.Len()))
 	var room []byte
 	text := func(s string) {
 		room = append(append(room[:0], s...), 0)
-		b = AppendString(appendLength(b, moduleString), room)
+		b = put(appendLength(b, moduleString), room)
 	}
 	v.Each(func(s string, score float32, payload string) {
 		text(s)

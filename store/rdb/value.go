@@ -127,26 +127,33 @@ func Append(b []byte, o object.Object) (_ []byte, version int, err error) {
 
 // AppendFor is Append for a reader of a version, from 10 on.
 func AppendFor(b []byte, o object.Object, newest int) (_ []byte, version int, err error) {
+	return appendAs(b, o, newest, AppendString)
+}
+
+// form is how strings are appended: AppendString, or appendUnpacked.
+type form func(b, s []byte) []byte
+
+func appendAs(b []byte, o object.Object, newest int, put form) (_ []byte, version int, err error) {
 	from := len(b)
 	switch v := o.(type) {
 	case *str.Value:
-		return AppendString(append(b, typeString), v.B), version70, nil
+		return put(append(b, typeString), v.B), version70, nil
 	case *list.Value:
-		return appendList(b, v), version70, nil
+		return appendList(b, v, put), version70, nil
 	case *set.Value:
-		b, version = appendSet(b, v, newest)
+		b, version = appendSet(b, v, newest, put)
 	case *zset.Value:
-		return appendZSet(b, v), version70, nil
+		return appendZSet(b, v, put), version70, nil
 	case *hash.Value:
-		b, version = appendHash(b, v)
+		b, version = appendHash(b, v, put)
 	case *stream.Value:
-		b, version = appendStream(b, v, newest)
+		b, version = appendStream(b, v, newest, put)
 	case *json.Value:
-		return appendJSON(b, v), version70, nil
+		return appendJSON(b, v, put), version70, nil
 	case *sug.Value:
-		return appendSuggestions(b, v), version70, nil
+		return appendSuggestions(b, v, put), version70, nil
 	case *vset.Value:
-		b, err = appendVSet(b, v)
+		b, err = appendVSet(b, v, put)
 		return b, version70, err
 	default:
 		return b, 0, fmt.Errorf("%w: %s", ErrUnsupported, o.Type().Name)
@@ -210,19 +217,19 @@ const (
 	nodePacked = 2
 )
 
-func appendList(b []byte, v *list.Value) []byte {
+func appendList(b []byte, v *list.Value, put form) []byte {
 	nodes := 0
 	v.EachNode(func([]byte, int, bool) { nodes++ })
 	b = appendLength(append(b, typeListQuicklist2), uint64(nodes))
 	var w listpackWriter
 	v.EachNode(func(entries []byte, n int, plain bool) {
 		if plain {
-			b = AppendString(appendLength(b, nodePlain), entries)
+			b = put(appendLength(b, nodePlain), entries)
 			return
 		}
 		w = newListpack(w.b[:0])
 		w.b, w.n = append(w.b, entries...), n
-		b = AppendString(appendLength(b, nodePacked), w.end())
+		b = put(appendLength(b, nodePacked), w.end())
 	})
 	return b
 }
@@ -267,21 +274,21 @@ func (r *Reader) set(typ byte) object.Object {
 	return v
 }
 
-func appendSet(b []byte, v *set.Value, newest int) ([]byte, int) {
+func appendSet(b []byte, v *set.Value, newest int, put form) ([]byte, int) {
 	switch e := v.Encoding(); {
 	case e == "intset":
-		return AppendString(append(b, typeSetIntset), appendIntset(nil, v)), version70
+		return put(append(b, typeSetIntset), appendIntset(nil, v)), version70
 	case e == "listpack" && newest >= version72:
 		w := newListpack(nil)
 		v.Each(func(m []byte) bool {
 			w.add(m)
 			return true
 		})
-		return AppendString(append(b, typeSetListpack), w.end()), version72
+		return put(append(b, typeSetListpack), w.end()), version72
 	}
 	b = appendLength(append(b, typeSet), uint64(v.Len()))
 	v.Each(func(m []byte) bool {
-		b = AppendString(b, m)
+		b = put(b, m)
 		return true
 	})
 	return b, version70
@@ -355,7 +362,7 @@ func scoreOf(e element) (float64, bool) {
 	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-func appendZSet(b []byte, v *zset.Value) []byte {
+func appendZSet(b []byte, v *zset.Value, put form) []byte {
 	if v.Encoding() == "listpack" {
 		w := newListpack(nil)
 		var text [32]byte
@@ -363,11 +370,11 @@ func appendZSet(b []byte, v *zset.Value) []byte {
 			w.add(it.Member())
 			w.add(appendScore(text[:0], it.Score()))
 		}
-		return AppendString(append(b, typeZSetListpack), w.end())
+		return put(append(b, typeZSetListpack), w.end())
 	}
 	b = appendLength(append(b, typeZSet2), uint64(v.Len()))
 	for it := v.From(v.Len()-1, true); it.Next(); { // the greatest first, as Redis does
-		b = appendDouble(AppendString(b, it.Member()), it.Score())
+		b = appendDouble(put(b, it.Member()), it.Score())
 	}
 	return b
 }

@@ -119,12 +119,12 @@ func (r *Reader) vsetPlace() (id uint64, length, most float32) {
 	return id, math.Float32frombits(uint32(both)), math.Float32frombits(uint32(both >> 32))
 }
 
-func appendVSet(b []byte, v *vset.Value) ([]byte, error) {
+func appendVSet(b []byte, v *vset.Value, put form) ([]byte, error) {
 	if 4*v.Dim*v.Input > maxString {
 		return b, ErrUnsupported // Redis has it compute and keep that matrix
 	}
 	number := func(n uint64) { b = appendLength(appendLength(b, moduleUnsigned), n) }
-	text := func(s []byte) { b = AppendString(appendLength(b, moduleString), s) }
+	text := func(s []byte) { b = put(appendLength(b, moduleString), s) }
 
 	b = appendLength(append(b, typeModule), moduleID(vsetName, vsetVersion))
 	number(uint64(v.Dim))

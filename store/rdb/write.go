@@ -26,6 +26,19 @@ const shortest = 20
 // AppendString appends a string: as an integer where it is one, compressed where
 // that is shorter.
 func AppendString(b, s []byte) []byte {
+	if len(s) > shortest {
+		packed, ok := lzfCompress(nil, s)
+		if ok && len(packed)+4 < len(s) {
+			b = appendLength(append(b, encodedLZF), uint64(len(packed)))
+			b = appendLength(b, uint64(len(s)))
+			return append(b, packed...)
+		}
+	}
+	return appendUnpacked(b, s)
+}
+
+// appendUnpacked appends a string: as an integer where it is one, and never compressed.
+func appendUnpacked(b, s []byte) []byte {
 	if len(s) <= 11 {
 		if n, ok := decimal.ParseInt(s); ok {
 			switch {
@@ -36,14 +49,6 @@ func AppendString(b, s []byte) []byte {
 			case n >= math.MinInt32 && n <= math.MaxInt32:
 				return binary.LittleEndian.AppendUint32(append(b, encodedInt32), uint32(n))
 			}
-		}
-	}
-	if len(s) > shortest {
-		packed, ok := lzfCompress(nil, s)
-		if ok && len(packed)+4 < len(s) {
-			b = appendLength(append(b, encodedLZF), uint64(len(packed)))
-			b = appendLength(b, uint64(len(s)))
-			return append(b, packed...)
 		}
 	}
 	return append(appendLength(b, uint64(len(s))), s...)
