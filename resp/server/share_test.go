@@ -1,3 +1,7 @@
+//go:build linux && !noepoll
+
+// Without reactors nothing is run for a client that reads nothing.
+
 package server_test
 
 import (
