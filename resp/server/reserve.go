@@ -46,7 +46,9 @@ func (s *Server) reserveTick() {
 	worth := s.cfg.rewritePercent.Int() > 0 && st.Size > tightFrom && st.Size > s.ks.Used()
 	now := time.Now().UnixMilli()
 	switch {
-	case (full && worth || tight) && v.size.Load() > 0:
+	case full && worth && now-v.looked.Load() >= reserveEvery, // what was tried before has failed, and there may be more room now
+		(full && worth || tight) && v.size.Load() > 0:
+		v.looked.Store(now)
 		v.busy.Store(true)
 		s.spawn(func() {
 			s.makeRoom(log, full)
@@ -117,8 +119,10 @@ func (s *Server) makeRoom(log *persist.Log, full bool) {
 	v.making.Store(full)
 	defer v.making.Store(false)
 	s.cfg.Logger().Warn("the disk is all but full: what was kept for that is given up, and the log rewritten", "dir", s.cfg.Dir(), "reserve", v.size.Load(), "log", log.Size())
-	err := s.fs().Remove(s.reservePath())
-	v.size.Store(0)
+	var err error
+	if v.size.Swap(0) > 0 {
+		err = s.fs().Remove(s.reservePath())
+	}
 	if err == nil {
 		err = log.Retry()
 	}
