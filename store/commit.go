@@ -72,7 +72,6 @@ type Commit struct {
 	Notices []Notice // only where Keyspace.SetNotices asks for them
 	Source  bool     // by a Tx with that field
 	Served  bool     // those who wait for the keys have been served, see Tx.Served
-	Preview bool     // of Tx.Preview: what it defers is done while shards are held
 
 	deferred []Deferred
 }

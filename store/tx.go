@@ -147,7 +147,7 @@ func (tx *Tx) publish() []Deferred {
 
 // Defer hands over work of the current command that is to be done when the shards
 // are unlocked and before the client gets its reply. In an EXEC the commands that
-// follow do not see it done.
+// follow do not see it done, unless they do it themselves.
 func (tx *Tx) Defer(d Deferred) { tx.late = append(tx.late, d) }
 
 // maxKept is the longest list a Tx keeps for its next use: a session should not
@@ -169,7 +169,7 @@ func (tx *Tx) Preview(o Observer) {
 	if len(tx.commit.Events) == 0 {
 		return
 	}
-	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events, Preview: true}
+	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events}
 	o.Committed(&c)
 	DoAll(c.deferred)
 }

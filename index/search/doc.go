@@ -18,6 +18,10 @@
 //
 // All methods may be called at once. Locks, taken in this order:
 //
+//   - life: held for reading by every call, and exclusively while the index gets fields
+//     (Extend) or ends (Close). Whoever holds shards of the keyspace may wait for it, since
+//     nobody waits for shards, or for a file, with it: a search gives it up while it reads
+//     what to sort by from the documents.
 //   - stripe.mu: a document's versions; held while its vectors are inserted,
 //     so writes of one document are in order and others go on.
 //   - Index.mu: postings and records. Never held during a vector insert, a

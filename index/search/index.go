@@ -51,14 +51,14 @@ type Index struct {
 
 	synonyms atomic.Pointer[Synonyms]
 
-	// Changed by Extend, under life.
-	fields []attribute
+	// Changed by Extend, under life. An attribute stays where it is.
+	fields []*attribute
 	byName map[string]*attribute
 	text   *attr.Text // nil without text fields
 	vecs   []*attribute
 
-	gate    gate         // keeps searches from beginning while Extend waits for those under way
-	life    sync.RWMutex // held for reading by every call, for writing by Close and Extend
+	saves   sync.Mutex   // held by Save, and by Close before life
+	life    sync.RWMutex // held for reading by every call, for writing by Close and Extend; nobody reads files or waits for a document with it
 	closed  bool
 	seq     atomic.Uint64 // versions of vectors
 	stripes [256]stripe
@@ -191,10 +191,10 @@ func New(s *Schema, kinds []index.Kind) (*Index, error) {
 // addFields makes what holds the fields of s behind those that there are. Nobody
 // else uses the index meanwhile. After an error all is as it was.
 func (ix *Index) addFields(s *Schema) error {
-	fields := append(make([]attribute, 0, len(s.Fields)), ix.fields...)
+	fields := append(make([]*attribute, 0, len(s.Fields)), ix.fields...)
 	for i := len(fields); i < len(s.Fields); i++ {
 		f := &s.Fields[i]
-		a := attribute{Field: f, at: i, text: -1, vec: -1}
+		a := &attribute{Field: f, at: i, text: -1, vec: -1}
 		switch f.Type {
 		case TypeTag:
 			a.tags = attr.NewTags(f.Separator, f.CaseSensitive, f.IndexEmpty)
@@ -209,7 +209,7 @@ func (ix *Index) addFields(s *Schema) error {
 			a.shapes = &attr.Shapes{}
 		case TypeVector:
 			var err error
-			if err = ix.newVectors(&a); err != nil {
+			if err = ix.newVectors(a); err != nil {
 				for _, made := range fields[len(ix.fields):] {
 					if made.vectors != nil {
 						_ = made.vectors.Close()
@@ -222,8 +222,7 @@ func (ix *Index) addFields(s *Schema) error {
 	}
 	from := len(ix.fields)
 	ix.fields, ix.vecs, ix.byName = fields, nil, make(map[string]*attribute, len(fields))
-	for i := range fields {
-		a := &fields[i]
+	for i, a := range fields {
 		ix.byName[a.Name] = a
 		if a.vectors != nil {
 			a.vec = len(ix.vecs)
@@ -247,14 +246,6 @@ func (ix *Index) addFields(s *Schema) error {
 	return nil
 }
 
-// gate is held by one, and waited for by many.
-type gate struct{ sync.RWMutex }
-
-func (g *gate) wait() {
-	g.RLock()
-	defer g.RUnlock()
-}
-
 func (ix *Index) newVectors(a *attribute) error {
 	for _, k := range ix.kinds {
 		if k.Name == a.kind() {
@@ -276,18 +267,17 @@ func (ix *Index) newVectors(a *attribute) error {
 }
 
 // Extend gives the index the fields that s has behind its own. Documents have them
-// when they are put anew, with a version that is newer. Searches that begin
-// meanwhile wait where Options.Wait says that they may.
+// when they are put anew, with a version that is newer. It does nothing if the
+// index has them. It waits for what searches and writes under way compute, never for
+// the documents that they read, so whoever holds those may call it.
 func (ix *Index) Extend(s *Schema) error {
-	ix.gate.Lock()
-	defer ix.gate.Unlock()
-	// Lock would make those wait who hold shards that a search under way still needs.
-	for !ix.life.TryLock() {
-		time.Sleep(50 * time.Microsecond)
-	}
+	ix.life.Lock()
 	defer ix.life.Unlock()
 	if ix.closed {
 		return ErrClosed
+	}
+	if len(s.Fields) <= len(ix.fields) {
+		return nil
 	}
 	ix.EndWatches() // they know the fields by their place
 	return ix.addFields(s)
@@ -318,6 +308,8 @@ func (ix *Index) Len() int {
 
 // Close waits for the calls that are under way and returns the vectors' memory.
 func (ix *Index) Close() error {
+	ix.saves.Lock()
+	defer ix.saves.Unlock()
 	ix.life.Lock()
 	defer ix.life.Unlock()
 	if ix.closed {
@@ -489,8 +481,8 @@ func (ix *Index) postLong(label uint32, p *prepared) {
 		var c attr.TextCursor
 		part(func() bool { return ix.text.PutSome(label, &p.words, &c, longDoc) })
 	}
-	for i := range ix.fields {
-		a, v := &ix.fields[i], p.values[i]
+	for i, a := range ix.fields {
+		v := p.values[i]
 		if v == nil || a.tags == nil || a.NoIndex {
 			continue
 		}
@@ -514,8 +506,8 @@ func (ix *Index) longLocked(label uint32) bool {
 	if ix.text != nil {
 		n = ix.text.DocLen(label)
 	}
-	for i := range ix.fields {
-		if a := &ix.fields[i]; a.tags != nil {
+	for _, a := range ix.fields {
+		if a.tags != nil {
 			n += a.tags.Count(label)
 		}
 	}
@@ -536,8 +528,8 @@ func (ix *Index) bury(label uint32) {
 			var c attr.TextCursor
 			part(func() bool { return ix.text.RemoveSome(label, &c, longDoc) })
 		}
-		for i := range ix.fields {
-			if a := &ix.fields[i]; a.tags != nil {
+		for _, a := range ix.fields {
+			if a.tags != nil {
 				part(func() bool { return a.tags.RemoveSome(label, longDoc) })
 			}
 		}
@@ -726,8 +718,7 @@ func (ix *Index) post(label uint32, p *prepared) {
 		ix.text.Put(label, &p.words)
 	}
 	ix.mu.extras.put(label, &p.extra)
-	for i := range ix.fields {
-		a := &ix.fields[i]
+	for i, a := range ix.fields {
 		v := p.values[i]
 		if v == nil {
 			if a.IndexMissing {
@@ -764,8 +755,7 @@ func (ix *Index) unpost(label uint32) {
 		ix.text.Remove(label)
 	}
 	ix.mu.extras.remove(label)
-	for i := range ix.fields {
-		a := &ix.fields[i]
+	for _, a := range ix.fields {
 		a.missing.Remove(index.Label(label))
 		switch {
 		case a.tags != nil:

@@ -72,8 +72,7 @@ func (ix *Index) Info() Info {
 		in.NumTerms, in.TextTokens, in.NumRecords = int64(t.Terms()), t.Tokens(), t.Records()
 		in.InvertedBytes, in.OffsetBytes = t.Bytes()
 	}
-	for i := range ix.fields {
-		a := &ix.fields[i]
+	for _, a := range ix.fields {
 		switch {
 		case a.tags != nil:
 			in.NumRecords += a.tags.Records()

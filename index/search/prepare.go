@@ -58,8 +58,7 @@ func (ix *Index) prepare(value func(field int) (Value, bool)) *prepared {
 	p.words.Reset()
 	p.err, p.bad = nil, -1
 	tags := 0
-	for i := range ix.fields {
-		a := &ix.fields[i]
+	for i, a := range ix.fields {
 		v, ok := value(i)
 		if !ok {
 			continue

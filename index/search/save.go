@@ -36,6 +36,8 @@ var ErrNothingToSave = errors.New("search: the index has no graph")
 
 // Graphs are the names of the fields that have one.
 func (ix *Index) Graphs() (fields []string) {
+	ix.life.RLock()
+	defer ix.life.RUnlock()
 	for _, a := range ix.vecs {
 		if a.graph != nil {
 			fields = append(fields, a.Name)
@@ -51,28 +53,31 @@ func (ix *Index) Changes() uint64 { return ix.seq.Load() }
 // table of labels. Nobody waits for it: additions go beside the graphs meanwhile, from where Absorb
 // brings them in.
 func (ix *Index) Save(create func(field string) (io.WriteCloser, error), table io.Writer) (err error) {
-	ix.life.RLock()
-	defer ix.life.RUnlock()
-	if ix.closed {
-		return ErrClosed
+	if !ix.saves.TryLock() {
+		return errors.New("search: the index is being saved already, or closed")
 	}
-	if len(ix.Graphs()) == 0 {
+	defer ix.saves.Unlock()
+	ix.life.RLock()
+	vecs, closed := ix.vecs, ix.closed
+	ix.life.RUnlock() // files may be slow
+	switch {
+	case closed:
+		return ErrClosed
+	case !slices.ContainsFunc(vecs, func(a *attribute) bool { return a.graph != nil }):
 		return ErrNothingToSave
 	}
 	ix.reclaim.Lock()
-	if ix.saving {
-		ix.reclaim.Unlock()
-		return errors.New("search: the index is being saved already")
-	}
 	ix.saving = true
 	ix.reclaim.Unlock()
 	defer func() {
 		ix.reclaim.Lock()
 		ix.saving = false
 		ix.reclaim.Unlock()
+		ix.life.RLock()
+		defer ix.life.RUnlock()
 		ix.sweep()
 	}()
-	for _, a := range ix.vecs {
+	for _, a := range vecs {
 		if a.graph == nil {
 			continue
 		}
@@ -81,7 +86,7 @@ func (ix *Index) Save(create func(field string) (io.WriteCloser, error), table i
 		}
 		defer func() { err = errors.Join(err, a.graph.turn(false)) }()
 	}
-	for _, a := range ix.vecs {
+	for _, a := range vecs {
 		if a.graph == nil {
 			continue
 		}
@@ -93,7 +98,7 @@ func (ix *Index) Save(create func(field string) (io.WriteCloser, error), table i
 			return err
 		}
 	}
-	return ix.saveTable(table)
+	return ix.saveTable(table, len(vecs))
 }
 
 const (
@@ -104,9 +109,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// saveTable writes which document each label is. Labels that were given since the graphs were
-// saved are among them: the graphs do not know those, so nobody will claim them.
-func (ix *Index) saveTable(w io.Writer) error {
+// saveTable writes which document each label is, of those that have as many vectors as were saved.
+// Labels that were given since the graphs were saved are among them: the graphs do not know those,
+// so nobody will claim them.
+func (ix *Index) saveTable(w io.Writer, vecs int) error {
 	sum := crc32.New(castagnoli)
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 256<<10)
 	var b []byte
@@ -115,7 +121,7 @@ func (ix *Index) saveTable(w io.Writer) error {
 	ix.mu.RUnlock()
 	b = append(b, tableMagic...)
 	b = binary.LittleEndian.AppendUint32(b, tableVersion)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(ix.vecs)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(vecs))
 	b = binary.LittleEndian.AppendUint64(b, ix.key)
 	b = binary.LittleEndian.AppendUint64(b, ix.seq.Load())
 	b = binary.LittleEndian.AppendUint64(b, uint64(labels))
@@ -127,7 +133,7 @@ func (ix *Index) saveTable(w io.Writer) error {
 		b = b[:0]
 		st.mu.Lock()
 		for name, e := range st.names {
-			if e.label == noLabel || int(e.label) >= labels || len(e.hashes) != len(ix.vecs) {
+			if e.label == noLabel || int(e.label) >= labels || len(e.hashes) != vecs {
 				continue
 			}
 			b = binary.AppendUvarint(b, uint64(len(name))+1)

@@ -168,6 +168,8 @@ func (s *Scan) fill(now int64) bool {
 
 // Terms are words of the query that the document has, at most so many.
 func (s *Scan) Terms(name string, most int) []string {
+	s.ix.life.RLock()
+	defer s.ix.life.RUnlock()
 	st := s.ix.stripe(name)
 	st.mu.Lock()
 	label := noLabel

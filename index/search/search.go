@@ -42,10 +42,9 @@ type Options struct {
 	Around    []GeoFilter
 
 	// Load returns a field of a document, by identifier. It is only used to sort
-	// by a field of which the index holds no value, and without any lock.
+	// by a field of which the index holds no value, and without any lock of the index.
 	Load    func(doc, identifier string) ([]byte, bool)
 	Profile *Profile    // filled in, unless nil
-	Wait    bool        // let Extend go first; not for those who hold shards
 	Now     int64       // Unix milliseconds; what expires at or before it does not exist
 	Watch   *Watch      // told what was found; see [Index.OpenWatch]
 	Stop    func() bool // asked now and then; true ends the search early
@@ -225,9 +224,6 @@ func (e *exec) column(name string) int {
 // equal SortBy are in the order of their last writes, reversed if Desc; rows
 // without a value stand last.
 func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
-	if o.Wait {
-		ix.gate.wait()
-	}
 	ix.life.RLock()
 	defer ix.life.RUnlock()
 	if ix.closed {
@@ -262,7 +258,9 @@ func (ix *Index) Search(q *query.Query, o Options) (*Result, error) {
 		e.profile()
 	}
 	ix.epochs.leave(gen)
-	ix.sweep()
+	if !ix.closed { // while keys were loaded
+		ix.sweep()
+	}
 	if err != nil {
 		res.Release()
 		if errors.Is(err, index.ErrNotFin) {
@@ -841,20 +839,10 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	}
 	e.items = top.items
 	if o.by == byLoad {
-		ix.mu.RUnlock()
-		locked = false
-		for i := range top.items {
-			it := &top.items[i]
-			it.has = false
-			e.locked = time.Now() // it is not
-			if e.o.Load != nil && !e.stopped() {
-				if v, ok := e.o.Load(it.text, o.a.Identifier); ok {
-					it.text, it.has = o.a.sortValue(v), true
-				}
-			}
+		e.loadKeys(top.items)
+		if ix.closed {
+			return ErrClosed
 		}
-		ix.mu.RLock()
-		locked, e.locked = true, time.Now()
 		if e.o.WithScores {
 			sc = e.scorerOf(bits)
 		}
@@ -874,6 +862,29 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	}
 	e.fill(res, items[from:to], sc)
 	return nil
+}
+
+// loadKeys reads what to sort by from the documents. Others may hold those, and wait meanwhile
+// for what waits for mu or life, so neither is held.
+func (e *exec) loadKeys(items []item) {
+	ix := e.ix
+	ix.mu.RUnlock()
+	ix.life.RUnlock()
+	defer func() {
+		ix.life.RLock()
+		ix.mu.RLock()
+		e.locked = time.Now()
+	}()
+	for i := range items {
+		it := &items[i]
+		it.has = false
+		e.locked = time.Now() // it is not
+		if e.o.Load != nil && !e.stopped() {
+			if v, ok := e.o.Load(it.text, e.order.a.Identifier); ok {
+				it.text, it.has = e.order.a.sortValue(v), true
+			}
+		}
+	}
 }
 
 // fetchAhead is how many records are on their way from memory.

@@ -287,6 +287,7 @@ func openIndex(c *command.Ctx, name string) (*catalog.Index, error) {
 	if c.InExec {
 		c.Tx.Preview(c.Catalog)
 	}
+	ix.Extended()
 	ix.Uses.Add(1)
 	ix.Touch(c.Tx.Now)
 	return ix, nil

@@ -512,7 +512,7 @@ func (p *ftAggregate) open(c *command.Ctx, ix *catalog.Index) (*ftRun, error) {
 		return nil, resp.Error(err.Error())
 	}
 	o := p.o
-	o.Now, o.Stop, o.Wait = c.Tx.Now, p.deadline(), !c.InExec
+	o.Now, o.Stop = c.Tx.Now, p.deadline()
 	scan, err := s.Scan(q, o)
 	if err != nil {
 		return nil, failedSearch(p.index, err)

@@ -85,7 +85,7 @@ func (h *ftHybridRun) search() error {
 		return err
 	}
 	h.parsed = time.Since(start)
-	o := search.Options{Now: h.c.Tx.Now, Wait: !h.c.InExec, Stop: common.deadline(), Num: h.fusion.Window}
+	o := search.Options{Now: h.c.Tx.Now, Stop: common.deadline(), Num: h.fusion.Window}
 	to := o
 	to.SortBy, to.Desc, to.WithScores, to.Scorer, to.Explain = "__score", true, true, h.text.scorer, h.explain
 	to.Profile, o.Profile = h.profiles[hybridText], h.profiles[hybridNear]

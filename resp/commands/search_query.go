@@ -429,7 +429,7 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 			return resp.Error("Cannot use highlight/summarize because NOHL was specified at index level")
 		}
 	}
-	p.o.Now, p.o.Load, p.o.Wait = p.c.Tx.Now, p.load, !p.c.InExec
+	p.o.Now, p.o.Load = p.c.Tx.Now, p.load
 	if p.timeout == 0 {
 		if t := p.c.Catalog.Config.Int(catalog.Timeout); t != catalog.DefaultTimeout { // which holds anyway
 			p.timeout = t

@@ -2,6 +2,7 @@ package server
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,6 +116,67 @@ func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
 		t.Errorf("found [%s]", got)
 	}
 	if got := foundIn(t, c, "idx", "@t:own @more:{m}"); got != "d:mine" {
+		t.Errorf("found [%s]", got)
+	}
+}
+
+// TestSearchBehindAlterInTheSameExec gives an index fields in an EXEC that searches by them, while
+// others search it for documents that the EXEC holds, write to it, and do the same.
+func TestSearchBehindAlterInTheSameExec(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{})
+	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA g TAG")...)
+	do(t, c, split("FT.CREATE other PREFIX 1 d: SCHEMA g TAG")...)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	work := func(f func(c *client.Conn, i int)) {
+		c := dial(t, s, client.Options{})
+		wg.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				f(c, i)
+			}
+		})
+	}
+	alter := func(c *client.Conn, index, field string, i int) {
+		p := c.Pipeline()
+		p.Add("MULTI")
+		p.Add("HSET", "d:"+field, "g", "x", field, i)
+		p.Add("FT.SEARCH", index, "@g:{x}", "NOCONTENT")
+		p.Add("FT.ALTER", index, "SCHEMA", "ADD", field, "NUMERIC")
+		p.Add("FT.SEARCH", index, "@"+field+":["+strconv.Itoa(i)+" "+strconv.Itoa(i)+"]", "NOCONTENT")
+		p.Add("FT.ALTER", index, "SCHEMA", "ADD", field+"t", "TEXT")
+		p.Add("HSET", "d:"+field, field+"t", "word")
+		p.Add("FT.AGGREGATE", index, "@"+field+"t:word", "LOAD", 1, "@"+field)
+		p.Add("EXEC")
+		l, err := p.Run()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		replies := l[len(l)-1].Elems
+		for _, at := range []int{3, 6} {
+			if n, _ := replies[at].Get("total_results"); n.Int != 1 {
+				t.Errorf("%s behind FT.ALTER: %v", field, replies[at])
+			}
+		}
+	}
+	key := func(i int) string { return "d:" + string(rune('a'+i%20)) }
+	work(func(c *client.Conn, i int) { do(t, c, "HSET", key(i), "g", "x", "f0", -1, "o1", -1) })
+	work(func(c *client.Conn, i int) { do(t, c, "DEL", key(i)) })
+	work(func(c *client.Conn, _ int) { do(t, c, "FT.SEARCH", "idx", "@g:{x}", "SORTBY", "g") }) // loads g of each
+	second := dial(t, s, client.Options{})
+	wg.Go(func() {
+		for i := range 10 {
+			alter(second, "other", "o"+strconv.Itoa(i), i)
+		}
+	})
+	for i := range 10 {
+		alter(c, "idx", "f"+strconv.Itoa(i), i)
+	}
+	stop.Store(true)
+	wg.Wait()
+	waitIndexed(t, c)
+	if got := foundIn(t, c, "idx", "@f3:[3 3] @f3t:word"); got != "d:f3" {
 		t.Errorf("found [%s]", got)
 	}
 }

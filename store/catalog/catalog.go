@@ -396,9 +396,7 @@ func (c *Catalog) Committed(cm *store.Commit) {
 			}
 			ix.Touch(cm.At)
 			if !loading || ix.SkipScan {
-				j := jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry)
-				j.held = cm.Preview
-				cm.Defer(j)
+				cm.Defer(jobFor(ix, e.Key, e.Entry, cm.Seq, f.expiry))
 			}
 		}
 	}

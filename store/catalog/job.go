@@ -100,7 +100,6 @@ type job struct {
 	version uint64
 	gone    bool
 	expiry  bool // only expireAt has changed
-	held    bool // it is done while shards are held
 	expire  int64
 	values  []search.Value // by field; the zero value where the document has none
 	buf     []byte         // what values are copied to …
@@ -132,7 +131,7 @@ var jobs = sync.Pool{New: func() any {
 func jobFor(ix *Index, key string, e *store.Entry, version uint64, expiryOnly bool) *job {
 	j := jobs.Get().(*job)
 	key = strings.Clone(key) // it lies in the record, and the job outlives the Tx
-	j.ix, j.key, j.version, j.expiry, j.held = ix, key, version, expiryOnly, false
+	j.ix, j.key, j.version, j.expiry = ix, key, version, expiryOnly
 	if ix.SkipScan {
 		j.done = ix.jobs
 		j.done.Add(1)
@@ -197,11 +196,7 @@ func (j *job) value(i int) (search.Value, bool) {
 // Do implements store.Deferred.
 func (j *job) Do() {
 	s := j.ix.search
-	// New fields come when searches under way have ended, and those may need a shard: who holds one
-	// does not wait. The document is put again, whole, when what was previewed is committed.
-	if a := j.ix.altering.Load(); a != nil && !j.held {
-		<-a.done
-	}
+	j.ix.Extended() // the document may have the new fields
 	switch {
 	case j.gone:
 		s.Delete(j.key, j.version)
