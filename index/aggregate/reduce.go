@@ -404,10 +404,16 @@ type collect struct {
 	limit bool
 }
 
+// errStar is RediSearch's, up to 8.10.
+var errStar = errorf("COLLECT does not yet support `*` in FIELDS")
+
 func buildCollect(a *reduceArgs) (func() accumulator, error) {
 	var c collect
 	if !a.accept("FIELDS") {
 		return nil, errorf("Bad arguments for COLLECT: FIELDS: Required argument missing")
+	}
+	if a.more() && a.args[a.at] == "*" {
+		return nil, errStar
 	}
 	n, err := a.counted("FIELDS", 1, len(a.args))
 	if err != nil {
@@ -416,7 +422,7 @@ func buildCollect(a *reduceArgs) (func() accumulator, error) {
 	for range n {
 		name := a.args[a.at]
 		if name == "*" {
-			return nil, errorf("COLLECT does not yet support `*` in FIELDS")
+			return nil, errStar
 		}
 		if !strings.HasPrefix(name, "@") {
 			return nil, errorf("Missing prefix: name requires '@' prefix (%s)", name)

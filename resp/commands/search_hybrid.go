@@ -261,7 +261,9 @@ func (h *ftHybridRun) tail() (*ftRun, ftRows, error) {
 	h.fusing, h.merged = time.Since(start), len(fused)
 	o := h.options(h.text.as, h.near.as)
 	o.Profile = h.steps
-	r, err := newRun(h.aggregate(slices.Concat(h.loaded(), h.plan.Steps)), h.ix, src, o)
+	p := h.aggregate(slices.Concat(h.loaded(), h.plan.Steps))
+	p.expand = h.expand && h.c.W.Proto() == 3
+	r, err := newRun(p, h.ix, src, o)
 	if err != nil {
 		return nil, ftRows{}, err
 	}

@@ -27,6 +27,7 @@ type ftHybrid struct {
 	noSort  bool
 	explain bool
 	timeout int64
+	expand  bool // FORMAT EXPAND
 	cursor  bool
 	count   int64
 	maxIdle int64
@@ -334,9 +335,7 @@ func (p *ftHybrid) parseOptions(a *args.Parser) {
 		case a.Accept("TIMEOUT"):
 			p.timeout = parseSearchTimeout(a)
 		case a.Accept("FORMAT"):
-			if parseFormat(a) {
-				a.Fail(errExpandJSON)
-			}
+			p.parseFormat(a)
 		case a.Accept("DIALECT"):
 			fail(a, noHybridDialect)
 		case parseStep(a, &p.plan): // APPLY and FILTER
@@ -350,6 +349,20 @@ func (p *ftHybrid) parseOptions(a *args.Parser) {
 		fail(a, "NOSORT is not allowed with SORTBY")
 	case p.explain && p.has["GROUPBY"]:
 		fail(a, "EXPLAINSCORE is not supported with GROUPBY")
+	}
+}
+
+// parseFormat reads what stands behind FORMAT. Unlike in FT.SEARCH, EXPAND may stand where
+// it changes nothing.
+func (p *ftHybrid) parseFormat(a *args.Parser) {
+	switch {
+	case !a.More():
+		fail(a, "FORMAT: %s", reasonNoArg)
+	case a.Accept("STRING"):
+	case a.Accept("EXPAND"):
+		p.expand = true
+	default:
+		fail(a, "FORMAT: Invalid value for argument")
 	}
 }
 

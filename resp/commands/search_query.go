@@ -32,6 +32,7 @@ type ftSearch struct {
 	expand    bool // FORMAT EXPAND
 	loads     bool // a row shows what only its document holds
 	returned  []returnField
+	sorted    *search.Field // beside a whole JSON document, what it was sorted by
 	withScore bool
 	withKeys  bool // WITHSORTKEYS
 
@@ -451,6 +452,9 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 		return errSearchTimeout
 	}
 	p.loads = !p.hasReturn
+	if p.loads && ix.JSON && !slices.Contains(p.res.Yields, p.o.SortBy) {
+		p.sorted = s.Schema().Field(p.o.SortBy)
+	}
 	for i := range p.returned {
 		f := &p.returned[i]
 		f.yield, f.id = slices.Index(p.res.Yields, f.field), f.field
@@ -773,12 +777,19 @@ func (p *ftSearch) returnedFields() {
 			switch {
 			case f.yield >= 0:
 				p.writeDistance(f.yield, v.text)
-			case v.null || p.expand:
-				p.bulk(v)
 			default:
-				p.w.Bulk(p.show(f.field, v.text))
+				p.writeField(f.field, v)
 			}
 		}
+	}
+}
+
+// writeField writes a loaded field of that name.
+func (p *ftSearch) writeField(name string, v returned) {
+	if v.null || p.expand {
+		p.bulk(v)
+	} else {
+		p.w.Bulk(p.show(name, v.text))
 	}
 }
 
@@ -846,11 +857,18 @@ func (p *ftSearch) allFields() {
 	})
 }
 
+// wholeJSON writes the distances, what the row was sorted by, and the document, as RediSearch does.
 func (p *ftSearch) wholeJSON() {
 	p.numbers = p.numbers[:0]
 	n := 1
 	for i := range p.res.Yields {
 		if _, ok := p.res.Distance(p.row, i); ok {
+			n++
+		}
+	}
+	var key returned
+	if p.sorted != nil {
+		if key = p.fieldOf(p.sorted.Identifier, p.fieldDialect()); key.ok {
 			n++
 		}
 	}
@@ -860,6 +878,10 @@ func (p *ftSearch) wholeJSON() {
 			p.w.BulkString(name)
 			p.writeDistance(i, v)
 		}
+	}
+	if key.ok {
+		p.w.BulkString(p.sorted.Name)
+		p.writeField(p.sorted.Name, key)
 	}
 	p.w.BulkString("$")
 	p.bulk(p.written(p.doc.Root(p.fieldDialect())))
