@@ -156,6 +156,30 @@ func (b *Bitmap) Each(f func(Label) bool) {
 	}
 }
 
+// Keep takes out every label that f refuses; f is asked in ascending order. Nothing branches
+// on what f says, so the processor goes on to the next labels while it waits for the memory
+// that f looks at.
+func (b *Bitmap) Keep(f func(Label) bool) {
+	for i, w := range b.words {
+		if w == 0 {
+			continue
+		}
+		var kept uint64
+		n := 0
+		for ; w != 0; w &= w - 1 {
+			k := bits.TrailingZeros64(w)
+			var bit uint64
+			if f(Label(i<<6 + k)) {
+				bit = 1
+			}
+			kept |= bit << (k & 63)
+			n += 1 - int(bit)
+		}
+		b.words[i] = kept
+		b.n -= n
+	}
+}
+
 // Next is the first label of the set that is not below from; false if there is none.
 func (b *Bitmap) Next(from Label) (Label, bool) {
 	i := from >> 6

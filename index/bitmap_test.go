@@ -67,3 +67,36 @@ func TestFillSetsBitsOfWords(t *testing.T) {
 		t.Fatal(c.Len())
 	}
 }
+
+func TestBitmapKeep(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, oneIn := range []int{1, 2, 60, 1000} {
+		var b, want index.Bitmap
+		var asked []index.Label
+		for l := range index.Label(5000) {
+			if r.IntN(oneIn) > 0 {
+				continue
+			}
+			b.Add(l)
+			asked = append(asked, l)
+			if l%3 > 0 {
+				want.Add(l)
+			}
+		}
+		b.Keep(func(l index.Label) bool {
+			if len(asked) == 0 || l != asked[0] {
+				t.Fatalf("asked for %d", l)
+			}
+			asked = asked[1:]
+			return l%3 > 0
+		})
+		for l := range index.Label(5100) {
+			if b.Contains(l) != want.Contains(l) {
+				t.Fatalf("one in %d: %d is wrong", oneIn, l)
+			}
+		}
+		if len(asked) > 0 || b.Len() != want.Len() {
+			t.Fatalf("one in %d: %d labels, not %d; %d not asked for", oneIn, b.Len(), want.Len(), len(asked))
+		}
+	}
+}

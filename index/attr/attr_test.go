@@ -622,3 +622,66 @@ func TestLanguages(t *testing.T) {
 		}
 	}
 }
+
+// TestAscendingIsContains asks sets of every density and kind for ids with gaps.
+func TestAscendingIsContains(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 5))
+	for _, n := range []int{0, 1, smallSet, smallSet + 1, 3000, 40_000, 200_000} {
+		for _, span := range []int{200_000, 1 << 22} {
+			var s Set
+			for range n {
+				s.Add(uint32(r.IntN(span)))
+			}
+			for _, step := range []int{1, 2, 50, 3000, 90_000} {
+				in := s.Ascending()
+				for id := r.IntN(step); id < span+70_000; id += 1 + r.IntN(step) {
+					if got, want := in(uint32(id)), s.Contains(uint32(id)); got != want {
+						t.Fatalf("%d ids below %d, steps of %d: %d is %v", n, span, step, id, got)
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkFewOfMany is a quarter of ten million documents met with ten thousand others.
+func BenchmarkFewOfMany(b *testing.B) {
+	const docs = 10_000_000
+	r := rand.New(rand.NewPCG(6, 6))
+	var s Set
+	for id := range uint32(docs) {
+		if r.IntN(4) == 0 {
+			s.Add(id)
+		}
+	}
+	for _, few := range []int{1000, 10_000, 40_000, 100_000} {
+		ids := make([]uint32, few)
+		for i := range ids {
+			ids[i] = uint32(r.IntN(docs))
+		}
+		var set, other index.Bitmap
+		run := func(name string, f func()) {
+			b.Run(fmt.Sprintf("few=%d/%s", few, name), func(b *testing.B) {
+				for b.Loop() {
+					set.Reset()
+					for _, id := range ids {
+						set.Add(index.Label(id))
+					}
+					f()
+				}
+			})
+		}
+		run("nothing", func() {})
+		run("contains", func() { set.Keep(func(l index.Label) bool { return s.Contains(uint32(l)) }) })
+		run("ascending", func() {
+			in := s.Ascending()
+			set.Keep(func(l index.Label) bool { return in(uint32(l)) })
+		})
+		run("list", func() {
+			other.Reset()
+			s.OrInto(&other)
+			set.And(&other)
+		})
+	}
+}

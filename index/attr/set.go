@@ -65,6 +65,19 @@ func (s *Set) Contains(id uint32) bool {
 	return found
 }
 
+// Ascending returns Contains for ids that ascend from call to call, without a search of the
+// whole set for each.
+func (s *Set) Ascending() func(id uint32) bool {
+	if s.big == nil {
+		return s.Contains
+	}
+	it := s.big.Iterator()
+	return func(id uint32) bool {
+		it.AdvanceIfNeeded(id)
+		return it.HasNext() && it.PeekNext() == id
+	}
+}
+
 // Len is the number of ids.
 func (s *Set) Len() int {
 	if s.big != nil {

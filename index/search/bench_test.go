@@ -165,3 +165,39 @@ func BenchmarkPut(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWide asks for a tag that a quarter of many documents have and a number that few have, and the
+// other way round.
+func BenchmarkWide(b *testing.B) {
+	s, err := ParseSchema(argv("few TAG many TAG number NUMERIC"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ix, err := New(s, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const docs = 500_000
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range docs {
+		if err := ix.Put(fmt.Sprint(i), uint64(i+1), 0, hash("few", fmt.Sprint("f", r.IntN(4)), "many", fmt.Sprint("m", r.IntN(500)), "number", fmt.Sprint(r.IntN(docs)))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, q := range []string{"@few:{f1} @number:[1000 1500]", "@few:{f1} @number:[1000 3000]", "@many:{m7} @number:[0 100000]"} {
+		p, err := query.Parse([]byte(q), query.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(q, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				res, err := ix.Search(p, Options{Num: 10})
+				if err != nil {
+					b.Fatal(err)
+				}
+				res.Release()
+			}
+		})
+	}
+}
