@@ -2,7 +2,9 @@ package near
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +25,8 @@ type Semantic struct {
 
 // SemanticOptions of a [Semantic]. The zero value works where the namespace embeds by itself.
 type SemanticOptions struct {
-	// Embed makes the vector of a prompt. It is called only where the very prompt is
-	// not known to the server; nil lets the server embed.
+	// Embed makes the vector of a prompt, or of what came before it. It is called only where
+	// the very prompt is not known to the server; nil lets the server embed.
 	Embed func(ctx context.Context, prompt string) ([]float32, error)
 	// Scope holds fields and values in turn: who shares answers. It is part of every question.
 	Scope []string
@@ -32,12 +34,15 @@ type SemanticOptions struct {
 	Lease time.Duration
 }
 
-// Prompt is a question.
+// Prompt is a question. [Conversation] makes it from messages.
 type Prompt struct {
 	Text    string
-	Context string    // hash of what came before in the conversation
+	Context string    // hash of what has to be the same before it
 	Vector  []float32 // nil: Embed, or the server, makes it
 	Scope   []string  // beside that of the options
+
+	Before       string    // what came before it in the conversation, where that need only mean the same
+	BeforeVector []float32 // …its vector; nil: Embed, or the server, makes it
 }
 
 // Answer is what was found.
@@ -73,36 +78,55 @@ func (c *Client) Semantic(ns string, o SemanticOptions) *Semantic {
 }
 
 // key names a question among the copies. It holds all that decides about the answer but for
-// the vector, which the text decides.
+// the vectors of texts, which these decide. Each word has its length before it, so that no two questions
+// share a key.
 func (s *Semantic) key(p *Prompt) string {
-	n := len(s.ns) + len(p.Text) + len(p.Context) + 16
-	for _, w := range p.Scope {
-		n += len(w) + 1
+	words := [4]string{s.ns, p.Context, p.Before, p.Text}
+	n := len(start) + 4*(len(words)+1+len(s.o.Scope)+len(p.Scope)) + 4*len(p.BeforeVector)
+	for _, l := range [3][]string{words[:], s.o.Scope, p.Scope} {
+		for _, w := range l {
+			n += len(w)
+		}
 	}
 	var b strings.Builder
 	b.Grow(n)
-	b.WriteString("\x00sem\x00") // no key of the server's
-	b.WriteString(s.ns)
-	for _, l := range [2][]string{s.o.Scope, p.Scope} {
+	b.WriteString(start)
+	number := func(n uint32) {
+		var x [4]byte
+		binary.LittleEndian.PutUint32(x[:], n)
+		b.Write(x[:])
+	}
+	for _, l := range [3][]string{words[:], s.o.Scope, p.Scope} {
 		for _, w := range l {
-			b.WriteByte(0)
+			number(uint32(len(w)))
 			b.WriteString(w)
 		}
 	}
-	b.WriteString("\x00\x01")
-	b.WriteString(p.Context)
-	b.WriteByte(0)
-	b.WriteString(p.Text)
+	if p.Before == "" {
+		for _, x := range p.BeforeVector {
+			number(math.Float32bits(x))
+		}
+	}
+	number(uint32(len(s.o.Scope) + len(p.Scope)))
 	return b.String()
 }
 
+// start begins the name of a question: no key of the server's. TRACKING.STATS counts by what is before the colon.
+const start = "\x00sem:"
+
 // args is the beginning of SEM.GET or SEM.SET.
-func (s *Semantic) args(l []any, p *Prompt, vector []float32) []any {
-	if vector != nil {
-		l = append(l, "VEC", vector)
+func (s *Semantic) args(l []any, p *Prompt) []any {
+	if p.Vector != nil {
+		l = append(l, "VEC", p.Vector)
 	}
 	if p.Context != "" {
 		l = append(l, "CTX", p.Context)
+	}
+	if p.Before != "" {
+		l = append(l, "CTXTEXT", p.Before)
+	}
+	if p.BeforeVector != nil {
+		l = append(l, "CTXVEC", p.BeforeVector)
 	}
 	if scope := slices.Concat(s.o.Scope, p.Scope); len(scope) > 0 {
 		l = append(l, "SCOPE", len(scope)/2)
@@ -138,20 +162,37 @@ func (s *Semantic) near(key string) (Answer, bool) {
 	return answerOf(v), true
 }
 
-// ask asks the server: for the very prompt first where a vector would have to be made.
+// ask asks the server: for the very prompt first where a vector would have to be made. What is
+// made stays in p, for the Set that may follow.
 func (s *Semantic) ask(ctx context.Context, key string, p *Prompt, more []any) (Answer, error) {
-	vector := p.Vector
-	if vector == nil && s.o.Embed != nil {
-		a, err := s.send(ctx, key+exactly, append(s.args([]any{"SEM.GET", s.ns, p.Text}, p, nil), "MODE", "EXACT", "TRACK"))
+	if s.wants(p) {
+		a, err := s.send(ctx, key+exactly, append(s.args([]any{"SEM.GET", s.ns, p.Text}, p), "MODE", "EXACT", "TRACK"))
 		if err != nil || a.Hit() {
 			return a, err
 		}
-		if vector, err = s.o.Embed(ctx, p.Text); err != nil {
+		if err := s.embed(ctx, p); err != nil {
 			return Answer{}, err
 		}
-		p.Vector = vector // for the Set that may follow
 	}
-	return s.send(ctx, key, append(append(s.args([]any{"SEM.GET", s.ns, p.Text}, p, vector), more...), "TRACK"))
+	return s.send(ctx, key, append(append(s.args([]any{"SEM.GET", s.ns, p.Text}, p), more...), "TRACK"))
+}
+
+// wants reports whether a vector is to be made here.
+func (s *Semantic) wants(p *Prompt) bool {
+	return s.o.Embed != nil && (p.Vector == nil || p.Before != "" && p.BeforeVector == nil)
+}
+
+// embed makes the vectors that are missing.
+func (s *Semantic) embed(ctx context.Context, p *Prompt) (err error) {
+	if s.o.Embed != nil && p.Vector == nil {
+		if p.Vector, err = s.o.Embed(ctx, p.Text); err != nil {
+			return err
+		}
+	}
+	if s.o.Embed != nil && p.Before != "" && p.BeforeVector == nil {
+		p.BeforeVector, err = s.o.Embed(ctx, p.Before)
+	}
+	return err
 }
 
 // send asks the server, and keeps the answer as long as it lives.
@@ -203,12 +244,10 @@ func answerOf(v client.Value) (a Answer) {
 // Set stores an answer and returns its id, "" where its lease (token, "" for none) has ended,
 // or what it depends on has changed meanwhile.
 func (s *Semantic) Set(ctx context.Context, p Prompt, x Computed, token string) (id string, err error) {
-	if p.Vector == nil && s.o.Embed != nil {
-		if p.Vector, err = s.o.Embed(ctx, p.Text); err != nil {
-			return "", err
-		}
+	if err := s.embed(ctx, &p); err != nil {
+		return "", err
 	}
-	l := s.args([]any{"SEM.SET", s.ns, p.Text, x.Text}, &p, p.Vector)
+	l := s.args([]any{"SEM.SET", s.ns, p.Text, x.Text}, &p)
 	if x.TTL > 0 {
 		l = append(l, "PX", x.TTL.Milliseconds())
 	}

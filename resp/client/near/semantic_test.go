@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,98 @@ func TestSemanticCachedComputesOnce(t *testing.T) {
 	wg.Wait()
 	if n := computed.Load(); n != 2 {
 		t.Errorf("computed %d times, once of them in vain", n)
+	}
+}
+
+// What came before a prompt divides the copies as it divides the entries.
+func TestSemanticContextsAreNotCrossed(t *testing.T) {
+	ctx := context.Background()
+	s := resptest.Start(t)
+	do(t, dial(t, s.Addr()), "SEM.CREATE", "ns", "DIM", 2, "MAXWRONG", 1)
+	c := open(t, s.Addr(), near.Options{})
+	var a angles
+	ns := c.Semantic("ns", near.SemanticOptions{Embed: a.embed})
+	const prompt, noon = "10 degrees is how much", "20 degrees was it at noon"
+	set := func(answer string, p near.Prompt) {
+		t.Helper()
+		if id, err := ns.Set(ctx, p, near.Computed{Text: answer}, ""); err != nil || id == "" {
+			t.Fatal(id, err)
+		}
+	}
+	// get asks twice: the second time nothing is embedded, and a hit is here.
+	get := func(want string, p near.Prompt, embedded int64) {
+		t.Helper()
+		barrier(t, c)
+		calls := a.calls.Load()
+		for i := range 2 {
+			before := c.Stats().Hits
+			x, err := ns.Get(ctx, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := x.Status + " " + x.Text; got != want {
+				t.Errorf("%+v: %q, want %q", p, got, want)
+			}
+			if !x.Hit() {
+				return
+			}
+			if h := c.Stats().Hits - before; h != int64(i) {
+				t.Errorf("%+v: %d local hits, want %d", p, h, i)
+			}
+		}
+		if n := a.calls.Load() - calls; n != embedded {
+			t.Errorf("%+v: %d embeddings, want %d", p, n, embedded)
+		}
+	}
+	west := []float32{-1, 0.1}
+	set("little", near.Prompt{Text: prompt, Before: noon})
+	get("exact little", near.Prompt{Text: prompt, Before: noon}, 0)
+	get("semantic little", near.Prompt{Text: prompt, Before: "21 degrees was it at noon"}, 2)
+	get("miss ", near.Prompt{Text: prompt}, 0)
+	get("miss ", near.Prompt{Text: prompt, Context: noon}, 0)
+	get("miss ", near.Prompt{Text: prompt, BeforeVector: west}, 0)
+	set("much", near.Prompt{Text: prompt, BeforeVector: west})
+	get("exact much", near.Prompt{Text: prompt, BeforeVector: west}, 0)
+	set("some", near.Prompt{Text: prompt, Context: "c"})
+	get("exact some", near.Prompt{Text: prompt, Context: "c"}, 0)
+	if x, err := ns.Get(ctx, near.Prompt{Text: prompt, Before: noon}); err != nil || x.Text != "little" {
+		t.Errorf("%+v, %v", x, err)
+	}
+
+	// Where one word ends and the next begins is part of the question.
+	set("one", near.Prompt{Text: "c 10", Context: "a\x00b", Vector: west})
+	get("exact one", near.Prompt{Text: "c 10", Context: "a\x00b", Vector: west}, 0)
+	get("miss ", near.Prompt{Text: "b\x00c 10", Context: "a", Vector: west}, 0)
+}
+
+func TestConversation(t *testing.T) {
+	talk := []near.Message{
+		{Role: "system", Content: "Be brief."},
+		{Role: "user", Content: "Do you ship to Norway?"},
+		{Role: "assistant", Content: "Yes."},
+		{Role: "user", Content: "How long?"},
+	}
+	f := func(messages []near.Message, similar bool, context, before string) {
+		t.Helper()
+		p := near.Conversation(messages, similar)
+		if p.Text != messages[len(messages)-1].Content || p.Context != context || p.Before != before {
+			t.Errorf("%+v, want context %q and %q before", p, context, before)
+		}
+	}
+	// The client for Python makes the same.
+	f(talk, false, "251dbe8a9f39e7edba70a1e4eb4d1aeb", "")
+	f(talk, true, near.Conversation([]near.Message{talk[0], talk[1]}, false).Context, "Yes.\nDo you ship to Norway?\n")
+	f(talk[3:], true, "", "")
+	f(talk[2:], true, "", "Yes.\n")
+	long := near.Message{Role: "user", Content: strings.Repeat("x", 1<<20)}
+	f([]near.Message{long, talk[3]}, true, near.Conversation([]near.Message{long, talk[3]}, false).Context, "")
+	tool := []near.Message{talk[1], {Role: "tool", Content: "How long?"}}
+	f(tool, true, near.Conversation(tool, false).Context, "")
+	if near.Conversation(tool, false).Context == near.Conversation([]near.Message{talk[1], talk[3]}, false).Context {
+		t.Error("what a tool says is what the user says")
+	}
+	if p := near.Conversation(nil, true); p.Text != "" {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -14,11 +14,18 @@ from langchain_core.caches import BaseCache
 from langchain_core.load import dumps, loads
 from langchain_core.outputs import Generation
 
+from .conversation import conversation
 from .semantic import SemanticCache
+
+ROLES = {"human": "user", "HumanMessageChunk": "user", "ai": "assistant", "AIMessageChunk": "assistant", "SystemMessageChunk": "system"}
+# What a message says of itself; the model is not told.
+ASIDE = ("id", "type", "response_metadata", "usage_metadata")
 
 
 class NearcacheSemanticCache(BaseCache):
-    """Answers are shared by the same model with the same settings only, which are LangChain's llm_string."""
+    """Answers are shared by the same model with the same settings only, which are LangChain's llm_string. Of a chat model's
+    messages the last is the prompt; those before it are its context, which has to be the same, or to mean the same where the
+    SemanticCache is one with similar."""
 
     def __init__(self, cache: SemanticCache, ttl: Optional[float] = None) -> None:
         self.cache, self.ttl = cache, ttl
@@ -26,15 +33,23 @@ class NearcacheSemanticCache(BaseCache):
     def _scope(self, llm_string: str) -> dict[str, str]:
         return {"llm": hashlib.sha256(llm_string.encode()).hexdigest()[:32]}
 
+    def _place(self, prompt: str, llm_string: str) -> tuple[str, dict[str, Any]]:
+        messages = _messages(prompt)
+        if messages is None:
+            return prompt, {"scope": self._scope(llm_string)}
+        turn = conversation(messages, self.cache.similar)
+        return turn.prompt, {"context": turn.context, "before": turn.before, "scope": self._scope(llm_string)}
+
     def lookup(self, prompt: str, llm_string: str) -> Optional[Sequence[Generation]]:
-        a = self.cache.get(prompt, scope=self._scope(llm_string))
+        text, place = self._place(prompt, llm_string)
+        a = self.cache.get(text, **place)
         if not a.hit:
             return None
         return [loads(g, allowed_objects="core") for g in json.loads(a.text)]
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
-        text = json.dumps([dumps(g) for g in return_val])
-        self.cache.set(prompt, text, scope=self._scope(llm_string), ttl=self.ttl)
+        text, place = self._place(prompt, llm_string)
+        self.cache.set(text, json.dumps([dumps(g) for g in return_val]), ttl=self.ttl, **place)
 
     def clear(self, **kwargs: Any) -> None:
         """Removes the answers of the model that llm_string names, or of all."""
@@ -42,3 +57,23 @@ class NearcacheSemanticCache(BaseCache):
             self.cache.invalidate("SCOPE", "llm", self._scope(kwargs["llm_string"])["llm"])
         else:
             self.cache.near.execute("SEM.DROP", self.cache.namespace)
+
+
+def _messages(prompt: str) -> Optional[list[dict[str, Any]]]:
+    """The messages that a chat model is asked, as LangChain writes them (dumps); None where it is a text."""
+    if not prompt.startswith("[{"):
+        return None
+    try:
+        return [_message(m["kwargs"]) for m in json.loads(prompt)]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _message(kwargs: dict[str, Any]) -> dict[str, Any]:
+    kind = kwargs["type"]
+    beside = {k: v for k, v in kwargs.items() if k not in ASIDE and not _says_nothing(v)}
+    return {**beside, "role": ROLES.get(kind, kind), "content": kwargs["content"]}
+
+
+def _says_nothing(v: Any) -> bool:
+    return all(x is None for x in v.values()) if isinstance(v, dict) else not v

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from typing import Any, Optional
+from typing import Any
 
 from litellm.caching.base_cache import BaseCache
 from litellm.caching.caching import Cache
 
+from .conversation import conversation
 from .semantic import SemanticCache
 
 
 class NearcacheLiteLLM(Cache):
-    """The last message is the prompt, what came before it the context; all else that is asked for (model, settings, tools,
-    user, the proxy's key and team) is the scope. A call without messages has its own answer only. Options are those of
-    litellm.Cache: ttl, namespace, mode, supported_call_types …"""
+    """The last message is the prompt, what came before it the context, which has to be the same, or to mean the same where
+    the SemanticCache is one with similar; all else that is asked for (model, settings, tools, user, the proxy's key and
+    team) is the scope. A call without messages has its own answer only. Options are those of litellm.Cache: ttl, namespace,
+    mode, supported_call_types …"""
 
     def __init__(self, cache: SemanticCache, **options: Any) -> None:
         super().__init__(type="local", **options)
@@ -43,15 +45,8 @@ class _Answers(BaseCache):
         messages = kwargs.get("messages") or []
         if not messages:
             return key, {"scope": {"call": key}}
-        *before, last = messages
-        if not isinstance(last, dict):
-            last = last.model_dump()
-        # Text alone is a prompt; what else the message has must be the same.
-        content = last.get("content")
-        prompt = content if isinstance(content, str) and content else json.dumps(content, default=str)
-        around = [before, {k: v for k, v in last.items() if k != "content" and v is not None}]
-        context = hashlib.sha256(json.dumps(around, sort_keys=True, default=str).encode()).hexdigest()[:32]
-        return prompt, {"context": context, "scope": {"call": key}}
+        turn = conversation(messages, self.cache.similar)
+        return turn.prompt, {"context": turn.context, "before": turn.before, "scope": {"call": key}}
 
     def set_cache(self, key: str, value: Any, **kwargs: Any) -> None:
         prompt, place = self._place(key, kwargs)

@@ -13,6 +13,7 @@ from typing import Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
 from redis.exceptions import ResponseError
 
 from .aio import AsyncNearCache
+from .conversation import conversation
 from .core import Call, Core
 from .local import Flight
 from .sync import NearCache
@@ -21,6 +22,8 @@ from .wire import encode
 Vector = Union[bytes, Sequence[float]]
 Embed = Callable[[str], Vector]
 AsyncEmbed = Callable[[str], Awaitable[Vector]]
+Prompt = Union[str, Sequence[Any]]
+"""A text, or the messages of a conversation, of which the last is asked (see conversation)."""
 
 SEMANTIC = ("SEM.GET",)
 EXACTLY = ("SEM.GET", "MODE", "EXACT")
@@ -72,35 +75,63 @@ def blob(v: Vector) -> bytes:
 class _Question:
     prompt: str
     context: str = ""
+    before: str = ""
     scope: Mapping[str, str] = field(default_factory=dict)
     vector: Optional[bytes] = None
+    before_vector: Optional[bytes] = None
 
     def key(self, ns: str) -> bytes:
-        """What the answer is kept under: no key of the server's. The vector is left out, as the prompt decides it."""
-        return b"\0sem" + encode((ns, self.prompt, self.context, *(w for p in sorted(self.scope.items()) for w in p)))
+        """What the answer is kept under: no key of the server's. The vectors of texts are left out, as these decide them."""
+        said = b"" if self.before or self.before_vector is None else self.before_vector
+        words = (ns, self.prompt, self.context, self.before, said, *(w for p in sorted(self.scope.items()) for w in p))
+        return b"\0sem" + encode(words)
 
-    def args(self, vector: Optional[bytes]) -> list:
+    def wants(self) -> list[str]:
+        """The texts whose vectors are missing."""
+        out = [self.prompt] if self.vector is None else []
+        if self.before and self.before_vector is None:
+            out.append(self.before)
+        return out
+
+    def embedded(self, text: str, vector: bytes) -> None:
+        if text == self.prompt and self.vector is None:
+            self.vector = vector
+        else:
+            self.before_vector = vector
+
+    def args(self) -> list:
         out: list = []
-        if vector is not None:
-            out += ["VEC", vector]
-        if self.context:
-            out += ["CTX", self.context]
+        for word, v in (("VEC", self.vector), ("CTX", self.context), ("CTXTEXT", self.before), ("CTXVEC", self.before_vector)):
+            if v is not None and v != "":
+                out += [word, v]
         if self.scope:
             out += ["SCOPE", len(self.scope)]
-            for f, v in self.scope.items():
-                out += [f, v]
+            for f, x in self.scope.items():
+                out += [f, x]
         return out
 
 
 class _Semantic:
-    def __init__(self, near: Core, namespace: str, scope: Optional[Mapping[str, str]], lease: float, own: bool) -> None:
-        self.near, self.namespace, self.lease = near, namespace, lease
+    def __init__(self, near: Core, namespace: str, scope: Optional[Mapping[str, str]], lease: float, similar: bool, own: bool) -> None:
+        self.near, self.namespace, self.lease, self.similar = near, namespace, lease, similar
         self.scope = dict(scope or {})
         self._own = own
         self._prefix = f"sem:{{{namespace}}}:".encode()
 
-    def _question(self, prompt: str, context: str, scope: Optional[Mapping[str, str]], vector: Optional[Vector]) -> _Question:
-        return _Question(prompt, context, {**self.scope, **(scope or {})}, None if vector is None else blob(vector))
+    def _question(
+        self, prompt: Prompt, context: str, before: str, scope: Optional[Mapping[str, str]], vector: Optional[Vector],
+        before_vector: Optional[Vector],
+    ) -> _Question:
+        if not isinstance(prompt, str):
+            if before or before_vector is not None:
+                raise ValueError("what came before is in the messages")
+            turn = conversation(prompt, self.similar)
+            prompt, before = turn.prompt, turn.before
+            context = f"{context}:{turn.context}" if context else turn.context
+        return _Question(
+            prompt, context, before, {**self.scope, **(scope or {})}, None if vector is None else blob(vector),
+            None if before_vector is None else blob(before_vector),
+        )
 
     def _request(self, args: list) -> Callable:
         """SEM.GET, whose answer dies with the pseudo-key that is named after its id, or at its end."""
@@ -121,8 +152,8 @@ class _Semantic:
 
         return request
 
-    def _ask(self, q: _Question, vector: Optional[bytes], more: tuple = ()) -> Callable:
-        return self._request([q.prompt, *q.args(vector), *more, "TRACK"])
+    def _ask(self, q: _Question, more: tuple = ()) -> Callable:
+        return self._request([q.prompt, *q.args(), *more, "TRACK"])
 
     def _near(self, key: bytes) -> Optional[Answer]:
         for cmd in (SEMANTIC, EXACTLY):
@@ -131,8 +162,8 @@ class _Semantic:
                 return _answer(c.value)
         return None
 
-    def _set(self, q: _Question, vector: Optional[bytes], x: Computed, token: str) -> tuple:
-        out: list = ["SEM.SET", self.namespace, q.prompt, x.text, *q.args(vector)]
+    def _set(self, q: _Question, x: Computed, token: str) -> tuple:
+        out: list = ["SEM.SET", self.namespace, q.prompt, x.text, *q.args()]
         if x.ttl is not None:
             out += ["PX", max(1, int(x.ttl * 1000))]
         for word, l in (("TAGS", x.tags), ("DEPS", x.deps)):
@@ -154,9 +185,11 @@ class _Semantic:
                 out += [name.upper(), v]
         return tuple(out)
 
-    def _feedback(self, id: str, good: bool, prompt: Optional[str]) -> tuple:
+    def _feedback(self, id: str, good: bool, prompt: Optional[Prompt]) -> tuple:
         out = ("SEM.FEEDBACK", self.namespace, id, "GOOD" if good else "BAD")
-        return out if prompt is None else (*out, "QUERY", prompt)
+        if prompt is None:
+            return out
+        return (*out, "QUERY", prompt if isinstance(prompt, str) else conversation(prompt).prompt)
 
 
 def _answer(v: dict, mine: bool = True) -> Answer:
@@ -178,9 +211,14 @@ class SemanticCache(_Semantic):
 
     near       a NearCache, or the URL for one of its own
     namespace  made by create, or by SEM.CREATE
-    embed      makes the vector of a prompt, and is called only where the very prompt is not known; None: the server does
+    embed      makes the vector of a prompt, or of what came before it, and is called only where the very prompt is not
+               known; None: the server does
     scope      fields and values that are part of every question: who shares answers
     lease      seconds that one caller may compute until another may begin
+    similar    what was said before the last of some messages need only mean the same
+
+    A prompt is a text or the messages of a conversation. Beside a text, context names what has to be the same before it (a
+    hash, say), and before is what need only mean the same, with before_vector for its vector. Answers never cross either.
     """
 
     near: NearCache
@@ -193,9 +231,10 @@ class SemanticCache(_Semantic):
         embed: Optional[Embed] = None,
         scope: Optional[Mapping[str, str]] = None,
         lease: float = 30.0,
+        similar: bool = False,
     ) -> None:
         own = isinstance(near, str)
-        super().__init__(NearCache(near) if isinstance(near, str) else near, namespace, scope, lease, own)
+        super().__init__(NearCache(near) if isinstance(near, str) else near, namespace, scope, lease, similar, own)
         self.embed = embed
 
     def __enter__(self) -> SemanticCache:
@@ -215,19 +254,27 @@ class SemanticCache(_Semantic):
             self.near.execute(*self._create(dim, options))
         return self
 
-    def get(self, prompt: str, *, context: str = "", scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None) -> Answer:
+    def get(
+        self, prompt: Prompt, *, context: str = "", before: str = "", scope: Optional[Mapping[str, str]] = None,
+        vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
+    ) -> Answer:
         """Looks for an answer: here, then on the server."""
-        q = self._question(prompt, context, scope, vector)
+        q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         return self._near(key) or self._get(q, key)
 
     def _get(self, q: _Question, key: bytes, more: tuple = ()) -> Answer:
-        if q.vector is None and self.embed is not None:
-            a = self._kept(key, EXACTLY, self._ask(q, None, ("MODE", "EXACT")))
+        if self.embed is not None and q.wants():
+            a = self._kept(key, EXACTLY, self._ask(q, ("MODE", "EXACT")))
             if a.hit:
                 return a
-            q.vector = blob(self.embed(q.prompt))
-        return self._kept(key, SEMANTIC, self._ask(q, q.vector, more))
+            self._embed(q)
+        return self._kept(key, SEMANTIC, self._ask(q, more))
+
+    def _embed(self, q: _Question) -> None:
+        if self.embed is not None:
+            for text in q.wants():
+                q.embedded(text, blob(self.embed(text)))
 
     def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
         sent: list = []
@@ -240,28 +287,29 @@ class SemanticCache(_Semantic):
         return _answer(value, bool(sent))
 
     def set(
-        self, prompt: str, answer: Union[str, Computed], *, context: str = "", scope: Optional[Mapping[str, str]] = None,
-        vector: Optional[Vector] = None, token: str = "", **more: Any,
+        self, prompt: Prompt, answer: Union[str, Computed], *, context: str = "", before: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
+        token: str = "", **more: Any,
     ) -> Optional[str]:
         """Stores an answer and returns its id; None where its lease has ended, or what it depends on has changed. more
         are the fields of Computed: ttl, tags, deps …"""
-        return self._store(self._question(prompt, context, scope, vector), _computed(answer, more), token)
+        return self._store(self._question(prompt, context, before, scope, vector, before_vector), _computed(answer, more), token)
 
     def _store(self, q: _Question, x: Computed, token: str) -> Optional[str]:
-        if q.vector is None and self.embed is not None:
-            q.vector = blob(self.embed(q.prompt))
-        reply = self.near._execute([self._set(q, q.vector, x, token)], [q.key(self.namespace)])[0]
+        self._embed(q)
+        reply = self.near._execute([self._set(q, x, token)], [q.key(self.namespace)])[0]
         value = self.near.result(reply)
         return value.decode() if isinstance(value, bytes) else value
 
     def cached(
-        self, prompt: str, compute: Callable[[], Union[str, Computed]], *, context: str = "",
-        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, **more: Any,
+        self, prompt: Prompt, compute: Callable[[], Union[str, Computed]], *, context: str = "", before: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
+        **more: Any,
     ) -> str:
         """The answer; where there is none, one caller of all processes calls compute and stores what it returns, and the
         others wait for it, those with a prompt that means the same as well. An answer that could not be stored, since
         what it depends on has changed, is returned to who has computed it."""
-        q = self._question(prompt, context, scope, vector)
+        q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
@@ -281,19 +329,20 @@ class SemanticCache(_Semantic):
         return x.text
 
     def memo(self, **more: Any) -> Callable[[Callable[..., str]], Callable[..., str]]:
-        """A decorator: of a function from a prompt to an answer, which is asked only where there is none. Further
-        arguments of the function are not looked at; what decides about the answer belongs into scope or context."""
+        """A decorator: of a function from a prompt, or the messages of a conversation, to an answer, which is asked only
+        where there is none. Further arguments of the function are not looked at; what decides about the answer belongs
+        into scope or context."""
 
         def decorate(f: Callable[..., str]) -> Callable[..., str]:
             @functools.wraps(f)
-            def wrapped(prompt: str, *args: Any, **kw: Any) -> str:
+            def wrapped(prompt: Prompt, *args: Any, **kw: Any) -> str:
                 return self.cached(prompt, lambda: f(prompt, *args, **kw), **more)
 
             return wrapped
 
         return decorate
 
-    def feedback(self, id: str, good: bool, prompt: Optional[str] = None) -> None:
+    def feedback(self, id: str, good: bool, prompt: Optional[Prompt] = None) -> None:
         """Says whether the answer of an entry was right: thresholds around it move."""
         self.near.execute(*self._feedback(id, good, prompt))
 
@@ -322,8 +371,9 @@ class AsyncSemanticCache(_Semantic):
         embed: Optional[Union[Embed, AsyncEmbed]] = None,
         scope: Optional[Mapping[str, str]] = None,
         lease: float = 30.0,
+        similar: bool = False,
     ) -> None:
-        super().__init__(near, namespace, scope, lease, False)
+        super().__init__(near, namespace, scope, lease, similar, False)
         self.embed = embed
 
     async def create(self, dim: int, **options: Any) -> AsyncSemanticCache:
@@ -332,23 +382,26 @@ class AsyncSemanticCache(_Semantic):
         return self
 
     async def get(
-        self, prompt: str, *, context: str = "", scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None
+        self, prompt: Prompt, *, context: str = "", before: str = "", scope: Optional[Mapping[str, str]] = None,
+        vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
     ) -> Answer:
-        q = self._question(prompt, context, scope, vector)
+        q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         return self._near(key) or await self._get(q, key)
 
     async def _get(self, q: _Question, key: bytes, more: tuple = ()) -> Answer:
-        if q.vector is None and self.embed is not None:
-            a = await self._kept(key, EXACTLY, self._ask(q, None, ("MODE", "EXACT")))
+        if self.embed is not None and q.wants():
+            a = await self._kept(key, EXACTLY, self._ask(q, ("MODE", "EXACT")))
             if a.hit:
                 return a
-            q.vector = await self._embedded(q.prompt)
-        return await self._kept(key, SEMANTIC, self._ask(q, q.vector, more))
+            await self._embed(q)
+        return await self._kept(key, SEMANTIC, self._ask(q, more))
 
-    async def _embedded(self, prompt: str) -> bytes:
-        v: Any = self.embed(prompt)  # type: ignore[misc]
-        return blob(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v)
+    async def _embed(self, q: _Question) -> None:
+        if self.embed is not None:
+            for text in q.wants():
+                v: Any = self.embed(text)
+                q.embedded(text, blob(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v))
 
     async def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
         sent: list = []
@@ -361,23 +414,24 @@ class AsyncSemanticCache(_Semantic):
         return _answer(value, bool(sent))
 
     async def set(
-        self, prompt: str, answer: Union[str, Computed], *, context: str = "", scope: Optional[Mapping[str, str]] = None,
-        vector: Optional[Vector] = None, token: str = "", **more: Any,
+        self, prompt: Prompt, answer: Union[str, Computed], *, context: str = "", before: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
+        token: str = "", **more: Any,
     ) -> Optional[str]:
-        return await self._store(self._question(prompt, context, scope, vector), _computed(answer, more), token)
+        return await self._store(self._question(prompt, context, before, scope, vector, before_vector), _computed(answer, more), token)
 
     async def _store(self, q: _Question, x: Computed, token: str) -> Optional[str]:
-        if q.vector is None and self.embed is not None:
-            q.vector = await self._embedded(q.prompt)
-        reply = (await self.near._execute([self._set(q, q.vector, x, token)], [q.key(self.namespace)]))[0]
+        await self._embed(q)
+        reply = (await self.near._execute([self._set(q, x, token)], [q.key(self.namespace)]))[0]
         value = self.near.result(reply)
         return value.decode() if isinstance(value, bytes) else value
 
     async def cached(
-        self, prompt: str, compute: Callable[[], Any], *, context: str = "",
-        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, **more: Any,
+        self, prompt: Prompt, compute: Callable[[], Any], *, context: str = "", before: str = "",
+        scope: Optional[Mapping[str, str]] = None, vector: Optional[Vector] = None, before_vector: Optional[Vector] = None,
+        **more: Any,
     ) -> str:
-        q = self._question(prompt, context, scope, vector)
+        q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
@@ -398,18 +452,18 @@ class AsyncSemanticCache(_Semantic):
         return x.text
 
     def memo(self, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[str]]]:
-        """A decorator of a coroutine function from a prompt to an answer; see SemanticCache.memo."""
+        """A decorator of a coroutine function from a prompt, or messages, to an answer; see SemanticCache.memo."""
 
         def decorate(f: Callable[..., Any]) -> Callable[..., Awaitable[str]]:
             @functools.wraps(f)
-            async def wrapped(prompt: str, *args: Any, **kw: Any) -> str:
+            async def wrapped(prompt: Prompt, *args: Any, **kw: Any) -> str:
                 return await self.cached(prompt, lambda: f(prompt, *args, **kw), **more)
 
             return wrapped
 
         return decorate
 
-    async def feedback(self, id: str, good: bool, prompt: Optional[str] = None) -> None:
+    async def feedback(self, id: str, good: bool, prompt: Optional[Prompt] = None) -> None:
         await self.near.execute(*self._feedback(id, good, prompt))
 
     async def invalidate(self, by: str, *words: Any) -> int:

@@ -52,18 +52,26 @@ def test_completion(make, r, count):
     assert complete(PROMPT, "no", cache={"no-cache": True, "no-store": True}) == "no"
 
 
+def ask(*messages, answer):
+    roles = ("user", "assistant") * len(messages)
+    messages = [{"role": a, "content": c} for a, c in zip(roles, messages)]
+    return litellm.completion(model="gpt-4o", messages=messages, mock_response=answer, caching=True).choices[0].message.content
+
+
 def test_conversation(make):
     make()
-
-    def ask(*messages, answer):
-        roles = ("user", "assistant") * len(messages)
-        messages = [{"role": a, "content": c} for a, c in zip(roles, messages)]
-        return litellm.completion(model="gpt-4o", messages=messages, mock_response=answer, caching=True).choices[0].message.content
-
     assert ask("I lost my card.", "Sorry!", PROMPT, answer="first") == "first"
     assert ask("I lost my card.", "Sorry!", LIKE, answer="second") == "first"
     assert ask("I want a loan.", "Fine!", LIKE, answer="third") == "third"
     assert ask(LIKE, answer="fourth") == "fourth"
+
+
+def test_conversation_that_is_like_another(make):
+    make().cache.cache.similar = True
+    assert ask("I lost my card.", "Sorry!", PROMPT, answer="first") == "first"
+    for _ in range(2):
+        assert ask("I lost my card!", "Sorry!", PROMPT, answer="second") == "first"
+        assert ask(PROMPT, answer="third") == "third"
 
 
 def test_acompletion(make, count):

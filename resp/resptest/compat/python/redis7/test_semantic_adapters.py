@@ -5,6 +5,8 @@ import struct
 
 import pytest
 import redis
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import Generation
 from redisvl.index import SearchIndex
 from redisvl.query import FilterQuery, VectorQuery
@@ -48,3 +50,22 @@ def test_langchain(cache):
     assert c.lookup("10 degrees", "another model") is None
     c.clear(llm_string="gpt")
     assert c.lookup("10 degrees", "gpt") is None
+
+
+@pytest.mark.parametrize("similar", [False, True])
+def test_langchain_conversations(cache, similar):
+    cache.similar = similar
+    answers = iter(AIMessage(content=str(i)) for i in range(1, 9))
+    model = GenericFakeChatModel(messages=answers, cache=NearcacheSemanticCache(cache))
+
+    def ask(first, system="Be brief.", last="10 degrees are how much", tokens=1):
+        said = AIMessage(content="30 degrees", id=str(tokens), response_metadata={"tokens": tokens}, additional_kwargs={"refusal": None})
+        return model.invoke([SystemMessage(system), HumanMessage(first), said, HumanMessage(last)]).content
+
+    assert ask("20 degrees was it at noon") == "1"
+    assert ask("20 degrees was it at noon", tokens=2) == "1"
+    assert ask("20 degrees was it at noon", last="10 degrees are how much?") == "1"
+    assert ask("20 degrees was it at noon", system="Be polite.") == "2"
+    assert ask("21 degrees was it at noon") == ("1" if similar else "3")
+    assert model.invoke("10 degrees are how much").content == ("3" if similar else "4")
+    assert model.invoke("10 degrees are how much?").content == ("3" if similar else "4")

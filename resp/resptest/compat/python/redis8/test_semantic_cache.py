@@ -7,7 +7,7 @@ import threading
 import pytest
 import redis
 
-from nearcache import AsyncNearCache, AsyncSemanticCache, Computed, NearCache, SemanticCache
+from nearcache import AsyncNearCache, AsyncSemanticCache, Computed, SemanticCache, Turn, conversation
 
 calls = []
 
@@ -140,5 +140,94 @@ def test_asyncio(url):
             await near.execute("PING")
             assert not (await cache.get("10 degrees are how much")).hit
             assert (await cache.stats())["entries"] == 0
+
+    asyncio.run(main())
+
+
+def talk(*contents, system=None):
+    roles = ("user", "assistant") * len(contents)
+    out = [{"role": r, "content": c} for r, c in zip(roles, contents)]
+    return ([{"role": "system", "content": system}] if system else []) + out
+
+
+def test_a_conversation_is_a_prompt_and_what_came_before():
+    t = conversation(talk("Do you ship to Norway?", "Yes.", "How long?", system="Be brief."))
+    # The client for Go makes the same.
+    assert t == Turn("How long?", "251dbe8a9f39e7edba70a1e4eb4d1aeb")
+    assert conversation(talk("How long?")) == Turn("How long?")
+    like = conversation(talk("Do you ship to Norway?", "Yes.", "How long?", system="Be brief."), similar=True)
+    assert like == Turn("How long?", conversation([*talk(system="Be brief."), *talk("x")]).context, "Yes.\nDo you ship to Norway?\n")
+    # Parts of text are text; what else there is has to be the same.
+    parts = [{"role": "user", "content": [{"type": "text", "text": "How long?"}]}]
+    assert conversation(parts, similar=True) == Turn("How long?")
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}]
+    call = [{"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]
+    seen = {conversation([*m, *talk("How long?")], similar=True) for m in (picture, call, [*call, *picture], talk("u"))}
+    assert len({t.context for t in seen}) == 4 and [t.before for t in seen if t.before] == ["u\n"]
+    assert conversation([{"role": "tool", "content": "How long?"}], similar=True).context
+    assert conversation(talk("x" * (1 << 20), "Yes.", "How long?"), similar=True).before == ""
+    with pytest.raises(ValueError):
+        conversation([])
+
+
+def test_what_came_before_divides_the_copies(cache):
+    ask = "10 degrees are how much"
+    assert cache.set(ask, "little", before="20 degrees was it at noon")
+    assert not cache.get(ask).hit
+    assert not cache.get(ask, context="20 degrees was it at noon").hit
+    for before, status in (("20 degrees was it at noon", "exact"), ("21 degrees was it at noon", "semantic")):
+        embedded = len(calls)
+        a = cache.get(ask, before=before)
+        assert (a.text, a.status) == ("little", status)
+        assert len(calls) == embedded + (0 if status == "exact" else 2)
+        embedded, hits = len(calls), cache.near.stats()["hits"]
+        assert cache.get(ask, before=before) == a
+        assert (len(calls), cache.near.stats()["hits"]) == (embedded, hits + 1)
+    assert not cache.get(ask).hit
+    # By a vector alone.
+    north = [math.cos(2), math.sin(2)]
+    assert not cache.get(ask, before_vector=north).hit
+    assert cache.set(ask, "much", before_vector=north)
+    assert [cache.get(ask, before_vector=north).text for _ in range(2)] == ["much"] * 2
+    assert cache.get(ask, before="20 degrees was it at noon").text == "little"
+
+
+@pytest.mark.parametrize("similar", [False, True])
+def test_messages(url, cache, similar):
+    with SemanticCache(url, "ns", embed=embed, similar=similar) as c:
+        computed = []
+
+        @c.memo()
+        def answer(messages):
+            computed.append(messages)
+            return str(len(computed))
+
+        first = talk("20 degrees was it at noon", "30 degrees, to be precise", "10 degrees are how much", system="Be brief.")
+        like = talk("21 degrees was it at noon", "30 degrees, to be precise", "10 degrees are how much", system="Be brief.")
+        other = talk("20 degrees was it at noon", "30 degrees, to be precise", "10 degrees are how much", system="Be polite.")
+        assert [answer(m) for m in (first, like, other, first, like, other)] == (["1", "1", "2"] * 2 if similar else ["1", "2", "3"] * 2)
+        assert answer("10 degrees are how much") == str(len(computed))
+        a = c.get(first)
+        c.feedback(a.id, False, first)
+        with pytest.raises(ValueError):
+            c.get(first, before="20 degrees")
+
+
+def test_messages_asyncio(url):
+    async def aembed(prompt):
+        return embed(prompt)
+
+    async def main():
+        async with await AsyncNearCache.open(url) as near:
+            cache = await AsyncSemanticCache(near, "ans", embed=aembed, similar=True).create(2, maxwrong=1)
+            first = talk("20 degrees was it at noon", "30 degrees, to be precise", "10 degrees are how much")
+            like = talk("21 degrees was it at noon", "30 degrees, to be precise", "10 degrees are how much")
+            assert await cache.cached(first, lambda: "little") == "little"
+            for _ in range(2):
+                assert (await cache.get(first)).status == "exact"
+                assert (await cache.get(like)).status == "semantic"
+                assert not (await cache.get("10 degrees are how much")).hit
+            assert await cache.set(like, "much", context="c")
+            assert (await cache.get(like, context="c")).text == "much" and (await cache.get(first)).text == "little"
 
     asyncio.run(main())
