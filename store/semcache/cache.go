@@ -27,9 +27,9 @@ const (
 	fieldModel     = "model"
 	fieldAnswerID  = "answer_id" // the caller's, or a hash of the answer
 
-	fieldOwnVector    = "own_vector"     // of the prompt, where the one above is between it and …
-	fieldBeforeVector = "context_vector" // …what came before it
-	fieldBefore       = "context_text"   // …its text, where it was given
+	fieldBeforeVector = "context_vector" // of what came before the prompt …
+	fieldBefore       = "context_text"   // …its text, where it was given …
+	fieldBetween      = "between_vector" // …and what is between it and the prompt
 	fieldAnswerVector = "answer_vector"  // where answers are compared by what they mean
 
 	fieldCost     = "cost"
@@ -144,14 +144,17 @@ func schema(p Params) *search.Schema {
 	tag := func(name string) search.Field {
 		return search.Field{Identifier: name, Name: name, Type: search.TypeTag, Weight: 1, Separator: separator, CaseSensitive: true}
 	}
+	vector := func(name string) search.Field {
+		return search.Field{
+			Identifier: name, Name: name, Type: search.TypeVector, Weight: 1, Algorithm: "HNSW",
+			Vector: index.Params{Dim: p.Dim, Metric: index.Cosine, EFRuntime: searchEffort},
+		}
+	}
 	return &search.Schema{Language: "english", Score: 1, Fields: []search.Field{
 		{Identifier: fieldPrompt, Name: fieldPrompt, Type: search.TypeText, Weight: 1},
 		{Identifier: fieldInserted, Name: fieldInserted, Type: search.TypeNumeric, Weight: 1},
 		tag(fieldPartition), tag(fieldScope), tag(fieldTags), tag(fieldDeps), tag(fieldModel),
-		{
-			Identifier: fieldVector, Name: fieldVector, Type: search.TypeVector, Weight: 1, Algorithm: "HNSW",
-			Vector: index.Params{Dim: p.Dim, Metric: index.Cosine, EFRuntime: searchEffort},
-		},
+		vector(fieldVector), vector(fieldBetween),
 	}}
 }
 

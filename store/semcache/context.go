@@ -15,9 +15,9 @@ import (
 // What came before a prompt in its conversation is a hash, which has to be the same (Query.Context), or is
 // itself compared by what it means: "and on Sundays?" has the answer that it has behind questions of the same kind.
 //
-// Entries of the second kind stand in the index between their prompt and their context: their
-// vector is the mean of both, so that one search finds those near in both. The vectors
-// themselves are kept beside it, and are what is judged; contexts whose texts are known are judged as prompts
+// Entries of the second kind stand in the index twice: where their prompt is, as all do, and between it and their
+// context, at the mean of both, so that one search finds those near in both. The vectors
+// themselves are what is judged; contexts whose texts are known are judged as prompts
 // are, with all their words. They are in a partition of their own: one that is asked
 // without a context is never served an answer with one.
 
@@ -50,14 +50,14 @@ func (n *Namespace) checkBefore(b before) error {
 	return n.checkVector(b.vector)
 }
 
-// blended is the vectors of a prompt with its context, and the one that stands in the index.
+// blended is the vectors of what came before a prompt, and of the place between both.
 type blended struct {
-	own, before, between []byte
+	before, between []byte
 }
 
 // blend embeds what came before, and finds the place between it and the prompt.
 func (n *Namespace) blend(call *Call, vector []byte, b before) (v blended, err error) {
-	v.own, v.before = vector, b.vector
+	v.before = b.vector
 	if v.before == nil {
 		if call.Locked {
 			return v, ErrNoEmbedding
@@ -67,7 +67,7 @@ func (n *Namespace) blend(call *Call, vector []byte, b before) (v blended, err e
 		}
 		call.now(n.c)
 	}
-	own, said := unitOf(v.own, n.Dim), unitOf(v.before, n.Dim)
+	own, said := unitOf(vector, n.Dim), unitOf(v.before, n.Dim)
 	if own == nil || said == nil {
 		return v, paramError("a vector with a context holds neither NaN nor infinity, nor zeros alone")
 	}
@@ -75,9 +75,18 @@ func (n *Namespace) blend(call *Call, vector []byte, b before) (v blended, err e
 	return v, nil
 }
 
+// standing is where an entry is found by those of its partition: in which field, and its vector there.
+func standing(h *hash.Value) (field string, vector []byte) {
+	if v, ok := h.GetString(fieldBetween); ok {
+		return fieldBetween, v
+	}
+	v, _ := h.GetString(fieldVector)
+	return fieldVector, v
+}
+
 // inContext fills in how near a candidate is in its prompt, and in what came before.
 func (n *Namespace) inContext(x *Candidate, h *hash.Value, asked []byte, prompt, said []float32) bool {
-	a, ok := h.GetString(fieldOwnVector)
+	a, ok := h.GetString(fieldVector)
 	b, ok2 := h.GetString(fieldBeforeVector)
 	own, before := unitOf(a, n.Dim), unitOf(b, n.Dim)
 	if !ok || !ok2 || own == nil || before == nil {

@@ -71,6 +71,53 @@ func TestWhatCameBeforeIsCompared(t *testing.T) {
 	}
 }
 
+// What is about prompts goes by these alone, whatever came before them.
+func TestPromptsAreFoundWhateverCameBefore(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	all, least := 1.0, 0.99
+	find := func(at float64, want string) {
+		t.Helper()
+		l, err := n.Find(w.call(), &semcache.Query{Prompt: []byte("what?"), Vector: vec(at), MaxWrong: &all, MinSim: &least}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, x := range l {
+			if x.Sim < 0.999 {
+				t.Errorf("at %v: %q by a cosine of %v", at, x.Answer.Answer, x.Sim)
+			}
+			got += string(x.Answer.Answer)
+		}
+		if got != want {
+			t.Errorf("at %v: %q, want %q", at, got, want)
+		}
+	}
+	invalidate := func(at float64, want int) {
+		t.Helper()
+		if removed, err := n.Invalidate(w.call(), &semcache.Target{Near: []byte("what?"), Vector: vec(at), MinSim: 0.99}); err != nil || removed != want {
+			t.Errorf("at %v: %d removed, %v, want %d", at, removed, err, want)
+		}
+	}
+	// The one is between both, as the other is.
+	w.put(n, semcache.Entry{Prompt: []byte("and on Sundays?"), Answer: []byte("a"), Vector: vec(0), BeforeVector: vec(90)})
+	w.put(n, semcache.Entry{Prompt: []byte("and in winter?"), Answer: []byte("b"), Vector: vec(90), BeforeVector: vec(0)})
+	w.put(n, semcache.Entry{Prompt: []byte("when?"), Answer: []byte("c"), Vector: vec(180)})
+	find(0, "a")
+	find(90, "b")
+	find(45, "")
+	find(180, "c")
+	invalidate(45, 0)
+	invalidate(0, 1)
+	find(0, "")
+	find(90, "b")
+	invalidate(180, 1)
+	invalidate(90, 1)
+	if n.Len() != 0 {
+		t.Errorf("%d entries are left", n.Len())
+	}
+}
+
 // Left out, what came before is not looked at.
 func TestContextIsSwitchable(t *testing.T) {
 	confidence := func(without ...string) float64 {

@@ -32,7 +32,7 @@ const (
 func (n *Namespace) Feedback(call *Call, id string, good bool, prompt []byte) error {
 	key := []byte(n.prefix + id)
 	var vector, partition, about []byte
-	shift, name, count := goodShift, fieldAccepted, fieldGood
+	field, shift, name, count := fieldVector, goodShift, fieldAccepted, fieldGood
 	if !good {
 		shift, name, count = badShift, fieldRefused, fieldBad
 	}
@@ -44,7 +44,8 @@ func (n *Namespace) Feedback(call *Call, id string, good bool, prompt []byte) er
 			return
 		}
 		found = true
-		v, _ := h.GetString(fieldVector)
+		var v []byte
+		field, v = standing(h)
 		vector = bytes.Clone(v)
 		v, _ = h.GetString(fieldPartition)
 		partition = bytes.Clone(v)
@@ -71,7 +72,7 @@ func (n *Namespace) Feedback(call *Call, id string, good bool, prompt []byte) er
 		wrong = 1
 	}
 	call.Settle()
-	n.shiftNear(call, string(key), vector, partition, shift)
+	n.shiftNear(call, string(key), field, vector, partition, shift)
 	n.drift(call, biasStep*(n.MaxWrong-wrong), good)
 	return nil
 }
@@ -113,13 +114,13 @@ func (n *Namespace) update(tx *store.Tx, e *store.Entry, h *hash.Value, key []by
 }
 
 // shiftNear moves the entries around one, by how near they are.
-func (n *Namespace) shiftNear(call *Call, key string, vector, partition []byte, shift float64) {
+func (n *Namespace) shiftNear(call *Call, key, field string, vector, partition []byte, shift float64) {
 	if len(vector) != 4*n.Dim {
 		return
 	}
 	q := query.Query{
 		Root: &query.Node{Kind: query.Tag, Field: fieldPartition, Values: []query.Value{{Kind: query.Term, Text: string(partition)}}},
-		KNN:  &query.KNN{Field: fieldVector, K: neighbours, Blob: vector, As: "d"},
+		KNN:  &query.KNN{Field: field, K: neighbours, Blob: vector, As: "d"},
 	}
 	r, err := n.search().Search(&q, search.Options{Num: neighbours, Now: call.Tx.Now})
 	if err != nil { // dropped meanwhile

@@ -25,8 +25,8 @@ const maxFound = 100
 
 // Find lists up to limit entries that answer a prompt, those of the very prompt first, then
 // the most similar. Other than Get it looks in all scopes that hold each pair of the
-// query's, whatever else they hold, and in any context: the scope is a filter. Lease, Wait and
-// Track do not count, nor does Before: entries whose contexts are compared by what they mean are found by a mean.
+// query's, whatever else they hold, and in any context: the scope is a filter. Lease, Wait, Track
+// and Before do not count.
 func (n *Namespace) Find(call *Call, q *Query, limit int) (l []Found, err error) {
 	if err := n.checkScope(q.Prompt, q.Scope, ""); err != nil {
 		return nil, err

@@ -41,7 +41,6 @@ func (n *Namespace) Put(call *Call, e *Entry) (id string, err error) {
 		if p.blended, err = n.blend(call, vector, said); err != nil {
 			return "", err
 		}
-		p.vector = p.between
 	}
 	n.locate(&p.place, e.Prompt, e.Scope, e.Context, said)
 	call.with(p.key, p.write)
@@ -89,7 +88,7 @@ type putting struct {
 	n *Namespace
 	e *Entry
 	place
-	vector []byte // that stands in the index
+	vector []byte // of the prompt
 	blended
 	stale bool
 	lease *lease
@@ -169,9 +168,9 @@ func (p *putting) fields(now int64) {
 	p.add(fieldVector, p.vector)
 	p.add(fieldAnswerID, []byte(p.answer()))
 	if p.between != nil {
-		p.add(fieldOwnVector, p.own)
 		p.add(fieldBeforeVector, p.before)
 		p.add(fieldBefore, e.Before)
+		p.add(fieldBetween, p.between)
 	}
 	p.add(fieldAnswerVector, e.AnswerVector)
 	p.add(fieldContext, []byte(e.Context))
