@@ -25,8 +25,9 @@
 // Answers with another status than 200, such that end before their end, were cut
 // by a limit, refused or filtered, call tools, or have several choices; requests that
 // ask for more than text. A question is the last message of the user; all that is before
-// it is its context, which has to be the same, or where the client says so to mean the same, and every parameter that could change the answer belongs to its
-// scope.
+// it is its context, which has to be the same, or where the client says so to mean the same, and
+// every parameter that could change the answer belongs to its scope. What is kept and cannot be
+// replayed is asked of upstream anew.
 //
 // # Threading
 //

@@ -52,13 +52,13 @@ func (r *route) operation() map[string]any {
 	for _, m := range pathParameter.FindAllStringSubmatch(r.Path, -1) {
 		parameters = append(parameters, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
 	}
-	if r.API == openAIAPI && (r.Name == "chatCompletions" || r.Name == "completions") {
+	if r.Cached {
 		for _, h := range []struct{ name, what string }{
 			{"Cache-Control", "no-cache: not from the cache; no-store: not into it, either"},
 			{headerMode, "both, exact, semantic or bypass"},
 			{headerTTL, "seconds that the answer is kept"},
 			{headerThreshold, "least cosine of a prompt that means the same"},
-			{headerContext, "exact, or similar: what came before the last message has to mean the same"},
+			{headerContext, "exact: what came before the last message has to be the same; similar: what was said has to mean the same, and instructions to be the same"},
 			{headerScope, "name=value,… that separates answers"},
 		} {
 			parameters = append(parameters, map[string]any{"name": h.name, "in": "header", "description": h.what, "schema": map[string]any{"type": "string"}})
@@ -76,7 +76,11 @@ func (r *route) operation() map[string]any {
 	success := map[string]any{"description": "success"}
 	switch {
 	case r.Reply != nil:
-		success["content"] = body(r.Reply)
+		content := body(r.Reply)
+		if r.Cached {
+			content["text/event-stream"] = map[string]any{"schema": map[string]any{"type": "string"}}
+		}
+		success["content"] = content
 	case r.Text != "":
 		success["content"] = map[string]any{"text/plain": map[string]any{"schema": map[string]any{"type": "string"}}}
 	}

@@ -72,6 +72,13 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 			}
 			return
 		}
+		var again []byte
+		if a.Status.Hit() {
+			if again, err = d.replay(&q, a.Answer); err != nil { // then upstream is asked, and what it says is kept in its place
+				s.o.Logger().Warn("an answer cannot be replayed", "id", string(a.ID), "error", err)
+				a = semcache.Answer{Sim: a.Sim, Reason: err.Error()}
+			}
+		}
 		if a.Status.Hit() {
 			s.metrics.cache(a.Status.String())
 			h := w.Header()
@@ -80,9 +87,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 			h.Set(headerConfidence, strconv.FormatFloat(a.Confidence, 'f', 4, 64))
 			h.Set(headerID, string(a.ID))
 			h.Set("Age", strconv.FormatInt(a.Age/1000, 10))
-			if err := d.replay(w, &q, a.Answer); err != nil && r.Context().Err() == nil {
-				s.o.Logger().Warn("an answer was not replayed", "id", string(a.ID), "error", err)
-			}
+			writeReplay(w, &q, again)
 			return
 		}
 		x.token, x.nearest, x.reason = a.Token, a.Sim, a.Reason
@@ -303,6 +308,11 @@ func (s *Server) setID(w http.ResponseWriter, x *miss) {
 // store keeps an answer, if it may be.
 func (s *Server) store(r *http.Request, x *miss, answer []byte) {
 	content, tokens, why := x.d.judge(x.d, answer)
+	if why == "" {
+		if _, err := x.d.stream(x.d, nil, answer, false); err != nil { // it may be asked for as a stream
+			why = err.Error()
+		}
+	}
 	if why != "" {
 		s.o.Logger().Debug("an answer is not kept", "model", x.q.model, "reason", why)
 		return

@@ -742,6 +742,10 @@ func TestResponsesThatAreNotKept(t *testing.T) {
 		`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":" "}]}]}`,
 		`{"object":"chat.completion","status":"completed","output":[` + message + `]}`,
 		`{"object":"response","status":"completed","output":7}`,
+		`{"object":"response","status":"completed","Output":[` + message + `]}`,
+		`{"object":"response","status":"completed","output":[{"Type":"message","content":[{"type":"output_text","text":"yes"}]}]}`,
+		`{"object":"response","status":"completed","output":[{"type":"message","Content":[{"type":"output_text","text":"yes"}]}]}`,
+		`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","Text":"yes"}]}]}`,
 		`nothing`,
 	} {
 		w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
@@ -753,6 +757,45 @@ func TestResponsesThatAreNotKept(t *testing.T) {
 			a := w.ask("POST", "/v1/responses", fmt.Sprintf(`{"model":"tiny","input":"question %d"}`, i))
 			if got := a.header.Get("X-Cache"); got != "miss" || a.body != answer {
 				t.Errorf("%s: %s %s", answer, got, a.body)
+			}
+		}
+	}
+}
+
+// TestWhatCannotBeReplayedIsAskedAnew: others may write into an entry, too. What they leave there is never an empty answer.
+func TestWhatCannotBeReplayedIsAskedAnew(t *testing.T) {
+	w := newWorld(t)
+	const message = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}`
+	ask := func(path, stream, cache string) answer {
+		t.Helper()
+		body := `{"model":"tiny","stream":` + stream + `,"messages":[{"role":"user","content":"why?"}],"prompt":"why?","input":"why?"}`
+		a := w.ask("POST", path, body)
+		if got := a.header.Get("X-Cache"); got != cache || a.status != 200 || a.err != nil || !strings.Contains(a.body, "answer") {
+			t.Errorf("%s, stream %s: x-cache %q, want %q; status %d, %v: %q", path, stream, got, cache, a.status, a.err, a.body)
+		}
+		return a
+	}
+	for path, broken := range map[string][]string{
+		chatPath:          {`{"object":"chat.completion","choices":[{"index":0,"Message":{"Content":"yes"},"finish_reason":"stop"}]}`},
+		"/v1/completions": {`{"object":"text_completion","choices":[]}`},
+		"/v1/responses": {
+			`{"object":"response","status":"completed","Output":[` + message + `]}`,
+			`{"object":"response","status":"completed","output":[{"Type":"message","content":[{"type":"output_text","text":"yes"}]}]}`,
+			`{"object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","Text":"yes"}]}]}`,
+		},
+	} {
+		id := ask(path, "false", "miss").header.Get("X-Cache-Id")
+		for _, stream := range []string{"false", "true"} {
+			kept := []string{"", " ", "nothing", "null", `{"object":`}
+			if stream == "true" {
+				kept = append(kept, broken...)
+			}
+			for _, b := range kept {
+				w.do("HSET", "sem:{proxy}:"+id, "response", b)
+				if a := ask(path, stream, "miss"); a.header.Get("X-Cache-Reason") == "" || a.header.Get("X-Cache-Id") != id {
+					t.Errorf("%s, %q: %v", path, b, a.header)
+				}
+				ask(path, stream, "exact")
 			}
 		}
 	}

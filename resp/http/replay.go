@@ -1,7 +1,9 @@
 package http
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -114,7 +116,8 @@ func streamCompletion(d *dialect, b, answer []byte, usage bool) ([]byte, error) 
 // streamResponse is the stream of a response: it is begun, its items are put together one after the
 // other, and it is there.
 func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
-	if _, _, why := judgeResponse(d, answer); why != "" {
+	content, _, why := judgeResponse(d, answer)
+	if why != "" {
 		return nil, fmt.Errorf("what is kept cannot be streamed: %s", why)
 	}
 	type object = map[string]any
@@ -128,6 +131,7 @@ func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
 		return nil, err
 	}
 	n := 0
+	var said strings.Builder
 	add := func(kind string, e object) {
 		e["type"], e["sequence_number"] = kind, n
 		n++
@@ -170,6 +174,7 @@ func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
 				return nil, failed
 			}
 			add("response.content_part.added", at(object{"part": with(part, "text", `""`)}))
+			said.WriteString(text)
 			for _, p := range pieces(text) {
 				add("response.output_text.delta", at(object{"delta": p, "logprobs": []any{}}))
 			}
@@ -179,22 +184,32 @@ func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
 		add("response.output_item.done", object{"output_index": i, "item": item})
 	}
 	add("response.completed", object{"response": whole})
+	if said.String() != content { // names of fields are in another case, say, which clients do not take for them
+		return nil, errors.New("what is kept cannot be streamed: its text is not where it should be")
+	}
 	return b, err
 }
 
-// replay answers with what is kept.
-func (d *dialect) replay(w http.ResponseWriter, q *question, answer []byte) error {
-	if !q.stream {
-		w.Header().Set("Content-Type", "application/json")
-		_, err := w.Write(answer)
-		return err
+// replay is what is kept, as the question wants it. Others than us may have stored it: an error says that it
+// is no answer.
+func (d *dialect) replay(q *question, answer []byte) ([]byte, error) {
+	if q.stream {
+		return d.stream(d, nil, answer, q.usage)
 	}
-	b, err := d.stream(d, nil, answer, q.usage)
-	if err != nil {
-		return err
+	if b := bytes.TrimLeft(answer, " \t\r\n"); len(b) == 0 || b[0] != '{' || !json.Valid(b) {
+		return nil, errors.New("what is kept is no JSON object")
 	}
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	_, err = w.Write(b)
-	return err
+	return answer, nil
+}
+
+// writeReplay writes what replay has made.
+func writeReplay(w http.ResponseWriter, q *question, b []byte) {
+	h := w.Header()
+	if q.stream {
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+	} else {
+		h.Set("Content-Type", "application/json")
+	}
+	_, _ = w.Write(b)
 }

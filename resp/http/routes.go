@@ -24,6 +24,7 @@ type route struct {
 	Reply        any    // …of its answer's
 	Status       int    // of a success
 	Text         string // the type of an answer that is not JSON
+	Cached       bool   // from the cache, as a stream where the request says so
 	Errors       []int
 	handle       func(*Server, http.ResponseWriter, *http.Request, *caller)
 }
@@ -84,13 +85,13 @@ var routes = []route{
 	{
 		Method: http.MethodPost, Path: "/v1/chat/completions", Name: "chatCompletions", API: openAIAPI,
 		Summary: "Answers from the cache, or from upstream and keeps the answer; as JSON or as a stream.",
-		Request: chatRequest{}, Reply: completion{}, Status: http.StatusOK, Errors: asking,
+		Request: chatRequest{}, Reply: completion{}, Status: http.StatusOK, Errors: asking, Cached: true,
 		handle: func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) { s.complete(w, r, who, &chat) },
 	},
 	{
 		Method: http.MethodPost, Path: "/v1/completions", Name: "completions", API: openAIAPI,
 		Summary: "The same for a bare prompt.",
-		Request: textRequest{}, Reply: completion{}, Status: http.StatusOK, Errors: asking,
+		Request: textRequest{}, Reply: completion{}, Status: http.StatusOK, Errors: asking, Cached: true,
 		handle: func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) { s.complete(w, r, who, &text) },
 	},
 	{
@@ -101,8 +102,8 @@ var routes = []route{
 	},
 	{
 		Method: http.MethodPost, Path: "/v1/responses", Name: "responses", API: openAIAPI,
-		Summary: "The same for an input; streams are passed on as they are.",
-		Request: responseRequest{}, Reply: map[string]any{}, Status: http.StatusOK, Errors: asking,
+		Summary: "The same for an input, a text or messages.",
+		Request: responseRequest{}, Reply: map[string]any{}, Status: http.StatusOK, Errors: asking, Cached: true,
 		handle: func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) { s.complete(w, r, who, &respond) },
 	},
 	{
