@@ -70,9 +70,9 @@ def _messages(prompt: str) -> Optional[list[dict[str, Any]]]:
 
 
 def _message(kwargs: dict[str, Any]) -> dict[str, Any]:
-    kind = kwargs["type"]
+    role = kwargs.get("role") or ROLES.get(kwargs["type"], kwargs["type"])  # a ChatMessage names its own
     beside = {k: v for k, v in kwargs.items() if k not in ASIDE and not _says_nothing(v)}
-    return {**beside, "role": ROLES.get(kind, kind), "content": kwargs["content"]}
+    return {**beside, "role": role, "content": kwargs["content"]}
 
 
 def _says_nothing(v: Any) -> bool:

@@ -6,7 +6,7 @@ import struct
 import pytest
 import redis
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import Generation
 from redisvl.index import SearchIndex
 from redisvl.query import FilterQuery, VectorQuery
@@ -69,3 +69,6 @@ def test_langchain_conversations(cache, similar):
     assert ask("21 degrees was it at noon") == ("1" if similar else "3")
     assert model.invoke("10 degrees are how much").content == ("3" if similar else "4")
     assert model.invoke("10 degrees are how much?").content == ("3" if similar else "4")
+    # Who says it is part of what is said.
+    by = [model.invoke([ChatMessage("20 degrees", role=r), HumanMessage("10 degrees are how much")]).content for r in ("judge", "critic", "judge")]
+    assert by == (["4", "5", "4"] if similar else ["5", "6", "5"])
