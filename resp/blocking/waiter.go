@@ -25,6 +25,7 @@ type Waiter struct {
 	Timeout time.Duration // 0 = for ever
 	Again   time.Duration // look again after this time though nothing has changed; 0 = never. Set anew by each run
 	Mute    bool          // CLIENT REPLY wants no reply
+	Firm    bool          // CLIENT UNBLOCK, and a change of the server's role, do not end it
 
 	Reply func(*resp.Writer) // the answer after Timeout; nil for the null array
 
@@ -163,7 +164,7 @@ func (t *Table) Release(s *session.Session, how Outcome) bool {
 	t.mu.Lock()
 	w := t.mu.bySession[s]
 	t.mu.Unlock()
-	return w != nil && t.End(w, how)
+	return w != nil && (!w.Firm || how == HungUp) && t.End(w, how)
 }
 
 // Serve runs the commands of the clients that wait for k, one after the other,

@@ -73,10 +73,17 @@ func (c *Ctx) Block(wait Wait) error {
 // (ms, 0 = for ever), by CLIENT UNBLOCK or because the client is gone. reply is the answer
 // in any case but the last.
 func (c *Ctx) BlockUntil(timeout int64, reply func(*resp.Writer), begin func(end func()) (stop func())) {
-	w := &blocking.Waiter{
-		Session: c.S, DB: c.Tx.DB, Timeout: duration(timeout), Reply: reply,
-		Mute: c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip,
-	}
+	c.blockUntil(&blocking.Waiter{Timeout: duration(timeout), Reply: reply}, begin)
+}
+
+// BlockFirmly is BlockUntil without a timeout, and CLIENT UNBLOCK does not end it.
+func (c *Ctx) BlockFirmly(reply func(*resp.Writer), begin func(end func()) (stop func())) {
+	c.blockUntil(&blocking.Waiter{Firm: true, Reply: reply}, begin)
+}
+
+func (c *Ctx) blockUntil(w *blocking.Waiter, begin func(end func()) (stop func())) {
+	w.Session, w.DB = c.S, c.Tx.DB
+	w.Mute = c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip
 	c.S.Block()
 	c.Blocking.Add(w)
 	w.Then(begin(func() { c.Blocking.End(w, blocking.TimedOut) }))

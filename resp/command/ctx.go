@@ -92,8 +92,10 @@ type Server interface {
 	PurgeMemory()
 	// WriteError is why nothing may be written now, nil if it may.
 	WriteError() error
-	// Shutdown ends the process after the current command.
-	Shutdown(ShutdownMode) error
+	// Shutdown begins to end the process. failed is called if it goes on after all, unless stop is before.
+	Shutdown(how Shutdown, failed func()) (stop func())
+	// AbortShutdown takes that back; false if there is nothing to take back.
+	AbortShutdown() bool
 	// Save writes a snapshot and returns when it is on disk.
 	Save() error
 	// BackgroundSave begins a snapshot, or where it may be later schedules one; in EXEC it
@@ -117,7 +119,16 @@ const (
 	ShutdownDefault ShutdownMode = iota // where the setting save asks for snapshots
 	ShutdownSave
 	ShutdownNoSave
+	ShutdownSaved // there is one already
 )
+
+// Shutdown is how a process is to end.
+type Shutdown struct {
+	Mode  ShutdownMode
+	Now   bool // replicas that lag are not waited for
+	Force bool // errors do not keep it from ending
+	Firm  bool // nor does anything else: it is not SHUTDOWN that says so
+}
 
 // Master is whom a replica follows.
 type Master struct {

@@ -302,19 +302,32 @@ func parseShutdown(a *args.Parser) shutdown {
 
 func runShutdown(c *command.Ctx, s shutdown) error {
 	if s.abort {
-		return resp.Error("ERR No shutdown in progress.")
+		if !c.Server.AbortShutdown() {
+			return resp.Error("ERR No shutdown in progress.")
+		}
+		c.W.Status("OK")
+		return nil
 	}
-	mode := command.ShutdownDefault
+	how := command.Shutdown{Now: s.now, Force: s.force}
 	switch {
 	case s.save:
-		mode = command.ShutdownSave
+		how.Mode = command.ShutdownSave
 	case s.nosave:
-		mode = command.ShutdownNoSave
+		how.Mode = command.ShutdownNoSave
 	}
-	if err := c.Server.Shutdown(mode); err != nil {
-		return err
+	if !c.MayBlock() {
+		if !s.now {
+			return resp.Error("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+		}
+		c.Server.Shutdown(how, func() {})
+		c.S.CloseAfter = true // and no reply
+		return nil
 	}
-	c.S.CloseAfter = true // and no reply
+	c.BlockFirmly(func(w *resp.Writer) {
+		w.Error("ERR Errors trying to SHUTDOWN. Check logs.")
+	}, func(end func()) (stop func()) {
+		return c.Server.Shutdown(how, end)
+	})
 	return nil
 }
 

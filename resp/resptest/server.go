@@ -59,9 +59,15 @@ func Start(tb testing.TB, settings ...string) *Server {
 
 // Stop ends the server and waits until it is gone.
 func (s *Server) Stop() error {
+	s.stop()
+	return s.Ended()
+}
+
+// Ended waits until the server is gone, which something else ends.
+func (s *Server) Ended() error {
 	s.once.Do(func() {
-		s.stop()
 		s.err = <-s.done
+		s.stop()
 	})
 	return s.err
 }

@@ -476,6 +476,11 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.pingPeriod },
 	},
 	{
+		Name: "shutdown-timeout", Kind: Int, Default: "10", Max: maxInt32,
+		Help:  "seconds for which the end of the server waits for replicas that lag; 0 for not at all",
+		Field: func(c *Config) *Value { return &c.shutdownTimeout },
+	},
+	{
 		Name: "min-replicas-to-write", Alias: "min-slaves-to-write", Kind: Int, Default: "0", Max: maxInt32,
 		Help:  "replicas that must be connected, and not behind, for writes to be taken; 0 for none",
 		Field: func(c *Config) *Value { return &c.minReplicas },
@@ -556,6 +561,7 @@ type Config struct {
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	replicaOf, masterUser, masterAuth, replicaReadOnly, replTimeout                       Value
 	enableReplicas, backlogSize, backlogTTL, pingPeriod, minReplicas, maxLag              Value
+	shutdownTimeout                                                                       Value
 	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 	http, httpKeys, httpUpstream, httpUpstreamKey, httpNamespace, httpTimeout             Value

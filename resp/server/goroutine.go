@@ -57,11 +57,14 @@ func (s *Server) serve(conn net.Conn) {
 	link := &netLink{Conn: conn, k: k}
 	k.join(s, link, conn.LocalAddr(), conn.RemoteAddr(), resp.NewReader(link, s.limits(false)))
 	ses := k.c.S
+	gone := false
 	defer func() {
 		if r := recover(); r != nil {
 			k.crashed(r)
 		}
-		k.hangUp()
+		if !gone {
+			k.hangUp()
+		}
 	}()
 	for last := int64(0); ; {
 		if link.woken.Swap(false) {
@@ -69,7 +72,8 @@ func (s *Server) serve(conn net.Conn) {
 		}
 		st := k.run(false)
 		if st == moved {
-			ses.TakeOver(conn)
+			gone = true
+			s.spawnIn(&s.source.wg, func() { k.takenOver(conn) })
 			return
 		}
 		if k.await() != nil {

@@ -282,6 +282,9 @@ func (s *Server) infoServer(t *infoText) {
 	t.field("lru_clock", now.Unix()&(1<<24-1))
 	t.field("executable", exe)
 	t.field("config_file", s.cfg.File)
+	if until := s.ending.until.Load(); until != 0 {
+		t.field("shutdown_in_milliseconds", until-now.UnixMilli())
+	}
 	for i, l := range s.listeners() {
 		t.field(fmt.Sprintf("listener%d", i), l)
 	}

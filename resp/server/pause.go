@@ -37,6 +37,13 @@ func (p *pause) set(until int64, all bool, left time.Duration, end func()) {
 	}
 }
 
+// look has all look again.
+func (p *pause) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lookLocked()
+}
+
 func (p *pause) lookLocked() {
 	if p.mu.changed != nil {
 		close(p.mu.changed)
@@ -87,6 +94,10 @@ func (s *Server) setPause(until int64, all bool) {
 			s.Unpause()
 		}
 	})
+	s.wakePaused()
+}
+
+func (s *Server) wakePaused() {
 	s.env.Clients.Each(func(c *session.Session) {
 		if c.Paused.Load() {
 			c.Wake()
@@ -94,8 +105,11 @@ func (s *Server) setPause(until int64, all bool) {
 	})
 }
 
-// paused reports whether CLIENT PAUSE holds a command back.
+// paused reports whether CLIENT PAUSE holds a command back, or the end of the server.
 func (s *Server) paused(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	if s.ending.holds.Load() && mayWrite(c, spec, argv) {
+		return true
+	}
 	until := s.pause.until.Load()
 	if until == 0 || until <= s.ks.Now() || s.stopping() {
 		return false

@@ -599,14 +599,15 @@ func (l *link) apply(ctx context.Context, w *masterConn, c *command.Ctx) error {
 		if err := l.awaitScripts(ctx); err != nil {
 			return err
 		}
-		if len(words) > 1 && args.EqualFold(words[0], "replconf") && args.EqualFold(words[1], "getack") {
+		asked := len(words) > 1 && args.EqualFold(words[0], "replconf") && args.EqualFold(words[1], "getack")
+		if err := l.step(c, r, words, base); err != nil {
+			return err
+		}
+		if asked { // behind it, where Redis' answer is of what was before: a master that ends waits for all of its stream
 			c.Settle()
 			if err := w.ack(); err != nil {
 				return err
 			}
-		}
-		if err := l.step(c, r, words, base); err != nil {
-			return err
 		}
 		if r.Buffered() == 0 {
 			c.Settle()

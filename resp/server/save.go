@@ -39,10 +39,11 @@ func (k saveKind) String() string {
 
 // saver is the state of saving. One save runs at a time.
 type saver struct {
-	now      atomic.Uint32 // a saveKind
-	lastSave atomic.Int64  // Unix seconds
-	savedSeq atomic.Uint64 // the last commit that is in the last save
-	broken   atomic.Bool   // the last save of saveRDB failed
+	now         atomic.Uint32 // a saveKind
+	lastSave    atomic.Int64  // Unix seconds
+	savedSeq    atomic.Uint64 // the last commit that is in the last save
+	savedOffset atomic.Int64  // the place of the stream that it has
+	broken      atomic.Bool   // the last save of saveRDB failed
 
 	open sync.Mutex // held while files is opened after the start
 
@@ -199,7 +200,7 @@ func (v *saver) endLocked() {
 
 func (s *Server) runSave(k saveKind) error {
 	v := &s.saves
-	seq, err := s.writeState()
+	seq, offset, err := s.writeState()
 	if err == nil {
 		s.saveGraphs()
 	}
@@ -211,6 +212,7 @@ func (s *Server) runSave(k saveKind) error {
 		f.count, f.failures = f.count+1, 0
 		v.lastSave.Store(time.Now().Unix())
 		v.savedSeq.Store(seq)
+		v.savedOffset.Store(offset)
 		s.cfg.Logger().Info("saved", "what", k, "dir", s.cfg.Dir(), "bytes", s.files.Load().Stats().BaseSize, "took", f.took.Round(time.Millisecond))
 	} else {
 		f.failures++
@@ -226,11 +228,11 @@ func (s *Server) runSave(k saveKind) error {
 }
 
 // writeState saves the state of one moment and returns the number of the last commit
-// in it: functions, definitions of indexes, then keys, and which of them indexes leave out.
-func (s *Server) writeState() (seq uint64, err error) {
+// in it, and the place of the stream: functions, definitions of indexes, then keys, and which of them indexes leave out.
+func (s *Server) writeState() (seq uint64, offset int64, err error) {
 	files, err := s.openFiles()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var snap *store.Snapshot
 	var cutErr error
@@ -239,6 +241,7 @@ func (s *Server) writeState() (seq uint64, err error) {
 	err = files.RewriteAt(s.ctx, func(mark func()) {
 		snap, cutErr = s.ks.Cut(encodeEntry, func(at *store.Snapshot) {
 			mark()
+			offset = s.source.backlog.Offset()
 			definitions = append(s.basePlace(at), s.definitions(at)...)
 			indexes = s.env.Catalog.Cut()
 		})
@@ -259,10 +262,10 @@ func (s *Server) writeState() (seq uint64, err error) {
 		})
 	})
 	if snap == nil {
-		return 0, errors.Join(err, cutErr)
+		return 0, 0, errors.Join(err, cutErr)
 	}
 	snap.Close()
-	return snap.Seq, err
+	return snap.Seq, offset, err
 }
 
 // saveGraphs writes the graphs of indexes into the data folder. Without them a start takes
@@ -467,11 +470,22 @@ func (s *Server) saveFailure() error {
 	return nil
 }
 
-// saveAtEnd saves when the server ends, where SHUTDOWN or the setting save asks for it.
-// Nobody is connected any more.
+// savesAtEnd reports whether there is to be a snapshot when the server ends, as SHUTDOWN or the setting save says.
+func (s *Server) savesAtEnd(mode command.ShutdownMode) bool {
+	switch mode {
+	case command.ShutdownSave:
+		return true
+	case command.ShutdownSaved:
+		return s.changes() != 0 || s.source.backlog.On() && s.source.backlog.Offset() != s.saves.savedOffset.Load()
+	case command.ShutdownDefault:
+		return s.cfg.save.String() != "" && s.aof.Load() == nil && s.changes() != 0
+	}
+	return false
+}
+
+// saveAtEnd saves when the server ends. Nobody is connected any more.
 func (s *Server) saveAtEnd() error {
-	mode := command.ShutdownMode(s.atEnd.Load())
-	if mode == command.ShutdownNoSave || mode == command.ShutdownDefault && (s.cfg.save.String() == "" || s.aof.Load() != nil || s.changes() == 0) {
+	if !s.savesAtEnd(command.ShutdownMode(s.ending.mode.Load())) {
 		return nil
 	}
 	s.ctx = context.WithoutCancel(s.ctx)

@@ -41,7 +41,7 @@ type Server struct {
 	loading  loading
 	disk     disk
 	reserve  reserve
-	atEnd    atomic.Int32 // a command.ShutdownMode
+	ending   ending
 	ctx      context.Context
 	clock    *observe.Clock
 	stats    Stats
@@ -87,6 +87,7 @@ func New(cfg *Config) *Server {
 	s.env.Blocking = blocking.New(s.env.ServeLate)
 	s.env.Scripts = script.New(script.Options{Logger: cfg.Logger, Keys: s.env.Table.KeysOf})
 	s.initSource()
+	s.initEnding()
 	s.ks.Observe(logObserver{s})
 	s.ks.Observe(sourceObserver{s})
 	s.ks.Observe(s.env.Tracking)
@@ -103,12 +104,15 @@ func New(cfg *Config) *Server {
 	return s
 }
 
-// Run opens the data folder, loads it, and serves until ctx ends or SHUTDOWN.
+// Run opens the data folder, loads it, and serves until SHUTDOWN, or ctx ends: then it waits
+// for replicas that lag, see shutdown.go.
 // Clients are let in at once, and are told that it is loading until it has. When Run
 // returns, every goroutine it has started is gone and the log is closed.
 func (s *Server) Run(ctx context.Context) error {
-	ctx, s.stop = context.WithCancel(ctx)
+	told := ctx
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(told))
 	defer s.stop()
+	defer s.source.end()
 	s.ctx = ctx
 	defer s.embed.Close()
 	if err := s.embed.Open(); err != nil {
@@ -132,7 +136,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.web.listener != nil {
 		s.wg.Go(func() { s.serveHTTP(ctx) })
 	}
+	loaded := context.AfterFunc(told, s.stop)
 	err := s.openData(ctx)
+	loaded()
 	if err == nil {
 		s.env.Semantic.Loaded()
 		s.loading.end()
@@ -147,6 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.wg.Go(func() { s.compressLoop(ctx) })
 		s.wg.Go(func() { s.sweepLoop(ctx) })
 		s.startReplica(ctx)
+		s.wg.Go(func() { s.endWith(told) })
 		<-ctx.Done()
 	} else if s.stop(); ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // asked to end while it was loading
@@ -160,8 +167,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.embed.Close() // who waits for a vector hears it
 	s.env.Semantic.Stop()
 	s.closeListeners()
+	s.dropCopies()
 	for _, c := range s.env.Clients.All() {
-		c.Kill()
+		if !c.Replica.Load() { // for letReplicasGo
+			c.Kill()
+		}
 	}
 	s.wg.Wait()
 	if s.reactors != nil {
@@ -169,6 +179,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if err == nil && !s.loading.on() {
 		s.env.Semantic.Keep(s.env.Semantic.Begin(context.Background()))
+	}
+	s.letReplicasGo()
+	if err == nil && !s.loading.on() {
 		err = s.saveAtEnd()
 		s.placeAtEnd()
 		if log := s.aof.Load(); log != nil {
@@ -192,11 +205,13 @@ func (s *Server) closeListeners() {
 
 // spawn runs f on a goroutine that Run waits for. While the server ends it runs here, where
 // its context says so to it.
-func (s *Server) spawn(f func()) {
+func (s *Server) spawn(f func()) { s.spawnIn(&s.wg, f) }
+
+func (s *Server) spawnIn(wg *sync.WaitGroup, f func()) {
 	s.mu.Lock()
 	stopped := s.stopped.Load()
 	if !stopped {
-		s.wg.Go(f)
+		wg.Go(f)
 	}
 	s.mu.Unlock()
 	if stopped {
@@ -222,13 +237,6 @@ func (s *Server) Addr() string {
 func (s *Server) Keyspace() *store.Keyspace { return s.ks }
 
 func (s *Server) stopping() bool { return s.stopped.Load() }
-
-// Shutdown implements command.Server.
-func (s *Server) Shutdown(mode command.ShutdownMode) error {
-	s.atEnd.Store(int32(mode))
-	s.stop()
-	return nil
-}
 
 // listen opens the addresses of bind and the unix socket. As in Redis, an
 // address that begins with - may be missing on this machine, and port 0 beside a

@@ -49,6 +49,10 @@ type source struct {
 	fulls, partials, refused atomic.Int64
 	list                     atomic.Pointer[[]*attached] // those of mu
 
+	ctx context.Context // of their connections, which outlive those of others: see letReplicasGo
+	end context.CancelFunc
+	wg  sync.WaitGroup
+
 	lastPing, lastSeen time.Time // of tick
 
 	mu struct { // a leaf
@@ -98,6 +102,7 @@ func (s *Server) initSource() {
 	s.source.backlog.OnStray = func() { s.source.strayed.Store(true) }
 	s.source.mu.waits = map[*replicaWait]struct{}{}
 	s.source.list.Store(&[]*attached{})
+	s.source.ctx, s.source.end = context.WithCancel(context.Background())
 }
 
 // sourceObserver adds the effects of every commit to the stream.
@@ -173,8 +178,11 @@ func (a *attached) state() attachedState { return attachedState(a.at.Load()) }
 
 // serve is the life of a replica's connection.
 func (a *attached) serve() {
-	ctx, cancel := context.WithCancelCause(a.s.ctx)
+	ctx, cancel := context.WithCancelCause(a.source().ctx)
 	defer cancel(nil)
+	if a.s.stopping() {
+		cancel(nil)
+	}
 	context.AfterFunc(ctx, func() { _ = a.conn.Close() })
 	_ = a.conn.SetDeadline(time.Time{})
 	if a.host = a.peer.Host; a.host == "" {
@@ -183,6 +191,7 @@ func (a *attached) serve() {
 	a.ses.Replica.Store(true)
 	a.readAt.Store(time.Now().UnixMilli())
 	a.source().add(a)
+	defer a.s.replicaMoved()
 	defer a.source().remove(a)
 	var reads sync.WaitGroup
 	reads.Go(func() { cancel(a.listen()) })
@@ -396,7 +405,7 @@ func (s *Server) tickReplicas(now time.Time) {
 	if len(l) == 0 {
 		src.lastPing = now
 	}
-	if len(l) > 0 && now.Sub(src.lastPing) >= time.Duration(s.cfg.pingPeriod.Int())*time.Second {
+	if len(l) > 0 && !s.ending.holds.Load() && now.Sub(src.lastPing) >= time.Duration(s.cfg.pingPeriod.Int())*time.Second {
 		src.lastPing = now
 		src.backlog.AppendCommand([]byte("PING"))
 	}

@@ -30,7 +30,7 @@ func (s *Server) AwaitReplicas(offset, n int64, onDisk bool, end func()) (stop f
 	src.mu.Lock()
 	src.mu.waits[w] = struct{}{}
 	src.mu.Unlock()
-	src.backlog.AppendCommand([]byte("REPLCONF"), []byte("GETACK"), []byte("*"))
+	s.askReplicas()
 	if s.ReplicasAt(offset, onDisk) >= n { // an ACK has come before it waited
 		end()
 	}
@@ -43,6 +43,7 @@ func (s *Server) AwaitReplicas(offset, n int64, onDisk bool, end func()) (stop f
 
 // acknowledged tells the waits that have what they wait for.
 func (s *Server) acknowledged() {
+	s.replicaMoved()
 	src := &s.source
 	var done []*replicaWait
 	src.mu.Lock()

@@ -32,7 +32,7 @@ var unruly = []string{
 func TestTheServerEndsWhateverItsClientsDo(t *testing.T) {
 	for round := range 8 {
 		rng := rand.New(rand.NewPCG(uint64(round), 5))
-		settings := []string{"--enable-debug-command", "yes", "--enable-replicas", "yes", "--enable-outgoing-connections", "yes", "--io-threads", fmt.Sprint(1 + round%2)}
+		settings := []string{"--enable-debug-command", "yes", "--enable-replicas", "yes", "--enable-outgoing-connections", "yes", "--io-threads", fmt.Sprint(1 + round%2), "--shutdown-timeout", fmt.Sprint(round % 2)}
 		if round%3 == 0 {
 			settings = append(settings, "--appendonly", "yes", "--appendfsync", "always")
 		}

@@ -213,7 +213,7 @@ func (k *turns) move() reactor.Next {
 	if k.c.S.Killed() { // which may have missed it
 		_ = conn.Close()
 	}
-	k.s.spawn(func() { k.takenOver(conn) })
+	k.s.spawnIn(&k.s.source.wg, func() { k.takenOver(conn) })
 	return reactor.Gone
 }
 
