@@ -2,7 +2,7 @@
 //
 //	snapshot   latencies of writes, and memory, while snapshots are taken one after the other, and without
 //	load       how long a start takes until all keys are there, and the bytes on disk
-//	vectors    how long a start takes until the first vector query is answered, and what it finds
+//	vectors    how long a start takes until the first vector query is answered, what it finds, and recall against a scan
 //	vectorset  the same for a vector set
 //
 // What appendfsync costs in throughput is measured by `nearcache bench load` with servers that are started with a

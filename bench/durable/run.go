@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -275,6 +277,7 @@ type holder struct {
 	create func(dim int) []any // nil: nothing is to be created
 	add    func(i int, v string) []any
 	ask    func(q string) []any
+	prefix string // of names, before their numbers
 }
 
 var (
@@ -283,15 +286,17 @@ var (
 		create: func(dim int) []any {
 			return []any{"FT.CREATE", "ix", "SCHEMA", "v", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", fmt.Sprint(dim), "DISTANCE_METRIC", "COSINE"}
 		},
-		add: func(i int, v string) []any { return []any{"HSET", fmt.Sprint("doc:", i), "v", v} },
+		prefix: "doc:",
+		add:    func(i int, v string) []any { return []any{"HSET", fmt.Sprint("doc:", i), "v", v} },
 		ask: func(q string) []any {
 			return []any{"FT.SEARCH", "ix", "*=>[KNN 10 @v $q]", "PARAMS", "2", "q", q, "NOCONTENT", "DIALECT", "2"}
 		},
 	}
 	elements = holder{
-		name: "vectorset",
-		add:  func(i int, v string) []any { return []any{"VADD", "set", "FP32", v, fmt.Sprint("e", i)} },
-		ask:  func(q string) []any { return []any{"VSIM", "set", "FP32", q, "COUNT", "10"} },
+		name:   "vectorset",
+		prefix: "e",
+		add:    func(i int, v string) []any { return []any{"VADD", "set", "FP32", v, fmt.Sprint("e", i)} },
+		ask:    func(q string) []any { return []any{"VSIM", "set", "FP32", q, "COUNT", "10"} },
 	}
 )
 
@@ -310,7 +315,7 @@ func (b *bench) restart(spec peer.Spec, h holder) error {
 	}
 	rnd := rand.New(rand.NewPCG(4, 5))
 	centres := make([][]float32, 200)
-	vector := func(near []float32) []float32 {
+	vector := func(rnd *rand.Rand, near []float32) []float32 {
 		v := make([]float32, b.dim)
 		for i := range v {
 			v[i] = float32(rnd.NormFloat64())
@@ -321,30 +326,50 @@ func (b *bench) restart(spec peer.Spec, h holder) error {
 		return v
 	}
 	for i := range centres {
-		centres[i] = vector(nil)
+		centres[i] = vector(rnd, nil)
+	}
+	queries := make([]string, 100)
+	found := make([]nearest, len(queries))
+	for i := range queries {
+		q := vector(rnd, centres[rnd.IntN(len(centres))])
+		queries[i], found[i].to = blob(q), q
+	}
+	member := func(i int) []float32 {
+		rnd := rand.New(rand.NewPCG(6, uint64(i)))
+		return vector(rnd, centres[rnd.IntN(len(centres))])
 	}
 	start := time.Now()
 	if err := p.Fill(b.vectors, func(i int) []any {
-		return h.add(i, blob(vector(centres[rnd.IntN(len(centres))])))
+		return h.add(i, blob(member(i)))
 	}); err != nil {
 		return err
 	}
 	fmt.Fprintf(b.out, "%-9s %-10s %d of %d components written in %v\n", h.name, p.Name, b.vectors, b.dim, time.Since(start).Round(time.Millisecond))
-	queries := make([]string, 100)
-	for i := range queries {
-		queries[i] = blob(vector(centres[rnd.IntN(len(centres))]))
+	for i := range b.vectors { // what is right
+		v := member(i)
+		length := math.Sqrt(dot(v, v))
+		for j := range found {
+			found[j].offer(dot(found[j].to, v)/length, i)
+		}
 	}
 	ask := func(q string) (string, error) {
 		v, err := p.Ctl.Do(h.ask(q)...)
 		return v.String(), err
 	}
-	var before []string
-	for _, q := range queries {
-		s, err := ask(q)
-		if err != nil {
-			return err
+	all := func() (answers []string, recall float64, err error) {
+		for i, q := range queries {
+			s, err := ask(q)
+			if err != nil {
+				return nil, 0, err
+			}
+			answers = append(answers, s)
+			recall += found[i].recall(s, h.prefix) / float64(len(queries))
 		}
-		before = append(before, s)
+		return answers, recall, nil
+	}
+	before, recallBefore, err := all()
+	if err != nil {
+		return err
 	}
 	if _, err := p.Ctl.Do("SAVE"); err != nil {
 		return err
@@ -358,16 +383,52 @@ func (b *bench) restart(spec peer.Spec, h holder) error {
 		return err
 	}
 	took := time.Since(start)
+	after, recall, err := all()
+	if err != nil {
+		return err
+	}
 	same := 0
-	for i, q := range queries {
-		s, err := ask(q)
-		if err != nil {
-			return err
-		}
+	for i, s := range after {
 		if s == before[i] {
 			same++
 		}
 	}
-	fmt.Fprintf(b.out, "%-9s %-10s first answer %v after the start; %d of %d answers are those of before; %d MB on disk\n", h.name, p.Name, took.Round(time.Millisecond), same, len(queries), folderSize(b.folder(spec, h.name))>>20)
+	fmt.Fprintf(b.out, "%-9s %-10s first answer %v after the start; %d of %d answers are those of before; recall %.4f, before %.4f; %d MB on disk\n", h.name, p.Name, took.Round(time.Millisecond), same, len(queries), recall, recallBefore, folderSize(b.folder(spec, h.name))>>20)
 	return nil
+}
+
+// nearest are the ten members nearest to a query by cosine, the best first.
+type nearest struct {
+	to []float32
+	by []float64 // similarity
+	of []int
+}
+
+func (n *nearest) offer(by float64, of int) {
+	if len(n.by) == 10 && by <= n.by[9] {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(n.by, by, func(x, by float64) int { return cmp.Compare(by, x) })
+	n.by, n.of = slices.Insert(n.by, at, by), slices.Insert(n.of, at, of)
+	if len(n.by) > 10 {
+		n.by, n.of = n.by[:10], n.of[:10]
+	}
+}
+
+// recall is the part of them that an answer names.
+func (n *nearest) recall(answer, prefix string) float64 {
+	there := 0
+	for _, word := range strings.FieldsFunc(answer, func(r rune) bool { return strings.ContainsRune(" ,[]()\"", r) }) {
+		if i, err := strconv.Atoi(strings.TrimPrefix(word, prefix)); err == nil && strings.HasPrefix(word, prefix) && slices.Contains(n.of, i) {
+			there++
+		}
+	}
+	return float64(there) / float64(len(n.of))
+}
+
+func dot(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
 }
