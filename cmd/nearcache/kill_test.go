@@ -57,8 +57,10 @@ func startAndWait(t *testing.T, cmd *exec.Cmd) string {
 		_ = cmd.Wait()
 	})
 	addr := make(chan string, 1)
+	var said []string // until addr is closed
 	go func() {
 		for s := bufio.NewScanner(out); s.Scan(); {
+			said = append(said, s.Text())
 			if m := readyLine.FindStringSubmatch(s.Text()); m != nil {
 				addr <- m[1]
 			}
@@ -68,7 +70,7 @@ func startAndWait(t *testing.T, cmd *exec.Cmd) string {
 	select {
 	case a, ok := <-addr:
 		if !ok {
-			t.Fatal("the server has ended before it was ready")
+			t.Fatalf("the server has ended before it was ready:\n%s", strings.Join(said, "\n"))
 		}
 		return a
 	case <-time.After(20 * time.Second):
