@@ -76,8 +76,12 @@ func (l *link) inherit(was *link) {
 	l.ours.Store(was.ours.Load())
 	p := &was.placing.mu
 	p.Lock()
-	l.placing.mu.at, l.placing.mu.known, l.placing.mu.named = p.at, p.known, p.named
+	at, known, named := p.at, p.known, p.named
 	p.Unlock()
+	m := &l.placing.mu // who takes a copy looks at it already
+	m.Lock()
+	m.at, m.known, m.named = at, known, named
+	m.Unlock()
 }
 
 // takePlace goes on where the data folder says.
