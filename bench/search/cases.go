@@ -81,6 +81,7 @@ var cases = []aCase{
 	{name: "KNN 10, EF 16", make: knn(16, text("*")), keep: all},
 	{name: "KNN 10, EF 48", make: knn(48, text("*")), keep: all},
 	{name: "KNN 10, EF 100", make: knn(100, text("*")), keep: all},
+	{name: "KNN 10, EF 200", make: knn(200, text("*")), keep: all},
 	{name: "KNN 10, tag of 1%", make: knn(100, text("@group:{%s}", group)), keep: inGroup},
 	{name: "KNN 10, numbers of 10%", make: knn(100, text("@number:[%d %d]", low, high)), keep: inNumbers},
 	{name: "VECTOR_RANGE 0.4", make: func(c *corpus, i int) []any {
