@@ -29,9 +29,9 @@ import (
 
 // replica says whose replica the server is, if anyone's.
 type replica struct {
-	link    atomic.Pointer[link] // nil: this is a master
-	changes sync.Mutex           // one who changes link; it is no leaf
-	ctx     atomic.Pointer[context.Context]
+	link    atomic.Pointer[link]            // nil: this is a master
+	changes sync.Mutex                      // one who changes link; it is no leaf
+	ctx     atomic.Pointer[context.Context] // Run's
 
 	active atomic.Pointer[link] // whose goroutine runs
 
@@ -56,9 +56,8 @@ func (s linkState) String() string {
 
 const errReadOnly resp.Error = "READONLY You can't write against a read only replica."
 
-// startReplica begins to follow the master that the settings name. ctx is Run's.
-func (s *Server) startReplica(ctx context.Context) {
-	s.replica.ctx.Store(&ctx)
+// startReplica begins to follow the master that the settings name.
+func (s *Server) startReplica() {
 	if host, port, ok := strings.Cut(s.cfg.replicaOf.String(), " "); ok {
 		n, _ := strconv.Atoi(strings.TrimSpace(port))
 		s.follow(host, n, true)

@@ -114,6 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.stop()
 	defer s.source.end()
 	s.ctx = ctx
+	s.replica.ctx.Store(&ctx) // before REPLICAOF can come
 	defer s.embed.Close()
 	if err := s.embed.Open(); err != nil {
 		return err
@@ -152,7 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.wg.Go(func() { s.evictLoop(ctx) })
 		s.wg.Go(func() { s.compressLoop(ctx) })
 		s.wg.Go(func() { s.sweepLoop(ctx) })
-		s.startReplica(ctx)
+		s.startReplica()
 		s.wg.Go(func() { s.endWith(told) })
 		<-ctx.Done()
 	} else if s.stop(); ctx.Err() != nil && errors.Is(err, context.Canceled) {
