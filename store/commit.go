@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/thread"
 )
 
 // Class is a letter of notify-keyspace-events: the family an event belongs to.
@@ -87,9 +88,6 @@ func (c *Commit) Defer(d Deferred) { c.deferred = append(c.deferred, d) }
 // copy, queue, return. It must not call back into the keyspace.
 type Observer interface{ Committed(*Commit) }
 
-// shortTurn is how long work that is not urgent keeps a processor that others want, if one piece is not longer.
-const shortTurn = 100 * time.Microsecond
-
 // DoAll does deferred work, several pieces in parallel, and waits for it. It gives way between pieces, to
 // goroutines and to threads, and leaves the places among GOMAXPROCS that are more than there are processors to who answers
 // clients: otherwise each of those who become ready would wait until the scheduler takes a place from
@@ -105,14 +103,14 @@ func DoAll(l []Deferred) {
 	var next atomic.Int64
 	work := func() {
 		for more := true; more; {
-			end := shortTurns()
-			for began := time.Now(); more && time.Since(began) < shortTurn; {
+			end := thread.ShortTurns()
+			for began := time.Now(); more && time.Since(began) < thread.Turn; {
 				i := int(next.Add(1)) - 1
 				if more = i < len(l); more {
 					l[i].Do()
 				}
 			}
-			giveWay()
+			thread.GiveWay()
 			end()
 			runtime.Gosched()
 		}

@@ -25,9 +25,6 @@ func epollPoll(ep int, ev []unix.EpollEvent) int {
 	return int(n)
 }
 
-// giveWay lets threads run that the system has waiting for this one's processor.
-func giveWay() { _, _, _ = syscall.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
-
 func epollWait(ep int, ev []unix.EpollEvent) int {
 	n, err := unix.EpollWait(ep, ev, -1)
 	if err != nil { // EINTR

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nearcache/nearcache/store/thread"
 )
 
 // Pool is a number of reactors that share the connections.
@@ -231,7 +233,7 @@ func (r *reactor) drive() {
 			runtime.Gosched()
 		}
 		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
-			giveWay() // those who are served first may need this processor to ask
+			thread.GiveWay() // those who are served first may need this processor to ask
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -160,33 +159,10 @@ func TestVectorSetsGraphsAreOpenedAtTheStart(t *testing.T) {
 	same(changed)
 	stop()
 
-	for _, how := range []string{"a page", "the labels", "a file is missing", "cut"} {
+	for _, how := range graphDamages {
 		broken := t.TempDir()
 		copyDir(t, clean, broken)
-		graphs, err := filepath.Glob(filepath.Join(broken, "nearcache-graph-*-0"))
-		if err != nil || len(graphs) != 4 {
-			t.Fatal(graphs, err)
-		}
-		file := graphs[1]
-		if how == "the labels" {
-			file = strings.TrimSuffix(file, "-0") + ".labels"
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch how {
-		case "a file is missing":
-			err = os.Remove(file)
-		case "cut":
-			err = os.WriteFile(file, b[:len(b)/2], 0o600)
-		default:
-			b[len(b)*2/3] ^= 4
-			err = os.WriteFile(file, b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		damageGraph(t, broken, how, 4, 1)
 		s, stop, c = start(broken)
 		if !logs.has("a saved graph cannot be used") || strings.Count(logs.text(), "opened a saved graph") != 3 {
 			t.Errorf("%s: %s", how, logs.text())

@@ -168,33 +168,10 @@ func TestGraphsAreOpenedAtTheStart(t *testing.T) {
 	stop()
 
 	// A damaged page: only its index is made anew.
-	for _, how := range []string{"a page", "the labels", "a file is missing", "cut"} {
+	for _, how := range graphDamages {
 		broken := t.TempDir()
 		copyDir(t, clean, broken)
-		graphs, err := filepath.Glob(filepath.Join(broken, "nearcache-graph-*-0"))
-		if err != nil || len(graphs) != 2 {
-			t.Fatal(graphs, err)
-		}
-		file := graphs[0]
-		if how == "the labels" {
-			file = strings.TrimSuffix(file, "-0") + ".labels"
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch how {
-		case "a file is missing":
-			err = os.Remove(file)
-		case "cut":
-			err = os.WriteFile(file, b[:len(b)/2], 0o600)
-		default:
-			b[len(b)*2/3] ^= 4
-			err = os.WriteFile(file, b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		damageGraph(t, broken, how, 2, 0)
 		flags = []string{"--dir", broken, "--appendfsync", "no"}
 		s, stop, c = start()
 		same(want)
@@ -210,18 +187,40 @@ func TestGraphsAreOpenedAtTheStart(t *testing.T) {
 
 func copyDir(t *testing.T, from, to string) {
 	t.Helper()
-	entries, err := os.ReadDir(from)
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// graphDamages are what may have befallen a saved graph.
+var graphDamages = []string{"a page", "the labels", "a file is missing", "cut"}
+
+// damageGraph does that to graph i of the n that a folder has.
+func damageGraph(t *testing.T, dir, how string, n, i int) {
+	t.Helper()
+	graphs, err := filepath.Glob(filepath.Join(dir, "nearcache-graph-*-0"))
+	if err != nil || len(graphs) != n {
+		t.Fatal(graphs, err)
+	}
+	file := graphs[i]
+	if how == "the labels" {
+		file = strings.TrimSuffix(file, "-0") + ".labels"
+	}
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(from, e.Name()))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	switch how {
+	case "a file is missing":
+		err = os.Remove(file)
+	case "cut":
+		err = os.WriteFile(file, b[:len(b)/2], 0o600)
+	default:
+		b[len(b)*2/3] ^= 4
+		err = os.WriteFile(file, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -29,9 +29,8 @@ import (
 
 // replica says whose replica the server is, if anyone's.
 type replica struct {
-	link    atomic.Pointer[link]            // nil: this is a master
-	changes sync.Mutex                      // one who changes link; it is no leaf
-	ctx     atomic.Pointer[context.Context] // Run's
+	link    atomic.Pointer[link] // nil: this is a master
+	changes sync.Mutex           // one who changes link; it is no leaf
 
 	active atomic.Pointer[link] // whose goroutine runs
 
@@ -90,8 +89,7 @@ func (s *Server) follow(host string, port int, wait bool) {
 			<-was.done
 		}
 	}
-	parent := r.ctx.Load()
-	if host == "" || parent == nil || (*parent).Err() != nil {
+	if host == "" || s.ctx == nil || s.ctx.Err() != nil {
 		if was == nil {
 			return
 		}
@@ -102,7 +100,7 @@ func (s *Server) follow(host string, port int, wait bool) {
 		s.cfg.Logger().Info("this server is a master")
 		return
 	}
-	ctx, cancel := context.WithCancel(*parent)
+	ctx, cancel := context.WithCancel(s.ctx)
 	l := &link{s: s, host: host, port: port, cancel: cancel, done: make(chan struct{})}
 	l.downSince.Store(time.Now().Unix())
 	s.ks.Follow(true)

@@ -126,19 +126,10 @@ func (s *Server) makeRoom(log *persist.Log, full bool) {
 	if err == nil {
 		err = log.Retry()
 	}
-	for err == nil {
-		run, _, wait := s.beginSave(saveRewrite)
-		if run != nil {
-			err = run()
-			break
-		}
-		select {
-		case <-wait:
-		case <-s.ctx.Done():
-			return
-		}
+	if err == nil {
+		err = s.saveBehind(s.ctx, saveRewrite)
 	}
-	if err != nil && !s.stopping() {
+	if err != nil && s.ctx.Err() == nil {
 		s.cfg.Logger().Error("the disk is full and the log could not be rewritten: writes are refused until there is room", "dir", s.cfg.Dir(), "error", err)
 	}
 }

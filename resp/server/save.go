@@ -14,6 +14,7 @@ import (
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/thread"
 	"github.com/nearcache/nearcache/store/types/str"
 )
 
@@ -179,6 +180,21 @@ func (s *Server) beginSave(k saveKind) (run func() error, busy saveKind, wait <-
 	return func() error { return s.runSave(k) }, noSave, nil
 }
 
+// saveBehind saves when no other save runs any more, if ctx does not end before.
+func (s *Server) saveBehind(ctx context.Context, k saveKind) error {
+	for {
+		run, _, wait := s.beginSave(k)
+		if run != nil {
+			return run()
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // claim begins to save, unless another does: then it tells what runs, and returns a
 // channel that is closed at its end.
 func (v *saver) claim(k saveKind) (busy saveKind, wait <-chan struct{}) {
@@ -285,7 +301,7 @@ func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) erro
 	free <- nil
 	free <- nil
 	go func() {
-		lowerPriority()
+		thread.Lower()
 		var err error
 		for block := range blocks {
 			if err == nil {

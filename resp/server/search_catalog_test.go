@@ -67,15 +67,11 @@ func TestWhatSearchKnowsSurvives(t *testing.T) {
 	check("rewritten", s)
 }
 
-// TestAlterWhileSearchesAndWritesGoOn gives an index fields while others search it, in
-// and outside of an EXEC, and write to it.
-func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
-	s, _ := start(t, nil, "--appendonly", "no")
-	c := dial(t, s, client.Options{})
-	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA g TAG")...)
+// others are clients that do something again and again, each its own, until end.
+func others(t *testing.T, s *Server) (work func(f func(c *client.Conn, i int)), end func()) {
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	work := func(f func(c *client.Conn, i int)) {
+	work = func(f func(c *client.Conn, i int)) {
 		c := dial(t, s, client.Options{})
 		wg.Go(func() {
 			for i := 0; !stop.Load(); i++ {
@@ -83,6 +79,19 @@ func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
 			}
 		})
 	}
+	return work, func() {
+		stop.Store(true)
+		wg.Wait()
+	}
+}
+
+// TestAlterWhileSearchesAndWritesGoOn gives an index fields while others search it, in
+// and outside of an EXEC, and write to it.
+func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{})
+	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA g TAG")...)
+	work, end := others(t, s)
 	key := func(i int) string { return "d:" + string(rune('a'+i%20)) }
 	work(func(c *client.Conn, i int) {
 		do(t, c, "HSET", key(i), "g", "x", "n", i, "t", "word", "v", f32(float32(i), 0))
@@ -108,8 +117,7 @@ func TestAlterWhileSearchesAndWritesGoOn(t *testing.T) {
 			}
 		}
 	}
-	stop.Store(true)
-	wg.Wait()
+	end()
 	do(t, c, "HSET", "d:a", "g", "last", "n", 3, "t", "word", "v", f32(1, 1))
 	waitIndexed(t, c)
 	if got := foundIn(t, c, "idx", "@g:{last} @n:[3 3] @t:word"); got != "d:a" {
@@ -127,16 +135,7 @@ func TestSearchBehindAlterInTheSameExec(t *testing.T) {
 	c := dial(t, s, client.Options{})
 	do(t, c, split("FT.CREATE idx PREFIX 1 d: SCHEMA g TAG")...)
 	do(t, c, split("FT.CREATE other PREFIX 1 d: SCHEMA g TAG")...)
-	var stop atomic.Bool
-	var wg sync.WaitGroup
-	work := func(f func(c *client.Conn, i int)) {
-		c := dial(t, s, client.Options{})
-		wg.Go(func() {
-			for i := 0; !stop.Load(); i++ {
-				f(c, i)
-			}
-		})
-	}
+	work, end := others(t, s)
 	alter := func(c *client.Conn, index, field string, i int) {
 		p := c.Pipeline()
 		p.Add("MULTI")
@@ -165,7 +164,8 @@ func TestSearchBehindAlterInTheSameExec(t *testing.T) {
 	work(func(c *client.Conn, i int) { do(t, c, "DEL", key(i)) })
 	work(func(c *client.Conn, _ int) { do(t, c, "FT.SEARCH", "idx", "@g:{x}", "SORTBY", "g") }) // loads g of each
 	second := dial(t, s, client.Options{})
-	wg.Go(func() {
+	var altered sync.WaitGroup
+	altered.Go(func() {
 		for i := range 10 {
 			alter(second, "other", "o"+strconv.Itoa(i), i)
 		}
@@ -173,8 +173,8 @@ func TestSearchBehindAlterInTheSameExec(t *testing.T) {
 	for i := range 10 {
 		alter(c, "idx", "f"+strconv.Itoa(i), i)
 	}
-	stop.Store(true)
-	wg.Wait()
+	end()
+	altered.Wait()
 	waitIndexed(t, c)
 	if got := foundIn(t, c, "idx", "@f3:[3 3] @f3t:word"); got != "d:f3" {
 		t.Errorf("found [%s]", got)

@@ -114,7 +114,6 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.stop()
 	defer s.source.end()
 	s.ctx = ctx
-	s.replica.ctx.Store(&ctx) // before REPLICAOF can come
 	defer s.embed.Close()
 	if err := s.embed.Open(); err != nil {
 		return err

@@ -153,7 +153,7 @@ func (s *Server) shutDown(ctx context.Context, how command.Shutdown) {
 	}
 	s.holdWrites(ctx)
 	log.Info("Saving the final snapshot before exiting.")
-	switch err := s.saveNow(ctx); {
+	switch err := s.saveBehind(ctx, saveRDB); {
 	case ctx.Err() != nil:
 	case err == nil:
 		s.decide(ctx, command.ShutdownSaved)
@@ -179,21 +179,6 @@ func (s *Server) giveTime(ctx context.Context, timeout time.Duration) (until int
 		e.until.Store(until)
 	}
 	return until
-}
-
-// saveNow saves, behind a save that runs.
-func (s *Server) saveNow(ctx context.Context) error {
-	for {
-		run, _, wait := s.beginSave(saveRDB)
-		if run != nil {
-			return run()
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // lagging are replicas that have not acknowledged the stream up to an offset.

@@ -414,11 +414,12 @@ func (s *Session) Stash() { s.stash(0) }
 
 // stash is Stash without the first bytes, which were sent.
 func (s *Session) stash(sent int) {
-	s.push(sent)
+	s.setAside(sent)
 	s.note()
 }
 
-func (s *Session) push(sent int) {
+// setAside moves what has been written, but for the first bytes, behind what goes before it.
+func (s *Session) setAside(sent int) {
 	if b := s.Out.Detach(pieceSize); b != nil {
 		s.waits.adopt(b)
 		s.waits.discard(sent)
@@ -440,7 +441,7 @@ func (s *Session) Shares() bool { return s.Reply == ReplyOn }
 // hold is released when it was, or the session ends. Owner only.
 func (s *Session) Share(b []byte, hold Holder) {
 	s.Out.BulkHead(len(b))
-	s.push(0)
+	s.setAside(0)
 	s.waits.share(b, hold)
 	s.Out.Raw(crlf)
 }
