@@ -19,6 +19,7 @@ import (
 // Pool is a number of reactors that share the connections.
 type Pool struct {
 	reactors []*reactor
+	serving  atomic.Int32   // the first so many of them have connections
 	awaiting atomic.Int64   // connections that are away after Await
 	wg       sync.WaitGroup // of these and of drivers
 	watch    watch
@@ -39,6 +40,7 @@ const batch = 128
 // when a turn takes too long; all fields but those below the line are the driver's.
 type reactor struct {
 	pool    *Pool
+	number  int     // in the pool
 	ep      int     // the epoll set
 	bell    int     // an eventfd in it
 	conns   []*Conn // by descriptor
@@ -52,6 +54,7 @@ type reactor struct {
 	odd     bool    // whose turn it is, of the two
 	turn    *Conn   // whose turn it is
 	spawned bool    // a goroutine was begun that has not run yet
+	sharing bool    // connections are to be shared
 	seq     uint64
 	scratch *Scratch
 	out     []byte  // all of what Scratch.Out is the rest of
@@ -63,6 +66,8 @@ type reactor struct {
 	asleep  atomic.Bool
 	closing atomic.Bool
 	load    atomic.Int32 // connections
+	slept   atomic.Int64 // how long it has slept, in nanoseconds
+	dozed   atomic.Int64 // since when it sleeps, since the start of the program; 0: it does not
 	mail    struct {
 		sync.Mutex
 		letters []letter
@@ -78,10 +83,11 @@ type letter struct {
 type reason uint8
 
 const (
-	joins reason = iota // a new connection
-	wakes               // Wake was called
-	back                // it was away
-	ended               // it was away, and is gone
+	joins  reason = iota // a new connection
+	wakes                // Wake was called
+	back                 // it was away
+	ended                // it was away, and is gone
+	shares               // how many reactors serve has changed; of no connection
 )
 
 // New starts n reactors.
@@ -90,13 +96,19 @@ func New(n int) (*Pool, error) {
 	for range n {
 		r, err := p.open()
 		if err != nil {
-			p.Close()
+			for _, r := range p.reactors {
+				r.close()
+			}
 			return nil, err
 		}
+		r.number = len(p.reactors)
 		p.reactors = append(p.reactors, r)
+	}
+	p.serving.Store(int32(n))
+	for _, r := range p.reactors {
 		p.wg.Go(r.drive)
 	}
-	p.watch.start(p.reactors)
+	p.watch.start(p)
 	return p, nil
 }
 
@@ -152,14 +164,10 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 		return err
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMost) // elsewhere than in TCP there is no network
-	r := p.reactors[0]
-	for _, x := range p.reactors[1:] {
-		if x.load.Load() < r.load.Load() {
-			r = x
-		}
-	}
+	r := p.fewest()
 	r.load.Add(1)
-	c := &Conn{r: r, fd: fd, long: true}
+	c := &Conn{fd: fd, long: true}
+	c.r.Store(r)
 	c.handler = handle(c)
 	r.post(letter{c, joins})
 	return nil
@@ -228,6 +236,9 @@ func (r *reactor) drive() {
 			return
 		}
 		r.send()
+		if r.sharing || !r.serves() {
+			r.share()
+		}
 		if r.spawned || r.pool.awaiting.Load() > 0 { // who needs a processor, too
 			r.spawned = false
 			runtime.Gosched()
@@ -294,7 +305,11 @@ func (r *reactor) sleep() {
 	idle := len(r.mail.letters) == 0 && !r.over()
 	r.mail.Unlock()
 	if idle {
+		began := sinceStart()
+		r.dozed.Store(int64(began))
 		r.n = epollWait(r.ep, r.events[:])
+		r.slept.Add(int64(sinceStart() - began))
+		r.dozed.Store(0)
 		r.pool.watch.wake()
 	}
 	r.asleep.Store(false)
@@ -392,12 +407,20 @@ func (r *reactor) send() {
 
 func (r *reactor) deal(l letter) bool {
 	c := l.c
+	if l.what == shares {
+		r.sharing = true
+		return true
+	}
+	if c.r.Load() != r { // it has moved, and has a turn there
+		return true
+	}
 	switch l.what {
 	case joins:
 		for c.fd >= len(r.conns) {
 			r.conns = append(r.conns, nil)
 		}
 		r.conns[c.fd] = c
+		c.woken.Store(false) // what it was woken for elsewhere is done in this turn
 		if err := epollAdd(r.ep, c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP); err != nil {
 			c.Abort() // the handler sees it at its first read
 			return r.run(c, Readable|HungUp)
