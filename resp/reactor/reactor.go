@@ -243,7 +243,9 @@ func (r *reactor) drive() {
 			r.spawned = false
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
+		if r.at, r.n = 0, 0; r.sharing {
+			r.n = epollPoll(r.ep, r.events[:])
+		} else if len(r.long)+len(r.hoards) > 0 {
 			thread.GiveWay() // those who are served first may need this processor to ask
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {

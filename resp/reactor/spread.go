@@ -173,10 +173,11 @@ func (r *reactor) serves() bool { return r.number < int(r.pool.serving.Load()) }
 
 // share gives connections to reactors that have fewer as long as there are such, at first
 // every other one; of a reactor that does not serve, all. Those that are away, or wait for a
-// turn, stay for now.
+// turn, stay for now. After a batch those have their turns who are ready.
 func (r *reactor) share() {
 	r.sharing = false
 	keep := r.serves()
+	left := batch
 	for skipped := range 2 {
 		for i, c := range r.conns {
 			if c == nil || i%2 == skipped || c.owes || c.queued || c.state.Load()&away != 0 {
@@ -184,6 +185,10 @@ func (r *reactor) share() {
 			}
 			to := r.pool.fewest()
 			if to == r || keep && to.load.Load()+1 >= r.load.Load() || !r.hand(c, to) {
+				return
+			}
+			if left--; left == 0 {
+				r.sharing = true
 				return
 			}
 		}

@@ -61,12 +61,13 @@ func TestIdleTime(t *testing.T) {
 func TestConnectionsAreShared(t *testing.T) {
 	w := newWorld(t, 3, nil)
 	var conns []net.Conn
-	for range 12 {
+	const k = batch / 4 // more than a batch move at once
+	for range 12 * k {
 		conns = append(conns, w.dial())
 		w.ping(conns[len(conns)-1])
 	}
 	s := &spread{pool: w.pool}
-	for _, serve := range [][]int32{{12, 0, 0}, {6, 6, 0}, {4, 4, 4}, {6, 6, 0}, {12, 0, 0}, {4, 4, 4}} {
+	for _, serve := range [][]int32{{12 * k, 0, 0}, {6 * k, 6 * k, 0}, {4 * k, 4 * k, 4 * k}, {6 * k, 6 * k, 0}, {12 * k, 0, 0}, {4 * k, 4 * k, 4 * k}} {
 		n := 0
 		for _, k := range serve {
 			if k > 0 {
@@ -105,16 +106,18 @@ func TestWakeFindsWhoMoves(t *testing.T) {
 		}
 	})
 	e, other := w.handler(w.dial()), w.handler(w.dial())
-	if e.conn.fd%2 == 0 { // the first to move has an odd number
-		e = other
-	}
 	s := &spread{pool: w.pool}
 	until := func(so func() bool) {
 		for end := time.Now().Add(10 * time.Second); !so(); runtime.Gosched() {
 			if time.Now().After(end) {
-				t.Fatalf("a turn has seen wake %d of %d", seen.Load(), want.Load())
+				t.Fatalf("%d connections have moved, a turn has seen wake %d of %d", w.pool.reactors[1].load.Load(), seen.Load(), want.Load())
 			}
 		}
+	}
+	until(func() bool { s.serve(1); return w.pool.reactors[1].load.Load() == 0 })
+	until(func() bool { s.serve(2); return w.pool.reactors[1].load.Load() == 1 })
+	if other.conn.r.Load() == w.pool.reactors[1] { // it is the same one that moves each time
+		e = other
 	}
 	moves := 0
 	for n := range 3000 {
