@@ -68,9 +68,11 @@ func run(args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
-	// A reactor that sleeps in the kernel keeps its place in the scheduler for
-	// a while. It gets one of its own, so that searches find theirs free.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + cfg.IOThreads())
+	// A reactor that sleeps in the kernel keeps its place in the scheduler for a while, and what waits in the place's
+	// queue with it. Work for indexes keeps a place of its own for each processor. They are given these beside what
+	// there is, so that searches find theirs free: a thread that becomes ready takes a processor from such work at
+	// once, a goroutine would wait for up to 10 ms.
+	runtime.GOMAXPROCS(2*runtime.GOMAXPROCS(0) + cfg.IOThreads())
 	return server.New(cfg).Run(ctx)
 }
 

@@ -83,7 +83,7 @@ func (s *search) scan() {
 		s.work(&s.own, true)
 		return
 	}
-	procs := runtime.GOMAXPROCS(0)
+	procs := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	scanning.Add(1)
 	for range min(procs, (s.words+chunkWords-1)/chunkWords) - 1 {
 		if scanning.Load() >= int32(procs) {

@@ -51,9 +51,10 @@
 // A driver with nothing to do sleeps in epoll_wait, as a thread that the Go
 // scheduler sees in a system call. That costs a fraction of parking a goroutine,
 // but keeps a P (a place among GOMAXPROCS) occupied for up to 10 ms if nobody
-// needs it, and sometimes if somebody does: give the process a P more for each
-// reactor. The calls of a turn are made without telling the scheduler at all:
-// they do not block.
+// needs it, and sometimes if somebody does, with the goroutines in its queue: give
+// the process a P more for each reactor, and for each thread with work that goes
+// on. The calls of a turn are made without telling the scheduler at all: they do
+// not block.
 //
 // Descriptors are registered once, edge-triggered, for everything: no further
 // epoll_ctl is needed. A handler must therefore read until nothing is left, or
