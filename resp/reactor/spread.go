@@ -71,7 +71,7 @@ func (s *spread) look() {
 		s.slept[i] = slept
 	}
 	own := part(now.own-was.own, long)
-	idle := min(part(now.idle-was.idle, long), float64(runtime.GOMAXPROCS(0))-own)
+	idle := min(part(now.idle-was.idle, long), float64(processors)-own)
 	if long > 2*spreadEvery { // there was nothing to look at
 		s.full, s.slack = 0, 0
 	} else if want := s.want(n, busiest, own, idle); want != n {
@@ -143,7 +143,10 @@ func idleTime(stat []byte) time.Duration {
 	return time.Duration(n) * (time.Second / 100)
 }
 
-var started = time.Now()
+var (
+	started    = time.Now()
+	processors = runtime.GOMAXPROCS(0) // that this process may use; a program may set more places later
+)
 
 func sinceStart() time.Duration { return time.Since(started) }
 
