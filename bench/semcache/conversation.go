@@ -106,7 +106,7 @@ type talked struct {
 	Rules    []talkRule `json:"rules"`
 }
 
-// talkRule is a rule, the share of requests that it serves, and the wrong ones of those.
+// talkRule is a rule, the share of requests that it serves, and the wrong ones of those, in the mean of some orders.
 type talkRule struct {
 	Rule  string  `json:"rule"`
 	Hits  float64 `json:"hits"`
@@ -125,22 +125,41 @@ func (c *course) talk(about string) talked {
 	m.Context = c.contextOf([]string{about}) // contexts alone: what the others' are worth
 	t := c.conversation(about)
 	r := talked{About: about, Requests: len(t.requests)}
-	with, last := t.around(talks, maxNear).judged(m), t.lastOnly().around(talks, maxNear).judged(m)
-	for _, rule := range []struct {
+	bound := func(wrong float64) func() policy { return func() policy { return newBounded(m, wrong, 0) } }
+	cosine := func(of func(d *decision) float64) func() policy {
+		return func() policy { return &threshold{rule: of, least: 0.80} }
+	}
+	rules := []struct {
 		name string
-		s    surroundings
-		p    policy
+		last bool
+		p    func() policy
 	}{
-		{"last message alone, cosine .80", last, &threshold{rule: func(d *decision) float64 { return d.cosine }, least: 0.80}},
-		{"last message alone, MAXWRONG .05", last, newBounded(m, 0.05, 0)},
-		{"both embedded, cosine .80", with, &threshold{rule: func(d *decision) float64 { return min(d.cosine, d.said) }, least: 0.80}},
-		{"context embedded, MAXWRONG .02", with, newBounded(m, 0.02, 0)},
-		{"context embedded, MAXWRONG .05", with, newBounded(m, 0.05, 0)},
-		{"context embedded, MAXWRONG .10", with, newBounded(m, 0.10, 0)},
-		{"context embedded, MAXWRONG .20", with, newBounded(m, 0.20, 0)},
-	} {
-		o := replay(rule.s, m, rule.p)
-		r.Rules = append(r.Rules, talkRule{rule.name, o.Hits, o.Wrong / math.Max(o.Hits, 1e-9)})
+		{"last message alone, cosine .80", true, cosine(func(d *decision) float64 { return d.cosine })},
+		{"last message alone, MAXWRONG .05", true, bound(0.05)},
+		{"both embedded, cosine .80", false, cosine(func(d *decision) float64 { return min(d.cosine, d.said) })},
+		{"context embedded, MAXWRONG .02", false, bound(0.02)},
+		{"context embedded, MAXWRONG .05", false, bound(0.05)},
+		{"context embedded, MAXWRONG .10", false, bound(0.10)},
+		{"context embedded, MAXWRONG .20", false, bound(0.20)},
+	}
+	for _, rule := range rules {
+		r.Rules = append(r.Rules, talkRule{Rule: rule.name})
+	}
+	for seed := range uint64(orders) {
+		t := t.order(seed)
+		with, last := t.around(talks, maxNear).judged(m), t.lastOnly().around(talks, maxNear).judged(m)
+		parallel(len(rules), func(i int) {
+			s := with
+			if rules[i].last {
+				s = last
+			}
+			o := replay(s, m, rules[i].p())
+			r.Rules[i].Hits += o.Hits / orders
+			r.Rules[i].Wrong += o.Wrong / orders
+		})
+	}
+	for i := range r.Rules {
+		r.Rules[i].Wrong /= math.Max(r.Rules[i].Hits, 1e-9)
 	}
 	return r
 }

@@ -146,7 +146,7 @@ func (b *bounded) best(l []decision) (best int, sure, odds float64) {
 	for i := range l {
 		z := l[i].among(b.m)
 		worth := z
-		if l[i].repeat {
+		if l[i].repeat || b.here.Told() {
 			worth = b.here.LogOdds(z)
 		}
 		if worth > sure {
@@ -164,8 +164,8 @@ func (b *bounded) serve(l []decision) int {
 	least := b.least
 	switch {
 	case least > 0:
-	case l[best].repeat:
-		b.here.Asked(odds)
+	case l[best].repeat || b.here.Told():
+		b.here.Asked(odds, l[best].repeat)
 		least = b.here.Least(b.wrong)
 	default:
 		least = b.m.Least(b.wrong)
@@ -210,10 +210,35 @@ type promise struct {
 	Hits     float64 `json:"hits"`  // in the mean
 	Wrong    float64 `json:"wrong"` // of the hits of all orders
 	Worst    float64 `json:"worst"` // of the hits of one
+	Over     int     `json:"over"`  // orders with more wrong ones than that
+	// Cal is what became of the hits of all orders by their confidence, Off by how much that was off in the mean.
+	Cal []calibration `json:"calibration"`
+	Off float64       `json:"calibration_error"`
+}
+
+// tallied is a policy whose hits are counted by the confidence they are served with.
+type tallied struct {
+	*bounded
+	by [10]struct{ said, right, hits float64 }
+}
+
+func (t *tallied) serve(l []decision) int {
+	at := t.bounded.serve(l)
+	if at >= 0 {
+		_, sure, _ := t.best(l)
+		p := 1 / (1 + math.Exp(-sure))
+		b := &t.by[min(int(p*10), 9)]
+		b.hits++
+		b.said += p
+		if l[at].right {
+			b.right++
+		}
+	}
+	return at
 }
 
 // orders is in how many a bound is tried: a few wrong ones more or less are chance.
-const orders = 5
+const orders = 10
 
 // promises are what bounds come to on the first requests of a trace, for each of some numbers.
 func promises(t trace, lengths []int, m *judge.Model) [][]promise {
@@ -226,21 +251,48 @@ func promises(t trace, lengths []int, m *judge.Model) [][]promise {
 	for seed := range uint64(orders) {
 		s := t.order(seed).around(slices.Max(lengths), maxNear).judged(m)
 		for k, n := range lengths {
-			parallel(len(out[k]), func(i int) {
-				p := &out[k][i]
-				o := replay(s.first(n), m, newBounded(m, p.MaxWrong, 0))
-				p.Hits += o.Hits / orders
-				p.Wrong += o.Wrong / orders
-				p.Worst = max(p.Worst, o.Wrong/max(o.Hits, 1e-9))
-			})
+			parallel(len(out[k]), func(i int) { out[k][i].keep(s.first(n), m) })
 		}
 	}
 	for _, l := range out {
 		for i := range l {
-			l[i].Wrong /= max(l[i].Hits, 1e-9)
+			l[i].sum()
 		}
 	}
 	return out
+}
+
+// keep replays one order.
+func (p *promise) keep(s surroundings, m *judge.Model) {
+	t := tallied{bounded: newBounded(m, p.MaxWrong, 0)}
+	o := replay(s, m, &t)
+	p.Hits += o.Hits / orders
+	p.Wrong += o.Wrong / orders
+	p.Worst = max(p.Worst, o.Wrong/max(o.Hits, 1e-9))
+	if o.Wrong > p.MaxWrong*o.Hits {
+		p.Over++
+	}
+	if p.Cal == nil {
+		p.Cal = make([]calibration, len(t.by))
+	}
+	for i, b := range t.by {
+		c := &p.Cal[i]
+		c.Said, c.Right, c.Pairs = c.Said+b.said, c.Right+b.right, c.Pairs+int(b.hits)
+	}
+}
+
+// sum makes shares of what was counted in all orders.
+func (p *promise) sum() {
+	p.Wrong /= max(p.Hits, 1e-9)
+	var off, hits float64
+	for i := range p.Cal {
+		c := &p.Cal[i]
+		off += math.Abs(c.Said - c.Right)
+		hits += float64(c.Pairs)
+		c.Said, c.Right = c.Said/max(float64(c.Pairs), 1), c.Right/max(float64(c.Pairs), 1)
+	}
+	p.Off = off / max(hits, 1)
+	p.Cal = slices.DeleteFunc(p.Cal, func(c calibration) bool { return c.Pairs == 0 })
 }
 
 // follow replays a trace under each rule and threshold.

@@ -388,15 +388,24 @@ func (r *report) printTraces(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to, in %d orders of the trace (bound → wrong in the mean, at worst, of how many requests served):\n\n", orders)
+	fmt.Fprintf(w, "\nWhat a bound on the wrong ones among the hits came to, in %d orders of the trace (bound → wrong in the mean, at worst, in how many orders more than the bound, of how many requests served):\n\n", orders)
 	for _, t := range r.Traces {
 		fmt.Fprintf(w, "- %s, %d:", t.Name, t.Requests)
 		for _, k := range t.Kept {
-			fmt.Fprintf(w, " %.2f → %.3f, %.3f of %.3f;", k.MaxWrong, k.Wrong, k.Worst, k.Hits)
+			fmt.Fprintf(w, " %.2f → %.3f, %.3f, %d over, of %.3f;", k.MaxWrong, k.Wrong, k.Worst, k.Over, k.Hits)
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\n## Conversations\n\nReal follow-ups (\"explain further\", \"please repeat that\") behind real questions: what is right depends on what came before.\nNo two contexts are equal, so a hash of them serves nothing. Share of the requests served / wrong of those:\n\n")
+	fmt.Fprintf(w, "\nWhat the confidence was worth of the hits that were served under the widest of these bounds (said → right, of how many hits of all orders); it says no more than is likely:\n\n")
+	for _, t := range r.Traces {
+		k := t.Kept[len(t.Kept)-1]
+		fmt.Fprintf(w, "- %s, %d, off by %.3f in the mean:", t.Name, t.Requests, k.Off)
+		for _, c := range k.Cal {
+			fmt.Fprintf(w, " %.2f → %.2f of %d;", c.Said, c.Right, c.Pairs)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "\n## Conversations\n\nReal follow-ups (\"explain further\", \"please repeat that\") behind real questions: what is right depends on what came before.\nNo two contexts are equal, so a hash of them serves nothing. Share of the requests served / wrong of those, in %d orders:\n\n", orders)
 	fmt.Fprintf(w, "| about | requests | rule | served | wrong |\n|---|--:|---|--:|--:|\n")
 	for _, t := range r.Talks {
 		for _, k := range t.Rules {
@@ -424,6 +433,7 @@ func (r *report) write(dir, table string) error {
 	for _, t := range r.Traces {
 		files[fmt.Sprintf("semcache-%s-%d.svg", t.Name, t.Requests)] = plot.Lines(t.graph())
 	}
+	files["semcache-confidence.svg"] = plot.Lines(r.reliability())
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			return err
@@ -431,6 +441,35 @@ func (r *report) write(dir, table string) error {
 	}
 	return nil
 }
+
+// reliability is the share that was right by the confidence: of pairs that the model has not seen, were one in two
+// the same, and of the hits of replayed traces.
+func (r *report) reliability() plot.Graph {
+	g := plot.Graph{
+		Title: "What a confidence is worth", Subtitle: "the model has seen none of it; pairs: were one in two the same; traces: of the hits served",
+		XLabel: "confidence", YLabel: "share that was right",
+		Lines: []plot.Line{{Name: "as said", X: []float64{0, 1}, Y: []float64{0, 1}}},
+	}
+	add := func(name string, l []calibration) {
+		x := plot.Line{Name: name}
+		for _, c := range l {
+			if c.Pairs >= leastToSay {
+				x.X, x.Y = append(x.X, c.Said), append(x.Y, c.Right)
+			}
+		}
+		g.Lines = append(g.Lines, x)
+	}
+	for _, s := range r.Sets {
+		add("pairs: "+s.Name, s.Cal)
+	}
+	for _, t := range r.Traces {
+		add(fmt.Sprintf("hits: %s, %d", t.Name, t.Requests), t.Kept[len(t.Kept)-1].Cal)
+	}
+	return g
+}
+
+// leastToSay is of how many a share is worth a point.
+const leastToSay = 20
 
 // graph is hits against wrong ones by threshold, the rules of others beside it.
 func (t *traced) graph() plot.Graph {

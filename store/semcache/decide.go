@@ -99,7 +99,8 @@ func (n *Namespace) decide(p, before *judge.Prompt, l []Candidate, b bounds, now
 	}
 	n.classes(l)
 	t := trial{bounds: b, now: now, before: before, least: judge.Default().Least(b.wrong)}
-	if n.Guard != Off && doubtful(l) {
+	apart := n.Guard != Off && doubtful(l)
+	if apart || n.Guard != Off && n.doubts.told.Load() {
 		here := n.doubts.now()
 		t.here, t.least = &here, here.Least(b.wrong)
 	}
@@ -118,7 +119,7 @@ func (n *Namespace) decide(p, before *judge.Prompt, l []Candidate, b bounds, now
 		if x.Margin = around.Margin; !around.Others {
 			x.Margin = math.NaN()
 		}
-		if t.here == nil {
+		if !apart {
 			around = judge.Around{}
 		}
 		x.Around = around
@@ -143,7 +144,7 @@ type trial struct {
 	bounds
 	now    int64
 	before *judge.Prompt // what came before, nil where that is not known
-	here   *judge.Here   // nil where answers cannot be told apart
+	here   *judge.Here   // nil where answers were never told apart
 	least  float64       // confidence
 }
 

@@ -3,6 +3,7 @@ package semcache
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/semcache/judge"
@@ -13,7 +14,8 @@ import (
 // is the answer that the likeliest entry had, or another, see judge.Here. That costs no
 // search: what was judged for the miss is kept until the answer comes.
 type doubts struct {
-	mu struct {
+	told atomic.Bool // whether answers can be told apart here, see judge.Here.Told
+	mu   struct {
 		sync.Mutex
 		here   judge.Here
 		kept   float64          // the doubt as it is written
@@ -58,9 +60,13 @@ func (d *doubts) now() judge.Here {
 }
 
 // asked notes the likeliest of the candidates that were judged for a prompt, if answers can be
-// told apart among them; missed reports whether none is served.
+// told apart here; missed reports whether none is served.
 func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
-	if n.Guard == Off || !doubtful(l) {
+	if n.Guard == Off {
+		return
+	}
+	apart := doubtful(l)
+	if !apart && !n.doubts.told.Load() {
 		return
 	}
 	best := -1
@@ -73,12 +79,14 @@ func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if best >= 0 {
-		d.mu.here.Asked(l[best].odds)
+		d.mu.here.Asked(l[best].odds, apart)
+		d.told.Store(d.mu.here.Told())
 	}
 	if !missed {
 		return
 	}
-	if best < 0 || !d.mu.here.Counts(l[best].odds) {
+	// Where answers cannot be told apart around it, that the one that is stored differs says nothing.
+	if !apart || best < 0 || !d.mu.here.Counts(l[best].odds) {
 		delete(d.mu.misses, string(key))
 		return
 	}
@@ -132,6 +140,7 @@ func (d *doubts) know(h *hash.Value) {
 	}
 	if here, ok := judge.Default().ParseHere(string(v)); ok {
 		d.mu.here = here
+		d.told.Store(here.Told())
 		d.mu.kept = d.lossLocked()
 	}
 }

@@ -118,6 +118,38 @@ func TestNoDoubtWhereAnswersCannotBeToldApart(t *testing.T) {
 	}
 }
 
+// Once answers were told apart here, what was learned counts for a candidate with none of its kind around it, too;
+// its own checks say nothing.
+func TestDoubtWhereAnswersWereToldApart(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	acme, other := []semcache.Pair{{Field: "tenant", Value: "acme"}}, []semcache.Pair{{Field: "tenant", Value: "other"}}
+	w.put(n, semcache.Entry{Prompt: []byte("is it open on sundays"), Answer: []byte("no"), Vector: vec(0), Scope: other})
+	strict := 1e-9
+	sure := func(i int) float64 {
+		return w.get(n, semcache.Query{Prompt: []byte("please is it open on sundays" + marks(i)), Vector: vec(0), Scope: other, MaxWrong: &strict}).Confidence
+	}
+	alone := sure(0)
+	for i := range 3 {
+		w.put(n, semcache.Entry{Prompt: []byte("do you sell apples" + marks(i)), Answer: []byte("yes"), Vector: vec(float64(i)), Scope: acme})
+	}
+	for i := range 10 {
+		if now := sure(i); now != alone {
+			t.Fatalf("confidence %v after %d, was %v", now, i, alone)
+		}
+		w.get(n, semcache.Query{Prompt: []byte("do you sell pears" + marks(i)), Vector: vec(1), Scope: acme, MaxWrong: &strict})
+	}
+	told := sure(10)
+	if told >= alone {
+		t.Errorf("confidence %v, was %v", told, alone)
+	}
+	doubt := n.Stats().Doubt
+	w.put(n, semcache.Entry{Prompt: []byte("please is it open on sundays" + marks(10)), Answer: []byte("it is not"), Vector: vec(0), Scope: other})
+	if d := n.Stats().Doubt; d != doubt {
+		t.Errorf("doubt %v, was %v", d, doubt)
+	}
+}
+
 // Misses that wait for their answers are bounded.
 func TestManyMissesWithoutAnswers(t *testing.T) {
 	w := newWorld(t)

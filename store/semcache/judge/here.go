@@ -30,6 +30,7 @@ type Here struct {
 	most  float64    // from these log odds on it says nothing better
 	asked float64
 	by    [bins]float32 // how often the likeliest candidate had these log odds
+	apart int           // how often answers could be told apart around it, as far as that is counted
 }
 
 const (
@@ -50,6 +51,8 @@ const (
 	// leastRise is what a unit of log odds is worth at least.
 	leastRise = 0.05
 	maxAsked  = 2000
+	// toldFrom is how often answers have to have been told apart: once may be chance, as two refusals in the same words are.
+	toldFrom = 10
 )
 
 // anyPrior is that of a model without one.
@@ -121,8 +124,16 @@ func (h *Here) Checked(z float64, right bool) {
 	h.bound()
 }
 
-// Asked is told the log odds of a likeliest candidate, whether it is served or not.
-func (h *Here) Asked(z float64) {
+// Told reports whether answers can be told apart at this place. Then what was learned is worth something of
+// a candidate, too, around which no answer is met twice: with but one entry to each answer, all the less is right.
+func (h *Here) Told() bool { return h.apart >= toldFrom }
+
+// Asked is told the log odds of a likeliest candidate, whether it is served or not, and whether answers
+// can be told apart around it.
+func (h *Here) Asked(z float64, apart bool) {
+	if apart && h.apart < toldFrom {
+		h.apart++
+	}
 	if math.IsNaN(z) || z < firstBin {
 		return
 	}
@@ -185,6 +196,7 @@ func (m *Model) ParseHere(text string) (Here, bool) {
 	if h.mean[1] < leastRise || h.info[0] <= 0 || h.info[2] <= 0 || h.info[0]*h.info[2] <= h.info[1]*h.info[1] {
 		return m.NewHere(), false
 	}
+	h.apart = toldFrom // nothing is learned elsewhere
 	h.bound()
 	return h, true
 }

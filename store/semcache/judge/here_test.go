@@ -39,7 +39,7 @@ func TestHereFindsWhatAConfidenceIsWorth(t *testing.T) {
 			for range asked {
 				z := r.NormFloat64()*2 + 1.5
 				right := r.Float64() < 1/(1+math.Exp(-line[0]-line[1]*z))
-				h.Asked(z)
+				h.Asked(z, true)
 				if 1/(1+math.Exp(-h.LogOdds(z))) >= h.Least(wrong) {
 					if served++; !right {
 						bad++
@@ -67,7 +67,7 @@ func TestHereRises(t *testing.T) {
 		share := r.Float64()
 		for range r.IntN(300) {
 			h.Checked(r.NormFloat64()*3, r.Float64() < share)
-			h.Asked(r.NormFloat64() * 3)
+			h.Asked(r.NormFloat64()*3, true)
 		}
 		last := math.Inf(-1)
 		for z := -4.0; z < 14; z += 0.1 {
@@ -107,6 +107,27 @@ func TestHereForgets(t *testing.T) {
 	}
 	if now := h.LogOdds(2); was < 2 || now > 0 {
 		t.Errorf("log odds %.2f, then %.2f", was, now)
+	}
+}
+
+// A few answers that are met twice may be chance; those that are compared make a place known after its restart, too.
+func TestHereIsTold(t *testing.T) {
+	h := (&Model{}).NewHere()
+	for i := range 10 {
+		for range 3 {
+			h.Asked(1, false)
+		}
+		if h.Told() {
+			t.Fatalf("told after %d", i)
+		}
+		h.Asked(math.NaN(), true)
+	}
+	if !h.Told() {
+		t.Error("not told after ten")
+	}
+	back, _ := (&Model{}).ParseHere(string(h.AppendText(nil)))
+	if !back.Told() {
+		t.Error("forgotten")
 	}
 }
 
@@ -153,7 +174,7 @@ func FuzzHere(f *testing.F) {
 			last = x
 		}
 		for range 20 {
-			h.Asked(1)
+			h.Asked(1, true)
 			h.Checked(1, false)
 		}
 		if l := h.Least(0.05); math.IsNaN(l) || l < 0 || l > 2 {
