@@ -207,6 +207,6 @@ func (s surroundings) score(m *judge.Model, i int, x *neighbour) {
 	x.score = float32(m.Score(e))
 	if s.requests[i].before != nil {
 		e = judge.Compare(s.requests[x.of].before, s.requests[i].before, float64(x.said), e[:0])
-		x.about = float32(m.LogOdds(m.Score(e)))
+		x.about = float32(m.TextContextLogOdds(m.LogOdds(m.Score(e)), float64(x.said)))
 	}
 }

@@ -109,7 +109,8 @@ func (n *Namespace) contextual(odds float64, x *Candidate, p *judge.Prompt) floa
 	m := judge.Default()
 	context := m.ContextLogOdds(x.Context)
 	if p != nil && x.before != "" {
-		context = m.LogOdds(m.Score(judge.Compare(p, judge.Parse(x.before), x.Context, nil)))
+		judged := m.LogOdds(m.Score(judge.Compare(p, judge.Parse(x.before), x.Context, nil)))
+		context = m.TextContextLogOdds(judged, x.Context)
 	}
 	return judge.InContext(odds, context, x.same)
 }

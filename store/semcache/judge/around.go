@@ -80,14 +80,27 @@ var Circumstances = [AroundSize]Circumstance{
 // Context is the circumstance of a conversation: what came before the two prompts.
 var Context = Circumstance{Name: "context", What: "cosine of what came before, where it is compared by what it means"}
 
-// ContextLogOdds is what the cosine of two contexts is worth, where nothing but their embeddings is there: with
-// their texts they are a pair like any other.
+// ContextLogOdds is what the cosine of two contexts is worth, where nothing but their embeddings is there. With
+// their texts, see TextContextLogOdds.
 func (m *Model) ContextLogOdds(cosine float64) float64 {
 	if c := m.Context; c != nil {
 		return c.At + c.Rise*cosine
 	}
 	return CosineLogOdds(cosine)
 }
+
+// TextContextLogOdds is what two contexts are worth whose texts are there, too: as much as the pair of texts is, by the log odds
+// that it was judged with, but no more than their cosine in a conversation. What came before is seldom the same, and
+// the pairs that the model has learned of were, one in two.
+func (m *Model) TextContextLogOdds(judged, cosine float64) float64 {
+	if cosine > oneText {
+		return judged
+	}
+	return min(judged, m.ContextLogOdds(cosine))
+}
+
+// oneText is above the cosine of any two texts of which not one is the other.
+const oneText = 0.9999
 
 // InContext is what log odds are where that what came before the two prompts is the same has these log odds: both the
 // prompts have to mean the same and what they are about. same reports whether the prompts are one: then it is

@@ -217,3 +217,18 @@ func BenchmarkConfidence(b *testing.B) {
 		m.Confidence(e)
 	}
 }
+
+// What came before two prompts is no surer the same by its texts than its cosine is worth in a conversation; one text is one text.
+func TestTextContextIsNoSurerThanItsCosine(t *testing.T) {
+	m := &Model{Context: &Line{At: -8, Rise: 10}}
+	f := func(judged, cosine, want float64) {
+		t.Helper()
+		if got := m.TextContextLogOdds(judged, cosine); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v at %v: %v, want %v", judged, cosine, got, want)
+		}
+	}
+	f(4, 0.9, 1)
+	f(-1, 0.9, -1)
+	f(4, 0.5, -3)
+	f(4, 1, 4)
+}
