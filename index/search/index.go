@@ -66,6 +66,7 @@ type Index struct {
 	mu struct {
 		sync.RWMutex
 		docs   []doc        // by label
+		oldest []uint64     // of each oldestBlock labels a version that none of them is below
 		live   index.Bitmap // labels of visible documents
 		expiry *attr.Numeric
 		extras extras
@@ -106,6 +107,9 @@ type doc struct {
 }
 
 const never = math.MaxUint64
+
+// written reports whether there is, or was, a document.
+func (d *doc) written() bool { return d.born != 0 && d.born != never }
 
 type retired struct {
 	label uint32
@@ -414,7 +418,9 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 			defer ix.mu.Unlock()
 			ix.unpost(old)
 			ix.post(old, p)
-			ix.mu.docs[old].version = e.version
+			d := ix.mu.docs[old]
+			d.version = e.version
+			ix.setDocLocked(old, d)
 			ix.setExpiryLocked(old, e.expireAt)
 			return nil
 		}
@@ -446,7 +452,7 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 		ix.mu.partly--
 	}
 	ix.post(label, p)
-	ix.mu.docs[label] = doc{name: name, version: e.version, born: ix.mu.moment}
+	ix.setDocLocked(label, doc{name: name, version: e.version, born: ix.mu.moment})
 	ix.mu.live.Add(index.Label(label))
 	ix.setExpiryLocked(label, e.expireAt)
 	if old != noLabel {
@@ -641,6 +647,31 @@ func (ix *Index) allocateLocked() uint32 {
 	return uint32(len(ix.mu.docs) - 1)
 }
 
+// oldestBlock is how many labels share an entry of mu.oldest. To find the least version of them anew is much less
+// work than to put a document.
+const oldestBlock = 256
+
+// setDocLocked writes a label's record.
+func (ix *Index) setDocLocked(label uint32, d doc) {
+	was := ix.mu.docs[label]
+	ix.mu.docs[label] = d
+	block := int(label / oldestBlock)
+	for len(ix.mu.oldest) <= block {
+		ix.mu.oldest = append(ix.mu.oldest, math.MaxUint64)
+	}
+	o := &ix.mu.oldest[block]
+	if was.written() && was.version == *o {
+		*o = math.MaxUint64
+		for _, d := range ix.mu.docs[block*oldestBlock : min((block+1)*oldestBlock, len(ix.mu.docs))] {
+			if d.written() {
+				*o = min(*o, d.version)
+			}
+		}
+	} else if d.written() {
+		*o = min(*o, d.version)
+	}
+}
+
 func (ix *Index) setExpiryLocked(label uint32, at int64) {
 	ix.mu.docs[label].expireAt = at
 	if at > 0 {
@@ -704,7 +735,7 @@ func (ix *Index) sweep() {
 	}
 	ix.mu.Lock()
 	for _, r := range list[:n] {
-		ix.mu.docs[r.label] = doc{}
+		ix.setDocLocked(r.label, doc{})
 		ix.mu.free = append(ix.mu.free, r.label)
 	}
 	ix.mu.Unlock()

@@ -66,7 +66,7 @@ func (ix *Index) Info() Info {
 	ix.mu.RLock()
 	in.NumDocs = int64(ix.mu.live.Len())
 	in.MaxDocID = int64(len(ix.mu.docs))
-	in.DocTableBytes = 64*int64(cap(ix.mu.docs)) + ix.mu.expiry.Bytes()
+	in.DocTableBytes = 64*int64(cap(ix.mu.docs)) + 8*int64(cap(ix.mu.oldest)) + ix.mu.expiry.Bytes()
 	in.KeyTableBytes = 120 * in.NumDocs
 	if t := ix.text; t != nil {
 		in.NumTerms, in.TextTokens, in.NumRecords = int64(t.Terms()), t.Tokens(), t.Records()

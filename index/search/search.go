@@ -827,8 +827,10 @@ func (e *exec) rows(bits *index.Bitmap, res *Result) error {
 	case bits != nil && o.by == byNumber && e.walks(bits, to):
 		e.walk(bits, to, add)
 	case bits != nil && o.by == byScore && e.prune(bits, sc, &top, add):
+	case bits != nil && o.by == byWrite:
+		e.each(bits, e.tooLate(&top), add)
 	case bits != nil:
-		e.each(bits, add)
+		e.each(bits, nil, add)
 	default:
 		for _, c := range e.cands {
 			add(uint32(c.Label), c.Distance)
@@ -890,9 +892,19 @@ func (e *exec) loadKeys(items []item) {
 // fetchAhead is how many records are on their way from memory.
 const fetchAhead = 8
 
-// each adds all of bits. Of a few documents among very many no record is in the processor's cache, so some are
-// fetched together.
-func (e *exec) each(bits *index.Bitmap, add func(label uint32, dist float64)) {
+// tooLate says which documents were written after all that are kept, as far as that is known of their neighbours:
+// labels are mostly given in the order of writes, and what is known of all neighbours fits into the processor's cache.
+func (e *exec) tooLate(top *topN) func(l index.Label) bool {
+	oldest := e.ix.mu.oldest
+	return func(l index.Label) bool {
+		last := top.worst()
+		return last != nil && oldest[l/oldestBlock] > last.version
+	}
+}
+
+// each adds all of bits, or those that are not to be skipped. Of a few documents among very many no record is in the
+// processor's cache, so some are fetched together.
+func (e *exec) each(bits *index.Bitmap, skip func(l index.Label) bool, add func(label uint32, dist float64)) {
 	var next [fetchAhead]uint32
 	n, docs := 0, e.ix.mu.docs
 	take := func() bool {
@@ -906,6 +918,9 @@ func (e *exec) each(bits *index.Bitmap, add func(label uint32, dist float64)) {
 		return true
 	}
 	bits.Each(func(l index.Label) bool {
+		if skip != nil && skip(l) {
+			return !e.stopped()
+		}
 		if n == fetchAhead && !take() {
 			return false
 		}
