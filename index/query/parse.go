@@ -161,7 +161,7 @@ func (p *parser) query() *Query {
 
 func (p *parser) or() *Node {
 	if p.o.Dialect == 1 {
-		return p.all(nil)
+		return p.and()
 	}
 	first := p.and()
 	if p.tok.kind != tOr {
@@ -183,33 +183,6 @@ func (p *parser) or() *Node {
 	return p.group(Or, kids)
 }
 
-// all reads what dialect 1 takes for an intersection, up to a token of stop that is not the first.
-func (p *parser) all(stop []tokenKind) *Node {
-	var kids []*Node
-	for n := 0; p.err == nil; n++ {
-		switch p.tok.kind {
-		case tEOF, tRP, tOr:
-			if n == 0 || p.tok.kind == tOr {
-				p.syntax()
-			}
-			return p.group(And, kids)
-		case tArrow:
-			if n != 1 || p.depth > 0 {
-				p.next()
-				p.syntax()
-			}
-			return p.group(And, kids)
-		}
-		if n > 0 && slices.Contains(stop, p.tok.kind) {
-			break
-		}
-		if k := p.either(); k != nil {
-			kids = append(kids, k)
-		}
-	}
-	return p.group(And, kids)
-}
-
 // either reads what dialect 1 takes for a union, which binds tighter than an intersection.
 func (p *parser) either() *Node {
 	var kids []*Node
@@ -224,13 +197,14 @@ func (p *parser) either() *Node {
 	}
 }
 
-func (p *parser) and() *Node {
+// and reads what stands side by side, up to a token of stop that is not the first.
+func (p *parser) and(stop ...tokenKind) *Node {
 	var room [4]*Node
 	kids := room[:0]
-	for n := 0; ; n++ {
+	for n := 0; p.err == nil; n++ {
 		switch p.tok.kind {
 		case tEOF, tRP, tOr:
-			if n == 0 {
+			if n == 0 || p.tok.kind == tOr && p.o.Dialect == 1 {
 				p.syntax()
 			}
 			return p.group(And, kids)
@@ -242,13 +216,22 @@ func (p *parser) and() *Node {
 			}
 			return p.group(And, kids)
 		}
-		if k := p.unary(); k != nil {
+		if n > 0 && slices.Contains(stop, p.tok.kind) {
+			return p.group(And, kids)
+		}
+		if k := p.part(); k != nil {
 			kids = append(kids, k)
 		}
-		if p.err != nil {
-			return nil
-		}
 	}
+	return nil
+}
+
+// part is one of those: in dialect 1 a union, which binds tighter than they do.
+func (p *parser) part() *Node {
+	if p.o.Dialect == 1 {
+		return p.either()
+	}
+	return p.unary()
 }
 
 // group joins the children, folding what needs no node of its own.
@@ -301,9 +284,9 @@ func (p *parser) unary() *Node {
 	case p.o.Dialect != 1:
 		n = p.unary()
 	case kind == Not: // dialect 1's reach over what follows
-		n = p.all([]tokenKind{tMinus, tTilde, tQuote})
+		n = p.and(tMinus, tTilde, tQuote)
 	default:
-		n = p.all([]tokenKind{tTilde})
+		n = p.and(tTilde)
 	}
 	p.depth--
 	if n == nil {
