@@ -33,11 +33,14 @@ const (
 // if the heap has grown by gcBurst and by half since it was smallest. It may have been
 // too early: a client may still be sending the value, and the log keeps its record
 // until the disk has it, for a second. So, unless little is left, it runs once more,
-// gcAgain quiet ticks later.
+// gcAgain quiet ticks later. Where more than gcCheap has to be looked through for pointers
+// (postings of millions of documents) a collection takes a second of processor time, and
+// what has grown is rather what is kept: that is left to Go's own rule.
 const (
 	gcTick  = 100 * time.Millisecond
 	gcQuiet = 1 << 20
 	gcBurst = 48 << 20
+	gcCheap = 128 << 20
 	gcAgain = 15
 )
 
@@ -57,6 +60,7 @@ const (
 	gcLive = iota
 	gcObjects
 	gcAllocated
+	gcScanned
 )
 
 func newCollector() collector {
@@ -67,6 +71,7 @@ func newCollector() collector {
 			gcLive:      {Name: "/gc/heap/live:bytes"},
 			gcObjects:   {Name: "/memory/classes/heap/objects:bytes"}, // with what is dead and not collected
 			gcAllocated: {Name: "/gc/heap/allocs:bytes"},
+			gcScanned:   {Name: "/gc/scan/heap:bytes"}, // what may hold pointers
 		},
 	}
 }
@@ -86,7 +91,7 @@ func (s *Server) collectLoop(ctx context.Context) {
 		}
 		metrics.Read(s.gc.sample)
 		s.gc.tune(s.ks.MaxMemory())
-		if s.gc.burst(s.gc.value(gcObjects), s.gc.value(gcAllocated)) {
+		if s.gc.burst(s.gc.value(gcObjects), s.gc.value(gcAllocated), s.gc.value(gcScanned)) {
 			debug.FreeOSMemory()
 		}
 	}
@@ -96,7 +101,7 @@ func (c *collector) value(i int) uint64 { return c.sample[i].Value.Uint64() }
 
 // burst reports whether a burst has ended that has left much behind, or did so a
 // while ago.
-func (c *collector) burst(objects, allocated uint64) bool {
+func (c *collector) burst(objects, allocated, scanned uint64) bool {
 	quiet := allocated-c.allocated < gcQuiet
 	c.allocated = allocated
 	if c.least == 0 || objects < c.least {
@@ -104,6 +109,9 @@ func (c *collector) burst(objects, allocated uint64) bool {
 	}
 	switch {
 	case !quiet:
+		return false
+	case scanned > gcCheap:
+		c.again = 0
 		return false
 	case objects >= c.least+max(gcBurst, c.least/2):
 		c.again = gcAgain

@@ -26,11 +26,11 @@ func TestBurst(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
 	c := newCollector()
-	allocated := uint64(0)
+	allocated, scanned := uint64(0), uint64(10*mb)
 	f := func(objects, more uint64, want bool) {
 		t.Helper()
 		allocated += more * mb
-		if got := c.burst(objects*mb, allocated); got != want {
+		if got := c.burst(objects*mb, allocated, scanned); got != want {
 			t.Errorf("%d MB of objects after %d MB more: %v", objects, more, got)
 		}
 	}
@@ -60,4 +60,12 @@ func TestBurst(t *testing.T) {
 	for range 2 * gcAgain {
 		f(40, 0, false) // nearly all has gone at once
 	}
+	f(200, 160, false)
+	f(200, 0, true)
+	scanned = gcCheap + 1 // that would take long
+	for range 2 * gcAgain {
+		f(200, 0, false)
+	}
+	f(900, 700, false)
+	f(900, 0, false)
 }
