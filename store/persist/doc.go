@@ -17,9 +17,11 @@
 // how far it had been synced, because it writes marks about that; a bad record before such a mark, or in an older
 // segment, is damage, and refused ([CorruptError]).
 //
-// A write or a sync that fails ends its file: Linux forgets what a failed fsync was to save. Under Always and Everysec
-// all that is not on disk is still in memory, and goes to a new segment; until that works [Log.Err] tells why not, and
-// it is tried again with growing pauses. Under No it may be gone: [ErrNeedsRewrite].
+// A write or a sync that fails ends its file: Linux forgets what a failed fsync was to save. Under Always all that is
+// not on disk is still in memory, and goes to a new segment; until that works [Log.Err] tells why not, and it is tried
+// again with growing pauses. Under Everysec so it is, where no more than 4 MB wait for the sync; where more do, and
+// under No, a sync that fails leaves a gap, and nothing is written until a rewrite has closed it: [ErrNeedsRewrite]. A
+// write that fails does not: what was written before it is synced first.
 //
 // # Threads
 //

@@ -64,6 +64,9 @@ type Options struct {
 
 const (
 	chunkSize = 256 << 10
+	// What is written and not on disk is kept in pieces of keptSize, keptMost at most, see hold.
+	keptSize = 1 << 20
+	keptMost = 4 << 20
 	// A record above bigRecord is encoded outside the log's lock, into a chunk of its own.
 	bigRecord = 64 << 10
 	// linger is how long the first record of a batch waits for others before it is handed to the system.
@@ -90,7 +93,6 @@ type Log struct {
 	lock io.Closer
 
 	policy   atomic.Int32
-	appended atomic.Uint64 // last LSN given
 	durable  atomic.Uint64 // last LSN known to be on disk
 	backlog  atomic.Int64  // bytes of chunks that must not be forgotten yet, but for mu.cur
 	failed   atomic.Pointer[failure]
@@ -100,15 +102,19 @@ type Log struct {
 
 	rewriting sync.Mutex // held by a rewrite from its begin to its end, and by nobody else for long
 
+	_        [64]byte      // all threads write what follows, and what is before is read as often
+	appended atomic.Uint64 // last LSN given
+
 	// A leaf lock, taken under shard locks and held for a copy of 64 kB at most.
 	mu struct {
 		sync.Mutex
 		cur  *chunk // takes records; nil: the next one takes one from free
+		buf  []byte // that of cur, with its records; what else cur says is not so before it is pushed
+		due  bool   // the writer looks again before long, unasked
 		full []*chunk
-		free []*chunk
-
-		unused int // the fewest of free there were since the last trim
+		free pool
 	}
+	_ [64]byte
 
 	// A leaf lock. changed is broadcast when durable, backlog, failed, policy or closed changes.
 	waiters struct {
@@ -232,21 +238,20 @@ func (l *Log) Append(r *Record) uint64 {
 	c := l.mu.cur
 	var wake chan struct{}
 	if c == nil {
-		wake = l.kick
-	} else if cap(c.buf)-len(c.buf) < size {
+		if !l.mu.due {
+			l.mu.due, wake = true, l.kick
+		}
+	} else if cap(l.mu.buf)-len(l.mu.buf) < size {
 		l.pushLocked(nil)
 		c, wake = nil, l.urgent
 	}
 	if c == nil {
 		c = l.chunkLocked()
-		l.mu.cur = c
+		l.mu.cur, l.mu.buf = c, c.buf
 	}
 	lsn := l.appended.Load() + 1
-	end := len(c.buf)
-	n := r.putFrame(c.buf[end:cap(c.buf)], lsn)
-	c.buf = c.buf[:end+n]
-	c.last = lsn
-	c.bytes += int64(n)
+	end := len(l.mu.buf)
+	l.mu.buf = l.mu.buf[:end+r.putFrame(l.mu.buf[end:cap(l.mu.buf)], lsn)]
 	l.appended.Store(lsn)
 	l.mu.Unlock()
 	if wake != nil {
@@ -289,10 +294,11 @@ func (l *Log) appendBig(r *Record) uint64 {
 
 // pushLocked queues what takes records, and then c, where there is one. What is queued belongs to the backlog.
 func (l *Log) pushLocked(c *chunk) {
-	if l.mu.cur != nil {
-		l.backlog.Add(l.mu.cur.bytes)
-		l.mu.full = append(l.mu.full, l.mu.cur)
-		l.mu.cur = nil
+	if cur := l.mu.cur; cur != nil {
+		cur.buf, cur.last, cur.bytes = l.mu.buf, l.appended.Load(), int64(len(l.mu.buf)-markSize)
+		l.backlog.Add(cur.bytes)
+		l.mu.full = append(l.mu.full, cur)
+		l.mu.cur, l.mu.buf = nil, nil
 	}
 	if c != nil {
 		l.backlog.Add(c.bytes)
@@ -301,13 +307,41 @@ func (l *Log) pushLocked(c *chunk) {
 }
 
 func (l *Log) chunkLocked() *chunk {
-	if n := len(l.mu.free); n > 0 {
-		c := l.mu.free[n-1]
-		l.mu.free = l.mu.free[:n-1]
-		l.mu.unused = min(l.mu.unused, n-1)
+	if c := l.mu.free.take(); c != nil {
 		return c
 	}
 	return &chunk{buf: make([]byte, markSize, chunkSize)}
+}
+
+// pool is chunks of one size that nobody uses. The one that was used last is taken first: caches may still have it.
+type pool struct {
+	free   []*chunk
+	unused int // the fewest there were since the last trim
+}
+
+// take returns a chunk without records, or nil where there is none.
+func (p *pool) take() *chunk {
+	n := len(p.free)
+	if n == 0 {
+		return nil
+	}
+	c := p.free[n-1]
+	p.free = p.free[:n-1]
+	p.unused = min(p.unused, n-1)
+	return c
+}
+
+func (p *pool) put(c *chunk) {
+	*c = chunk{buf: c.buf[:markSize]}
+	p.free = append(p.free, c)
+}
+
+// trim forgets half of those that nobody has wanted since the last time.
+func (p *pool) trim() {
+	n := len(p.free) - (p.unused+1)/2
+	clear(p.free[n:])
+	p.free = p.free[:n]
+	p.unused = n
 }
 
 func signal(c chan struct{}) {

@@ -623,6 +623,74 @@ func TestLostRecordsNeedARewrite(t *testing.T) {
 	}
 }
 
+// TestMoreThanIsKeptUnderEverysec: between two syncs more is written than is held in memory. A write that fails loses
+// nothing of it, as the file is synced then; a sync that fails needs a rewrite. What waits is counted until it is on
+// disk, and is forgotten then.
+func TestMoreThanIsKeptUnderEverysec(t *testing.T) {
+	fill := func(l *Log, from int) (all []string) {
+		for i := range 2 * keptMost / (3 << 10) {
+			r := set("k", fmt.Sprint(from+i)+strings.Repeat("x", 3<<10)) // not compressed
+			all = append(all, text(*r))
+			l.Append(r)
+			time.Sleep(50 * time.Microsecond) // not all at once: chunks are handed over as they are under load
+		}
+		time.Sleep(2 * linger)
+		return all
+	}
+	run := func(name string, f func(t *testing.T, fsys *vfs.Mem, l *Log)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fsys := vfs.NewMem()
+				l, _, _ := mustOpen(t, fsys, Options{})
+				f(t, fsys, l)
+				check(t, l.Close())
+			})
+		})
+	}
+	run("write", func(t *testing.T, fsys *vfs.Mem, l *Log) {
+		all := fill(l, 0)
+		if n := l.Stats().Durable; n != 0 {
+			t.Fatalf("%d records are on disk already", n)
+		}
+		fsys.Inject(vfs.FailKind(vfs.OpWrite, 1, syscall.ENOSPC))
+		all = append(all, fill(l, 10_000)...)
+		check(t, l.Err())
+		if n := l.Stats().Failures; n != 1 {
+			t.Fatalf("%d failures", n)
+		}
+		check(t, l.Flush())
+		if n := l.Stats().Backlog; n != 0 {
+			t.Fatalf("%d bytes wait for a disk that has all", n)
+		}
+		got, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(1, 1))))
+		same(t, got, all)
+	})
+	run("sync", func(t *testing.T, fsys *vfs.Mem, l *Log) {
+		fill(l, 0)
+		if n := l.Stats().Backlog; n < 2*keptMost-1<<20 {
+			t.Fatalf("%d bytes wait for the disk", n)
+		}
+		fsys.Inject(vfs.FailKind(vfs.OpSync, 1, syscall.EIO))
+		time.Sleep(1100 * time.Millisecond)
+		if err := l.Err(); !errors.Is(err, ErrNeedsRewrite) {
+			t.Fatal(err)
+		}
+		if n := l.Stats().Backlog; n != 0 {
+			t.Fatalf("%d bytes of what is lost are counted", n)
+		}
+		check(t, l.Rewrite(t.Context(), func(w func(Record) error) error { return w(*set("k", "state")) }))
+		check(t, l.Err())
+		l.Append(set("k", "few")) // are held again
+		time.Sleep(2 * linger)
+		fsys.Inject(vfs.FailKind(vfs.OpSync, 1, syscall.EIO))
+		time.Sleep(1100 * time.Millisecond)
+		check(t, l.Err())
+		check(t, l.Flush())
+		got, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(1, 1))))
+		same(t, got, []string{"3:SET k state", "3:SET k few"})
+	})
+}
+
 func TestRecordThatIsTooLargeFailsTheLog(t *testing.T) {
 	l, _, _ := mustOpen(t, vfs.NewMem(), Options{})
 	big := make([]byte, 1<<20)

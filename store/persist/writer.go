@@ -28,8 +28,9 @@ type writer struct {
 	segs    []segment // as in the manifest; the last one is open
 	cur     *open
 	queue   []*chunk // to be written
-	held    []*chunk // written to cur, in order, and not known to be on disk
+	held    []*chunk // written to cur, in order, and not known to be on disk; without their records before held0
 	swap    []*chunk // becomes full of the next batch
+	kept    pool     // of keptSize
 	held0   uint64   // all records from held0 to written are in held
 	bytes   int64    // written to cur and not synced
 	garbage []string // files that no manifest names once the next one is written
@@ -47,7 +48,6 @@ type writer struct {
 	retry   *time.Timer
 	backoff time.Duration
 	linger  *time.Timer
-	waiting bool // linger runs
 	scratch []byte
 }
 
@@ -182,12 +182,8 @@ func (w *writer) run() {
 	for !w.ended {
 		select {
 		case <-w.l.kick:
-			if !w.waiting {
-				w.waiting = true
-				w.linger.Reset(linger)
-			}
+			w.linger.Reset(linger)
 		case <-w.linger.C:
-			w.waiting = false
 			w.flush()
 		case <-w.l.urgent:
 			w.flush()
@@ -215,7 +211,11 @@ func (w *writer) flush() bool {
 	l.pushLocked(nil)
 	batch := l.mu.full
 	l.mu.full = w.swap[:0]
+	l.mu.due = len(batch) > 0
 	l.mu.Unlock()
+	if len(batch) > 0 {
+		w.linger.Reset(linger) // more will come: what does not wake this goroutine costs those nothing who append it
+	}
 	w.queue = append(w.queue, batch...)
 	clear(batch)
 	w.swap = batch
@@ -299,32 +299,61 @@ func (c *chunk) finish(seed uint32, scratch *[]byte) {
 	c.finished = true
 }
 
-// hold keeps a written chunk until it is on disk, where the policy promises that it will be.
+// hold keeps what a chunk has until it is on disk, where the policy promises that it will be.
+//
+// Under Everysec that is copied, and the chunk takes the next records while it is in a cache: a record that is encoded
+// into memory that is in none costs more than all else that is done for the log, and that under the lock. So does the
+// copy where it is larger than caches are, and so keptMost is kept at most: beyond it the file is trusted until the
+// next sync, and one that fails means a rewrite, as under No. What waits for the sync is counted all the same.
 func (w *writer) hold(c *chunk) {
-	if w.policy() == No {
-		w.held0 = c.last + 1
+	switch {
+	case w.policy() == No:
+		w.forgetHeld(c.last)
 		w.releaseHeld(c.last)
 		w.release(c)
-		return
-	}
-	if n := len(w.held); n > 0 && w.join(w.held[n-1], c) {
+	case w.policy() == Always || cap(c.buf) != chunkSize:
+		w.held = append(w.held, c)
+	default:
+		b := c.buf[markSize:]
+		if w.held0 > w.durable+1 || w.bytes > keptMost {
+			w.forgetHeld(c.last)
+			b = nil
+		}
+		k := w.heldFor(b)
+		k.buf = append(k.buf, b...)
+		k.last = c.last
+		k.bytes += c.bytes
 		w.recycle(c)
-		return
 	}
-	w.held = append(w.held, c)
 }
 
-// join copies a chunk to the end of one that is held. Chunks are written long before they are full, and a second's
-// worth of such, with the room that each has left, would be memory for nothing. What one sync covers and what the
-// next one does stay apart: a segment that follows a failure begins with the first chunk that is not on disk.
-func (w *writer) join(held, c *chunk) bool {
-	if w.inflight != nil && held.last <= w.inflight.last || cap(held.buf)-len(held.buf) < len(c.buf)-markSize {
-		return false
+// heldFor returns the chunk of held that b is copied to. What one sync covers and what the next one does stay apart: a
+// segment that follows a failure begins with the first chunk that is not on disk.
+func (w *writer) heldFor(b []byte) *chunk {
+	if n := len(w.held); n > 0 {
+		k := w.held[n-1]
+		if cap(k.buf)-len(k.buf) >= len(b) && (w.inflight == nil || k.last > w.inflight.last) {
+			return k
+		}
 	}
-	held.buf = append(held.buf, c.buf[markSize:]...)
-	held.last = c.last
-	held.bytes += c.bytes
-	return true
+	k := &chunk{}
+	if len(b) > 0 {
+		if k = w.kept.take(); k == nil {
+			k = &chunk{buf: make([]byte, markSize, keptSize)}
+		}
+		k.finished = true
+	}
+	w.held = append(w.held, k)
+	return k
+}
+
+// forgetHeld gives up the records that are held: those up to lsn are in the file only. What they count stays.
+func (w *writer) forgetHeld(lsn uint64) {
+	w.held0 = lsn + 1
+	for _, c := range w.held {
+		w.recycle(&chunk{buf: c.buf})
+		c.buf = nil
+	}
 }
 
 func (w *writer) releaseHeld(lsn uint64) {
@@ -344,23 +373,21 @@ func (w *writer) release(c *chunk) {
 
 // recycle keeps a chunk's memory for the next one.
 func (w *writer) recycle(c *chunk) {
-	if cap(c.buf) == chunkSize {
-		*c = chunk{buf: c.buf[:markSize]}
+	switch cap(c.buf) {
+	case chunkSize:
 		w.l.mu.Lock()
-		w.l.mu.free = append(w.l.mu.free, c)
+		w.l.mu.free.put(c)
 		w.l.mu.Unlock()
+	case keptSize:
+		w.kept.put(c)
 	}
 }
 
-// trim forgets half of the free chunks that nobody has wanted since the last time.
 func (w *writer) trim() {
-	l := w.l
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := len(l.mu.free)
-	clear(l.mu.free[n-(l.mu.unused+1)/2:])
-	l.mu.free = l.mu.free[:n-(l.mu.unused+1)/2]
-	l.mu.unused = len(l.mu.free)
+	w.kept.trim()
+	w.l.mu.Lock()
+	w.l.mu.free.trim()
+	w.l.mu.Unlock()
 }
 
 // reached notes that all up to lsn, which ends at end of cur, is on disk.
