@@ -3,7 +3,7 @@ package persist
 import "sync"
 
 // aheadReads is how many frames of a base are in memory: one is replayed while the
-// next ones are read, checked and decompressed. Blocks take 256 kB, and their
+// next ones are read, checked and decompressed. Blocks take 1 MB, and their
 // commands a few times as much.
 const aheadReads = 3
 

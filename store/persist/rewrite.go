@@ -206,8 +206,9 @@ func (b *Base) Add(r Record) error {
 	return b.spill()
 }
 
-// maxBlock is how much is compressed in one piece, unless a single command is longer.
-const maxBlock = 1 << 20
+// maxBlock is how much is compressed in one piece, unless a single command is longer: more than a snapshot hands out
+// at a time, or a little would be left over each time.
+const maxBlock = 2 << 20
 
 // Block writes many commands, encoded one after the other by [AppendCommand], as
 // one record: a block that is compressed, and has a checksum. Larger ones are split.
