@@ -255,7 +255,7 @@ func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
 		return
 	}
 	answer, ok := h.GetString(fieldAnswer)
-	if !ok {
+	if !ok || s == Exact && !g.asks(h) {
 		return
 	}
 	n, a := g.n, g.a
@@ -282,6 +282,23 @@ func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
 		a.Answer, a.ID = bytes.Clone(answer), bytes.Clone(a.ID)
 	}
 	g.saved = n.served(tx, g.from)
+}
+
+// asks reports whether an entry is of the very prompt. Its key says so, but whoever writes to
+// keys may have given it to another (RENAME).
+func (g *getting) asks(h *hash.Value) bool {
+	p, ok := h.GetString(fieldPrompt)
+	if !ok || bytes.Equal(p, g.q.Prompt) {
+		return ok
+	}
+	said := len(g.normal)
+	both := g.n.normalise(g.normal, p) // behind it, in its memory
+	g.normal = both[:said]
+	from := len(g.partition)
+	if g.before.some() {
+		from += 2 * idSize // the mark
+	}
+	return bytes.Equal(both[from:said], both[said:])
 }
 
 // semantic looks for an entry that means the same.
@@ -458,8 +475,10 @@ func (g *getting) candidates(tx *store.Tx) {
 
 // take asks for a lease, with the shard held: nobody can store the answer meanwhile.
 func (g *getting) take(tx *store.Tx) {
-	if e, ok := hashOf(tx.Peek(g.key)); ok && g.q.Mode != OnlySemantic {
-		if p, ok := e.GetString(fieldPartition); ok && bytes.Equal(p, g.partition) && !g.tooOld(e, tx.Now) {
+	if h, ok := hashOf(tx.Peek(g.key)); ok && g.q.Mode != OnlySemantic {
+		p, ok := h.GetString(fieldPartition)
+		_, answered := h.GetString(fieldAnswer)
+		if ok && answered && bytes.Equal(p, g.partition) && g.asks(h) && !g.tooOld(h, tx.Now) { // as serve has it
 			g.gone = true
 			return
 		}
