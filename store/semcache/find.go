@@ -133,9 +133,7 @@ func scopeNode(scope []Pair) *query.Node {
 	}
 	and := &query.Node{Kind: query.And}
 	for _, p := range scope {
-		and.Children = append(and.Children, &query.Node{
-			Kind: query.Tag, Field: fieldScope, Values: []query.Value{{Kind: query.Term, Text: p.Field + "=" + p.Value}},
-		})
+		and.Children = append(and.Children, wordNode(fieldScope, p.Field+"="+p.Value))
 	}
 	if len(and.Children) == 1 {
 		return and.Children[0]

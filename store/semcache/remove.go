@@ -2,6 +2,7 @@ package semcache
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/nearcache/nearcache/index/query"
 	"github.com/nearcache/nearcache/index/search"
@@ -41,11 +42,19 @@ func (n *Namespace) Invalidate(call *Call, t *Target) (removed int, err error) {
 	// Before the look: what is stored from now on by a holder of a lease is refused.
 	n.c.recent.add(kind, word)
 	call.Settle()
-	root := &query.Node{Kind: query.Tag, Field: field, Values: []query.Value{{Kind: query.Term, Text: word}}}
-	return n.removeAll(call, root, func(h *hash.Value) bool {
+	return n.removeAll(call, wordNode(field, word), func(h *hash.Value) bool {
 		v, _ := h.GetString(field)
 		return hasWord(v, word)
 	})
+}
+
+// wordNode finds the entries whose field may hold a word: the index has words without the white space around them,
+// and none of which nothing is left.
+func wordNode(field, word string) *query.Node {
+	if word = strings.Trim(word, " \t\n\v\f\r"); word == "" {
+		return &query.Node{Kind: query.All}
+	}
+	return &query.Node{Kind: query.Tag, Field: field, Values: []query.Value{{Kind: query.Term, Text: word}}}
 }
 
 // hasWord reports whether a list holds a word, as the index sees it: without white

@@ -67,3 +67,31 @@ func TestPromptsAreTheSameHoweverWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestWordsWithWhiteSpaceAround: the index leaves it out of tags, but who names a word means it.
+func TestWordsWithWhiteSpaceAround(t *testing.T) {
+	for _, word := range []string{"x", " x", "x ", "\nx", "x y", " ", "\t", "a,b", "{x}", "*", `\`} {
+		w := newWorld(t)
+		n := w.create("ns", semcache.Defaults(2))
+		scope := []semcache.Pair{{Field: "f", Value: word}}
+		for what, remove := range map[string]func() (int, error){
+			"tag":   func() (int, error) { return n.Invalidate(w.call(), &semcache.Target{Tag: word}) },
+			"dep":   func() (int, error) { return n.Invalidate(w.call(), &semcache.Target{Dep: word}) },
+			"model": func() (int, error) { return n.Invalidate(w.call(), &semcache.Target{Model: word}) },
+			"scope": func() (int, error) { return n.Invalidate(w.call(), &semcache.Target{Scope: &scope[0]}) },
+			"clear": func() (int, error) { return n.Clear(w.call(), scope) },
+		} {
+			w.put(n, semcache.Entry{
+				Prompt: []byte("What is it?"), Answer: []byte("it"), Vector: vec(0),
+				Scope: []semcache.Pair{{Field: "f", Value: word}, {Field: "g", Value: "1"}}, Tags: []string{"other", word}, Deps: []string{word}, Model: word,
+			})
+			w.put(n, semcache.Entry{Prompt: []byte("What else?"), Answer: []byte("else"), Vector: vec(90), Tags: []string{"other"}})
+			if l, err := n.Find(w.call(), &semcache.Query{Prompt: []byte("What is it?"), Vector: vec(0), Scope: scope}, 1); len(l) != 1 || err != nil {
+				t.Errorf("%q is not found: %v", word, err)
+			}
+			if removed, err := remove(); removed != 1 || err != nil {
+				t.Errorf("%s %q: %d removed, %v", what, word, removed, err)
+			}
+		}
+	}
+}
