@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viterin/vek/vek32"
+
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -222,12 +224,24 @@ type changes struct {
 		sync.Mutex
 		clock uint64
 		at    map[string]uint64 // when it was last, by kind and name
+		near  []nearby          // invalidations by what is meant
 		since uint64            // what happened up to it is forgotten, or concerned everything
 	}
 }
 
-// maxChanges bounds what is remembered; beyond it everything counts as changed.
-const maxChanges = 1 << 16
+// nearby is an invalidation of all that means the same.
+type nearby struct {
+	n      *Namespace
+	vector []float32 // of length 1
+	least  float64   // cosine
+	at     uint64
+}
+
+// maxChanges and maxNear bound what is remembered; beyond them everything counts as changed.
+const (
+	maxChanges = 1 << 16
+	maxNear    = 64
+)
 
 func (ch *changes) now() uint64 {
 	ch.mu.Lock()
@@ -246,6 +260,37 @@ func (ch *changes) add(kind byte, name string) {
 		ch.mu.at = map[string]uint64{}
 	}
 	ch.mu.at[string(kind)+name] = ch.mu.clock
+}
+
+func (ch *changes) addNear(x nearby) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.mu.clock++
+	if len(ch.mu.near) >= maxNear {
+		ch.mu.since, ch.mu.near = ch.mu.clock, nil
+	}
+	x.at = ch.mu.clock
+	ch.mu.near = append(ch.mu.near, x)
+}
+
+// afterNear reports whether what means the same as a vector was invalidated behind a time.
+func (ch *changes) afterNear(n *Namespace, blob []byte, time uint64) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	var v []float32
+	for _, x := range ch.mu.near {
+		if x.n != n || x.at <= time {
+			continue
+		}
+		if v == nil {
+			v = unitOf(blob, n.Dim)
+		}
+		// An index may round a cosine otherwise.
+		if v != nil && float64(vek32.Dot(v, x.vector)) >= x.least-1e-5 {
+			return true
+		}
+	}
+	return false
 }
 
 // all notes that everything has changed.

@@ -109,7 +109,7 @@ func (p *putting) write(tx *store.Tx) {
 		n.leases.mu.Lock()
 		x = n.leases.findLocked(e.Lease, tx.Now)
 		n.leases.mu.Unlock()
-		if p.stale = x == nil || n.c.changedSince(e, x.since); p.stale {
+		if p.stale = x == nil || n.c.changedSince(e, x.since) || n.c.recent.afterNear(n, p.vector, x.since); p.stale {
 			if x != nil {
 				n.leases.end(n.c, x)
 			}
@@ -177,11 +177,8 @@ func (p *putting) fields(now int64) {
 	scope := make([]string, len(e.Scope))
 	for i, s := range e.Scope {
 		scope[i] = s.Field + "=" + s.Value
-		if s.Field == "model" && e.Model == "" {
-			p.add(fieldModel, []byte(s.Value))
-		}
 	}
-	p.add(fieldModel, []byte(e.Model))
+	p.add(fieldModel, []byte(e.model()))
 	p.add(fieldScope, joined(scope))
 	p.add(fieldTags, joined(e.Tags))
 	p.add(fieldDeps, joined(e.Deps))
@@ -194,6 +191,18 @@ func (p *putting) fields(now int64) {
 	if e.Latency > 0 {
 		p.add(fieldLatency, strconv.AppendInt(nil, e.Latency, 10))
 	}
+}
+
+// model is the one that has made the answer: where the entry does not say, its scope may.
+func (e *Entry) model() string {
+	if e.Model == "" {
+		for _, s := range e.Scope {
+			if s.Field == "model" {
+				return s.Value
+			}
+		}
+	}
+	return e.Model
 }
 
 // answer tells the answer from others.
@@ -221,7 +230,7 @@ func (c *Cache) changedSince(e *Entry, since uint64) bool {
 		scope[i] = s.Field + "=" + s.Value
 	}
 	return c.recent.after(changedKey, e.Deps, since) || c.recent.after(byTag, e.Tags, since) ||
-		c.recent.after(byModel, []string{e.Model}, since) || c.recent.after(byScope, scope, since)
+		c.recent.after(byModel, []string{e.model()}, since) || c.recent.after(byScope, scope, since)
 }
 
 // Of how many entries the one that goes is chosen, and how many may go at once.

@@ -88,6 +88,9 @@ func (n *Namespace) invalidateNear(call *Call, t *Target) (int, error) {
 		}
 		call.now(n.c)
 	}
+	if v := unitOf(vector, n.Dim); v != nil && n.c.leases.Load() > 0 {
+		n.c.recent.addNear(nearby{n: n, vector: v, least: t.MinSim})
+	}
 	call.Settle()
 	root := &query.Node{Kind: query.Range, Field: fieldVector, Radius: 1 - t.MinSim, Blob: vector}
 	return n.removeAll(call, root, nil)

@@ -95,3 +95,47 @@ func TestWordsWithWhiteSpaceAround(t *testing.T) {
 		}
 	}
 }
+
+// TestStaleByModelAndMeaning: what is invalidated while it is computed is not stored, however it was named.
+func TestStaleByModelAndMeaning(t *testing.T) {
+	for _, x := range []struct {
+		what  string
+		t     semcache.Target
+		stale bool
+	}{
+		{"the scope's model", semcache.Target{Model: "m"}, true},
+		{"another model", semcache.Target{Model: "m2"}, false},
+		{"near", semcache.Target{Near: []byte("What?"), Vector: vec(10), MinSim: 0.9}, true},
+		{"the very vector", semcache.Target{Near: []byte("What?"), Vector: vec(0), MinSim: 1}, true},
+		{"far", semcache.Target{Near: []byte("What?"), Vector: vec(40), MinSim: 0.9}, false},
+	} {
+		w := newWorld(t)
+		n, other := w.create("ns", semcache.Defaults(2)), w.create("other", semcache.Defaults(2))
+		scope := []semcache.Pair{{Field: "model", Value: "m"}}
+		for _, in := range []*semcache.Namespace{n, other} {
+			a := w.get(in, semcache.Query{Prompt: []byte("What is it?"), Vector: vec(0), Scope: scope, Lease: time.Minute})
+			if _, err := n.Invalidate(w.call(), &x.t); err != nil {
+				t.Fatal(err)
+			}
+			id := w.put(in, semcache.Entry{Prompt: []byte("What is it?"), Answer: []byte("it"), Vector: vec(0), Scope: scope, Lease: a.Token})
+			if in == n && (id == "") != x.stale || in == other && x.t.Model == "" && id == "" {
+				t.Errorf("%s: stored as %q in %s", x.what, id, in.Name)
+			}
+		}
+	}
+}
+
+// TestManyInvalidationsByMeaning: those that are forgotten count for everything.
+func TestManyInvalidationsByMeaning(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	a := w.get(n, semcache.Query{Prompt: []byte("What is it?"), Vector: vec(0), Lease: time.Minute})
+	for i := range 70 {
+		if _, err := n.Invalidate(w.call(), &semcache.Target{Near: []byte("What?"), Vector: vec(float64(i)), MinSim: 0.9999}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.put(n, semcache.Entry{Prompt: []byte("What is it?"), Answer: []byte("it"), Vector: vec(0), Lease: a.Token}) != "" {
+		t.Error("stored")
+	}
+}
