@@ -243,7 +243,8 @@ func (c *Cache) Drop(call *Call, name string) error {
 		return err
 	}
 	call.Settle()
-	names := n.search().Names()
+	// The index has none that do not fit it, of another dimension, say; and it alone what a transaction has stored.
+	names := append(n.search().Names(), n.c.side.under(n.prefix)...)
 	if err := c.cat.Drop(indexName(name)); err != nil {
 		return ErrNoNamespace
 	}

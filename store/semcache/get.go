@@ -174,6 +174,8 @@ func (g *getting) run() error {
 		switch {
 		case g.gone:
 			continue
+		case g.lease == nil && n.leases.over(): // nobody would end it
+			return ErrNoNamespace
 		case g.lease == nil || g.mine:
 			if g.lease != nil {
 				a.Token = g.lease.token
@@ -595,9 +597,16 @@ func (x *lease) endsIn(l *leases, now int64) int64 {
 // judgeStored serves the answer of a lease that was waited for, if it is right for this prompt.
 func (g *getting) judgeStored(x *lease) {
 	sim := 0.0
-	if len(x.vector) == len(g.unit) && len(g.unit) > 0 {
-		sim = float64(vek32.Dot(x.vector, g.unit))
-	}
+	g.call.with(g.key, func(tx *store.Tx) {
+		h, ok := hashOf(tx.Peek([]byte(x.stored)))
+		if !ok {
+			return
+		}
+		blob, _ := h.GetString(fieldVector) // the lease may have been for another prompt
+		if v := unitOf(blob, g.n.Dim); v != nil && len(v) == len(g.unit) {
+			sim = float64(vek32.Dot(v, g.unit))
+		}
+	})
 	g.cands = append(g.cands[:0], Candidate{Key: x.stored, Sim: sim, near: sim, Context: math.NaN()})
 	g.call.with(g.key, g.readCands)
 	if g.n.decide(g.prompt, g.beforeText(), g.cands, g.bounds, g.call.Tx.Now, false) == 0 {

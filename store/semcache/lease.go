@@ -39,6 +39,7 @@ type leases struct {
 		sync.Mutex
 		by     map[string]*lease // by the entry's key
 		recent []*lease          // that were fulfilled a moment ago, the last at the end
+		ended  bool              // the namespace has gone: there are none any more
 	}
 }
 
@@ -70,9 +71,16 @@ func (l *leases) end(c *Cache, x *lease) {
 func (l *leases) drop(c *Cache) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.mu.ended = true
 	for _, x := range l.mu.by {
 		l.endLocked(c, x)
 	}
+}
+
+func (l *leases) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.ended
 }
 
 // ask is what a lease is wanted for.
@@ -89,7 +97,7 @@ type ask struct {
 }
 
 // take gives the caller a lease, or returns the one of another that it should wait
-// for (mine is false), which may be fulfilled already. nil: there are too many.
+// for (mine is false), which may be fulfilled already. nil: there are too many, or the namespace has gone.
 func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,7 +122,7 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 			}
 		}
 	}
-	if len(l.mu.by) >= maxLeases {
+	if len(l.mu.by) >= maxLeases || l.mu.ended {
 		return nil, false
 	}
 	var t [16]byte

@@ -193,6 +193,18 @@ func (s *sides) flushed(e *store.Event) (victims []string) {
 	return victims
 }
 
+// under lists the entries whose keys begin with a prefix.
+func (s *sides) under(prefix string) (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.mu.of {
+		if strings.HasPrefix(k, prefix) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // BaseLoaded is called where a load has come to the end of what is of one moment: that
 // a key was stored behind an entry that depends on it says nothing there.
 func (c *Cache) BaseLoaded() {

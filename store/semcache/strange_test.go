@@ -139,3 +139,62 @@ func TestManyInvalidationsByMeaning(t *testing.T) {
 		t.Error("stored")
 	}
 }
+
+// TestDropTakesWhatTheIndexHasNot: entries of an index that was dropped by hand do not come back.
+func TestDropTakesWhatTheIndexHasNot(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	w.put(n, semcache.Entry{Prompt: []byte("What is it?"), Answer: []byte("it"), Vector: vec(0)})
+	if err := w.cat.Drop(n.Index()); err != nil {
+		t.Fatal(err)
+	}
+	w.create("ns", semcache.Defaults(3))
+	call := w.call()
+	var all store.LockSet
+	all.AddAll()
+	call.Tx.Lock(&all)
+	err := w.cache.Drop(call, "ns")
+	call.After(call.Tx.End())
+	call.Settle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = w.create("ns", semcache.Defaults(2))
+	if a := w.get(n, semcache.Query{Prompt: []byte("What is it?"), Mode: semcache.OnlyExact}); a.Status != semcache.Miss || n.Len() != 0 {
+		t.Errorf("%+v, %d entries", a, n.Len())
+	}
+}
+
+// TestNoLeaseOfWhatHasGone: who still holds the namespace gets none, which nobody would end.
+func TestNoLeaseOfWhatHasGone(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	if err := w.cat.Drop(n.Index()); err != nil {
+		t.Fatal(err)
+	}
+	var a semcache.Answer
+	err := n.Get(w.call(), &semcache.Query{Prompt: []byte("What is it?"), Mode: semcache.OnlyExact, Lease: time.Hour}, &a)
+	if err != semcache.ErrNoNamespace || a.Token != "" || w.cache.Leases() != 0 {
+		t.Errorf("%v, %+v, %d leases", err, a, w.cache.Leases())
+	}
+}
+
+// TestALeaseWhoseAnswerIsOfAnotherPrompt: those who wait judge what was stored, not what was asked.
+func TestALeaseWhoseAnswerIsOfAnotherPrompt(t *testing.T) {
+	w := newWorld(t)
+	p := semcache.Defaults(2)
+	p.Guard, p.MaxWrong = semcache.Off, 1
+	n := w.create("ns", p)
+	q := semcache.Query{Prompt: []byte("What is it?"), Vector: vec(0), Lease: time.Minute, Wait: time.Minute}
+	first := w.get(n, q)
+	got := make(chan semcache.Answer)
+	go func() { got <- w.get(n, q) }()
+	for w.cache.Leases() != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond) // it waits
+	w.put(n, semcache.Entry{Prompt: []byte("Who are you?"), Answer: []byte("Bob."), Vector: vec(90), Lease: first.Token})
+	if a := <-got; a.Status != semcache.Miss || a.Token == "" {
+		t.Errorf("%+v", a)
+	}
+}
