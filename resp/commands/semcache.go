@@ -147,7 +147,8 @@ func semNamespace(c *command.Ctx, name string) (*semcache.Namespace, error) {
 	return n, semError(err)
 }
 
-// parseScope appends what it reads: n field value …
+// parseScope appends what it reads: n field value … One that comes twice adds to the first: none
+// of its pairs may be lost.
 func parseScope(l []semcache.Pair, a *args.Parser) []semcache.Pair {
 	n := a.Int()
 	if a.Err() == nil && (n < 0 || n > semcache.MaxWords || 2*n > int64(a.Len())) {
@@ -498,7 +499,7 @@ func parseSemQuery(a *args.Parser, s *semGet) {
 		case a.Accept("CTXVEC"):
 			q.BeforeVector = parseVec(a)
 		case a.Accept("SCOPE"):
-			q.Scope = parseScope(q.Scope[:0], a)
+			q.Scope = parseScope(q.Scope, a)
 		case a.Accept("MODE"):
 			q.Mode = semcache.Mode(parseOneOf(a, semModes))
 		case a.Accept("MINSIM"):
@@ -615,11 +616,11 @@ func parseSemSet(a *args.Parser) semSet {
 		case a.Accept("PX"):
 			e.PX = parseTime(a, "PX")
 		case a.Accept("SCOPE"):
-			e.Scope = parseScope(nil, a)
+			e.Scope = parseScope(e.Scope, a)
 		case a.Accept("TAGS"):
-			e.Tags = parseWords(a, "TAGS")
+			e.Tags = append(e.Tags, parseWords(a, "TAGS")...)
 		case a.Accept("DEPS"):
-			e.Deps = parseWords(a, "DEPS")
+			e.Deps = append(e.Deps, parseWords(a, "DEPS")...)
 		case a.Accept("ANSWERID"):
 			e.AnswerID = a.String()
 		case a.Accept("ANSWERVEC"):

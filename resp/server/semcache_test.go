@@ -270,3 +270,47 @@ func TestStampedeOverTheWire(t *testing.T) {
 		t.Error("a client that was killed got a reply")
 	}
 }
+
+// TestOptionsThatComeTwice: of a scope, of tags and of keys nothing is lost, or entries would be served where they
+// must not, or stay when they should go.
+func TestOptionsThatComeTwice(t *testing.T) {
+	s, _ := start(t, nil, "--dir", t.TempDir())
+	c := dial(t, s, client.Options{})
+	for _, name := range []string{"a=b", strings.Repeat("x", 2000)} {
+		if _, err := c.Do("SEM.CREATE", "no", "DIM", 2, "REQUIRE", 1, name); err == nil {
+			t.Errorf("a scope with %.9q is required, which none can have", name)
+		}
+	}
+	do(t, c, "SEM.CREATE", "twice", "DIM", 2)
+	set := func() {
+		t.Helper()
+		do(t, c, "SEM.SET", "twice", "What is it?", "it", "VEC", angle(0), "SCOPE", 1, "tenant", "a", "TAGS", 1, "t1", "DEPS", 1, "k1",
+			"TAGS", 1, "t2", "DEPS", 1, "k2", "SCOPE", 1, "user", "b")
+	}
+	set()
+	for _, x := range []struct {
+		want string
+		args []any
+	}{
+		{"exact it", []any{"SCOPE", 2, "tenant", "a", "user", "b"}},
+		{"exact it", []any{"SCOPE", 1, "user", "b", "MODE", "BOTH", "SCOPE", 1, "tenant", "a"}},
+		{"miss", []any{"SCOPE", 1, "user", "b"}},
+		{"miss", []any{"SCOPE", 1, "tenant", "x", "SCOPE", 1, "user", "b"}},
+	} {
+		if got := semStatus(t, c, append([]any{"twice", "What is it?", "VEC", angle(0)}, x.args...)...); got != x.want {
+			t.Errorf("%v: %s", x.args, got)
+		}
+	}
+	for _, remove := range [][]any{
+		{"SEM.INVALIDATE", "twice", "TAG", "t1"},
+		{"SEM.INVALIDATE", "twice", "TAG", "t2"},
+		{"SET", "k1", "v"},
+		{"SET", "k2", "v"},
+	} {
+		set()
+		do(t, c, remove...)
+		if got := semStatus(t, c, "twice", "What is it?", "MODE", "EXACT", "SCOPE", 2, "tenant", "a", "user", "b"); got != "miss" {
+			t.Errorf("%v: %s", remove, got)
+		}
+	}
+}

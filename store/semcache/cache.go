@@ -172,6 +172,13 @@ func (c *Cache) Create(call *Call, name string, p Params, args [][]byte) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	if c.side.isLoaded() { // what no scope can have would refuse everything; an older log may want it
+		for _, f := range p.Scopes {
+			if err := checkField(f); err != nil {
+				return err
+			}
+		}
+	}
 	// A namespace that names no embedder may live on vectors that come with the
 	// prompts; one of the log may name one that is not there any more.
 	if p.Embed != "" && c.side.isLoaded() {

@@ -129,14 +129,11 @@ func (n *Namespace) checkScope(prompt []byte, scope []Pair, context string) erro
 		return paramErrorf("a context may have %d bytes", MaxWord)
 	}
 	for i, p := range scope {
-		if err := checkWord(p.Field); err != nil {
+		if err := checkField(p.Field); err != nil {
 			return err
 		}
 		if err := checkWord(p.Value); err != nil {
 			return err
-		}
-		if strings.Contains(p.Field, "=") {
-			return paramError("the field of a scope may not hold =")
 		}
 		for _, q := range scope[:i] {
 			if q.Field == p.Field {
@@ -150,6 +147,14 @@ func (n *Namespace) checkScope(prompt []byte, scope []Pair, context string) erro
 		}
 	}
 	return nil
+}
+
+// checkField reports what is wrong with the field of a scope.
+func checkField(s string) error {
+	if strings.Contains(s, "=") {
+		return paramError("the field of a scope may not hold =")
+	}
+	return checkWord(s)
 }
 
 func checkWord(s string) error {
