@@ -60,7 +60,7 @@ func (t *Text) listen(field int) {
 func (t *Text) Phonetic(m Mask) bool { return !t.sounds.fields.And(m).Empty() }
 
 // Sounding appends the words that sound as the word does, itself left out. They count
-// in phonetic fields only.
+// in phonetic fields only, one that is spelled as the stem in stemmed ones too.
 func (t *Text) Sounding(dst []Match, word string) []Match {
 	if t.sounds.words == nil {
 		return dst
@@ -70,10 +70,14 @@ func (t *Text) Sounding(dst []Match, word string) []Match {
 		return dst
 	}
 	for _, id := range t.sounds.words[code] {
-		same := func(m Match) bool { return m.ID == id }
-		if t.terms[id].name != word && !slices.ContainsFunc(dst, same) {
-			dst = append(dst, Match{ID: id, Exact: true, Sound: true})
+		if t.terms[id].name == word || slices.Contains(dst, Match{ID: id, Exact: true}) {
+			continue
 		}
+		if i := slices.Index(dst, Match{ID: id}); i >= 0 {
+			dst[i].Sound = true
+			continue
+		}
+		dst = append(dst, Match{ID: id, Exact: true, Sound: true})
 	}
 	return dst
 }
@@ -81,8 +85,10 @@ func (t *Text) Sounding(dst []Match, word string) []Match {
 // Where are the fields in which a match counts, of those that are asked.
 func (t *Text) Where(w Match, m Mask) Mask {
 	switch {
-	case w.Sound:
+	case w.Sound && w.Exact:
 		return m.And(t.sounds.fields)
+	case w.Sound:
+		return m.And(Mask{t.stemmed[0] | t.sounds.fields[0], t.stemmed[1] | t.sounds.fields[1]})
 	case !w.Exact:
 		return m.And(t.stemmed)
 	}

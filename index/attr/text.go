@@ -38,7 +38,7 @@ type TermID uint32
 type Match struct {
 	ID    TermID
 	Exact bool
-	Sound bool // it only sounds like the word: it counts in phonetic fields
+	Sound bool // it sounds like the word: it counts in phonetic fields, if Exact only in these
 }
 
 type posting struct {
@@ -579,7 +579,7 @@ func (t *Text) Near(id uint32, groups [][]Match, m Mask, slop int, ordered bool,
 			}
 			for g, ids := range groups {
 				for _, w := range ids {
-					if w.ID == tid && (w.Exact && (!w.Sound || phonetic) || stemmed && !w.Sound) || w.ID == stem {
+					if w.ID == tid && (w.Exact && !w.Sound || !w.Exact && stemmed || w.Sound && phonetic) || w.ID == stem {
 						s.pos[g] = append(s.pos[g], int32(p))
 						break
 					}

@@ -605,3 +605,16 @@ func TestNearestOfATagThatAllHave(t *testing.T) {
 	x.put("d301", "g", "another", "w", vector(301))
 	nearest(300, "d298", "d299", "d302")
 }
+
+// TestStemThatSoundsLikeTheWord: park is the stem of parke, which a field without stems
+// does not find, and sounds like it, which one that is phonetic does.
+func TestStemThatSoundsLikeTheWord(t *testing.T) {
+	x := newTester(t, "s TEXT p TEXT NOSTEM PHONETIC dm:en n TEXT NOSTEM")
+	x.put("stemmed", "s", "park")
+	x.put("phonetic", "p", "park")
+	x.put("neither", "n", "park")
+	x.want("parke", Options{}, "2: stemmed phonetic")
+	x.want("@p:parke", Options{}, "1: phonetic")
+	x.want("@s:parke", Options{}, "1: stemmed")
+	x.want("@n:parke", Options{}, "0:")
+}
