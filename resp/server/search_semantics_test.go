@@ -538,3 +538,26 @@ func f64(v ...float64) string {
 	}
 	return string(b)
 }
+
+// TestEmptyIsNotMissing holds for the first value that an index takes as well, and for
+// the first of several.
+func TestEmptyIsNotMissing(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no", "--save", "")
+	c := dial(t, s, client.Options{})
+	do(t, c, split("FT.CREATE hash PREFIX 1 h SCHEMA g TAG INDEXEMPTY INDEXMISSING")...)
+	do(t, c, split("FT.CREATE json ON JSON PREFIX 1 j SCHEMA $.g AS g TAG INDEXEMPTY INDEXMISSING")...)
+	do(t, c, "HSET", "h1", "g", "")
+	do(t, c, "JSON.SET", "j1", "$", `{"g":""}`)
+	do(t, c, "JSON.SET", "j2", "$", `{"g":["","x"]}`)
+	for _, w := range []struct{ index, query, found string }{
+		{"hash", "ismissing(@g)", ""},
+		{"hash", `@g:{""}`, "h1"},
+		{"json", "ismissing(@g)", ""},
+		{"json", `@g:{""}`, "j1 j2"},
+		{"json", "@g:{x}", "j2"},
+	} {
+		if got := foundIn(t, c, w.index, w.query); got != w.found {
+			t.Errorf("%s %s: [%s], want [%s]", w.index, w.query, got, w.found)
+		}
+	}
+}

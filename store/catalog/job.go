@@ -87,7 +87,11 @@ func cutOf(f *search.Field) func(dst, value []byte) (rest, copied []byte) {
 	return nil
 }
 
+// add appends a copy of v, and returns it as well: never nil, since nil is what is not there.
 func add(dst, v []byte) ([]byte, []byte) {
+	if dst == nil {
+		dst = []byte{}
+	}
 	n := len(dst)
 	dst = append(dst, v...)
 	return dst, dst[n:len(dst):len(dst)]
