@@ -3,6 +3,8 @@ package search
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,7 +82,11 @@ func TestPrunedAsWeighed(t *testing.T) {
 				return word()
 			}
 			pruned := 0
-			for i := range oracleQueries(100) {
+			queries := 100
+			if n, err := strconv.Atoi(os.Getenv("NEARCACHE_ORACLE")); err == nil {
+				queries = n
+			}
+			for i := range queries {
 				if i%10 == 0 { // lengths, often and the rest are true after changes too
 					for range 20 {
 						name := fmt.Sprint(r.IntN(docs))
