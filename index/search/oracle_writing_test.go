@@ -3,6 +3,7 @@ package search_test
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,9 @@ func TestOracleWhileWriting(t *testing.T) {
 		o.Synonyms[fmt.Sprint(i)] = []string{g.Word(), g.Word(), g.Word()}
 		ix.AddSynonyms(fmt.Sprint(i), o.Synonyms[fmt.Sprint(i)])
 	}
-	const docs, writers = 90, 3
+	// Looking at the states of a search takes longer than to write them: without a bound
+	// each search would have more of them than the one before.
+	const docs, writers, maxStates = 90, 3, 6
 	var all [docs]history
 	var version atomic.Uint64
 	var now atomic.Int64
@@ -56,8 +59,12 @@ func TestOracleWhileWriting(t *testing.T) {
 				h, name, v := &all[i], fmt.Sprint("k", i), version.Add(1)
 				next := state{}
 				h.Lock()
-				last := h.states[len(h.states)-1] // nobody else writes it
+				last, full := h.states[len(h.states)-1], len(h.states) == maxStates // nobody else writes it
 				h.Unlock()
+				if full {
+					runtime.Gosched()
+					continue
+				}
 				expiry := last.d != nil && g.IntN(5) == 0
 				if expiry {
 					next = state{last.d, now.Load() + int64(g.IntN(4))}
