@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/store/semcache"
@@ -61,7 +62,11 @@ func ParseKey(word string) (Key, error) {
 			if !ok || field == "" || value == "" {
 				return k, fmt.Errorf("the scope of %s: %q is not field=value", user, p)
 			}
-			k.Scope = append(k.Scope, semcache.Pair{Field: mark + field, Value: value})
+			field = mark + field
+			if slices.ContainsFunc(k.Scope, func(p semcache.Pair) bool { return p.Field == field }) {
+				return k, fmt.Errorf("the scope of %s: %q comes after another value of that field", user, p)
+			}
+			k.Scope = append(k.Scope, semcache.Pair{Field: field, Value: value})
 		}
 	}
 	return k, nil
