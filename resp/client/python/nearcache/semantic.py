@@ -185,6 +185,11 @@ class _Semantic:
                 out += [name.upper(), v]
         return tuple(out)
 
+    def _made(self, reply: Any) -> None:
+        """Takes SEM.CREATE's reply; that there is such a namespace, perhaps since a moment ago, is no error."""
+        if not (isinstance(reply, ResponseError) and "exists already" in str(reply)):
+            self.near.result(reply)
+
     def _feedback(self, id: str, good: bool, prompt: Optional[Prompt]) -> tuple:
         out = ("SEM.FEEDBACK", self.namespace, id, "GOOD" if good else "BAD")
         if prompt is None:
@@ -250,8 +255,7 @@ class SemanticCache(_Semantic):
     def create(self, dim: int, **options: Any) -> SemanticCache:
         """Makes the namespace, unless there is one of that name. Options are those of SEM.CREATE: maxwrong=0.1,
         guard="STRICT", px=3600_000, require=["tenant"] …"""
-        if self.namespace.encode() not in self.near._execute([("SEM.LIST",)], [])[0]:
-            self.near.execute(*self._create(dim, options))
+        self._made(self.near._execute([self._create(dim, options)], [])[0])
         return self
 
     def get(
@@ -377,8 +381,7 @@ class AsyncSemanticCache(_Semantic):
         self.embed = embed
 
     async def create(self, dim: int, **options: Any) -> AsyncSemanticCache:
-        if self.namespace.encode() not in (await self.near._execute([("SEM.LIST",)], []))[0]:
-            await self.near.execute(*self._create(dim, options))
+        self._made((await self.near._execute([self._create(dim, options)], []))[0])
         return self
 
     async def get(

@@ -41,6 +41,24 @@ def barrier(cache):
     cache.near.execute("PING")
 
 
+def test_one_of_many_makes_the_namespace(url):
+    ready, made = threading.Barrier(8), []
+
+    def make():
+        with SemanticCache(url, "together", embed=embed) as c:
+            ready.wait()
+            made.append(c.create(2, maxwrong=1).set("1 degree", "little"))
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(made) == 8
+    with SemanticCache(url, "together") as c, pytest.raises(redis.ResponseError):
+        c.create(-1)
+
+
 def test_answers_are_kept_until_they_die(cache, other):
     assert not cache.get("10 degrees are how much").hit
     id = cache.set("10 degrees are how much", "little", deps=["doc"], ttl=60, cost=0.01, tokens=10)
