@@ -108,7 +108,7 @@ func (o *options) measureCase(ctx context.Context, c *corpus, p *peer.Server, a 
 	for i, q := range askers {
 		wg.Go(func() {
 			queries := make([][]any, max(1, o.pipeline))
-			for n := i; time.Now().Before(end) && ctx.Err() == nil; {
+			for n := i; n == i || time.Now().Before(end) && ctx.Err() == nil; { // once at least
 				for k := range queries {
 					queries[k] = a.make(c, n%o.queries)
 					n += o.conns
