@@ -19,7 +19,7 @@ const away = 1 << 31
 // Conn is a connection of a reactor. Wake and Abort may be called by anybody,
 // the rest by its handler, in a turn or away.
 type Conn struct {
-	r       atomic.Pointer[reactor]
+	r       *reactor
 	fd      int
 	handler Handler
 	state   atomic.Uint32 // away and, while it is, the Ready that came
@@ -40,7 +40,7 @@ func (c *Conn) FD() int { return c.fd }
 // Wake has Turn called soon, with Woken. It never blocks.
 func (c *Conn) Wake() {
 	if c.woken.CompareAndSwap(false, true) {
-		c.r.Load().post(letter{c, wakes})
+		c.r.post(letter{c, wakes})
 	}
 }
 
@@ -98,7 +98,7 @@ func (c *Conn) Write(bufs [][]byte) (int, error) {
 // Detach takes the connection out of its reactor, for who serves it in another way. The
 // handler calls it away, and then returns Gone.
 func (c *Conn) Detach() (net.Conn, error) {
-	if err := unix.EpollCtl(c.r.Load().ep, unix.EPOLL_CTL_DEL, c.fd, nil); err != nil {
+	if err := unix.EpollCtl(c.r.ep, unix.EPOLL_CTL_DEL, c.fd, nil); err != nil {
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -113,8 +113,7 @@ func (c *Conn) Detach() (net.Conn, error) {
 // finish goes on with a connection outside of its reactor's loop, as its last
 // turn, or the last step away, has asked for, and brings it back.
 func (c *Conn) finish(next Next) {
-	r := c.r.Load() // it stays while it is away
-	p := r.pool
+	p := c.r.pool
 	if next == Await {
 		p.awaiting.Add(1)
 		defer p.awaiting.Add(-1)
@@ -128,9 +127,9 @@ func (c *Conn) finish(next Next) {
 	}
 	switch {
 	case next == Gone:
-		r.post(letter{c, ended})
+		c.r.post(letter{c, ended})
 	case next == Wait && c.state.CompareAndSwap(away, 0):
 	default:
-		r.post(letter{c, back})
+		c.r.post(letter{c, back})
 	}
 }

@@ -8,8 +8,7 @@
 //	                                                            │       └──► when all had their turns: Handler.Send
 //	                                                            └──► a goroutine: Handler.Away ──► back
 //
-// A connection belongs to one reactor at a time. As few reactors serve as can do the work
-// (spread); where others join or leave, connections move. Whenever
+// A connection belongs to one reactor from [Pool.Adopt] to its end. Whenever
 // there may be something to do for it, it gets a turn: its [Handler] reads what
 // is there, works, and returns. What it has to send goes when all that were ready
 // have had their turns: each packet may wake a thread on the other side, which on

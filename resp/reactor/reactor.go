@@ -19,7 +19,6 @@ import (
 // Pool is a number of reactors that share the connections.
 type Pool struct {
 	reactors []*reactor
-	serving  atomic.Int32   // the first so many of them have connections
 	awaiting atomic.Int64   // connections that are away after Await
 	wg       sync.WaitGroup // of these and of drivers
 	watch    watch
@@ -40,7 +39,6 @@ const batch = 128
 // when a turn takes too long; all fields but those below the line are the driver's.
 type reactor struct {
 	pool    *Pool
-	number  int     // in the pool
 	ep      int     // the epoll set
 	bell    int     // an eventfd in it
 	conns   []*Conn // by descriptor
@@ -54,7 +52,6 @@ type reactor struct {
 	odd     bool    // whose turn it is, of the two
 	turn    *Conn   // whose turn it is
 	spawned bool    // a goroutine was begun that has not run yet
-	sharing bool    // connections are to be shared
 	seq     uint64
 	scratch *Scratch
 	out     []byte  // all of what Scratch.Out is the rest of
@@ -66,8 +63,6 @@ type reactor struct {
 	asleep  atomic.Bool
 	closing atomic.Bool
 	load    atomic.Int32 // connections
-	slept   atomic.Int64 // how long it has slept, in nanoseconds
-	dozed   atomic.Int64 // since when it sleeps, since the start of the program; 0: it does not
 	mail    struct {
 		sync.Mutex
 		letters []letter
@@ -83,11 +78,10 @@ type letter struct {
 type reason uint8
 
 const (
-	joins  reason = iota // a new connection
-	wakes                // Wake was called
-	back                 // it was away
-	ended                // it was away, and is gone
-	shares               // how many reactors serve has changed; of no connection
+	joins reason = iota // a new connection
+	wakes               // Wake was called
+	back                // it was away
+	ended               // it was away, and is gone
 )
 
 // New starts n reactors.
@@ -96,19 +90,13 @@ func New(n int) (*Pool, error) {
 	for range n {
 		r, err := p.open()
 		if err != nil {
-			for _, r := range p.reactors {
-				r.close()
-			}
+			p.Close()
 			return nil, err
 		}
-		r.number = len(p.reactors)
 		p.reactors = append(p.reactors, r)
-	}
-	p.serving.Store(int32(n))
-	for _, r := range p.reactors {
 		p.wg.Go(r.drive)
 	}
-	p.watch.start(p)
+	p.watch.start(p.reactors)
 	return p, nil
 }
 
@@ -164,10 +152,14 @@ func (p *Pool) Adopt(nc net.Conn, handle func(*Conn) Handler) error {
 		return err
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMost) // elsewhere than in TCP there is no network
-	r := p.fewest()
+	r := p.reactors[0]
+	for _, x := range p.reactors[1:] {
+		if x.load.Load() < r.load.Load() {
+			r = x
+		}
+	}
 	r.load.Add(1)
-	c := &Conn{fd: fd, long: true}
-	c.r.Store(r)
+	c := &Conn{r: r, fd: fd, long: true}
 	c.handler = handle(c)
 	r.post(letter{c, joins})
 	return nil
@@ -236,16 +228,11 @@ func (r *reactor) drive() {
 			return
 		}
 		r.send()
-		if r.sharing || !r.serves() {
-			r.share()
-		}
 		if r.spawned || r.pool.awaiting.Load() > 0 { // who needs a processor, too
 			r.spawned = false
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; r.sharing {
-			r.n = epollPoll(r.ep, r.events[:])
-		} else if len(r.long)+len(r.hoards) > 0 {
+		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
 			thread.GiveWay() // those who are served first may need this processor to ask
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
@@ -307,11 +294,7 @@ func (r *reactor) sleep() {
 	idle := len(r.mail.letters) == 0 && !r.over()
 	r.mail.Unlock()
 	if idle {
-		began := sinceStart()
-		r.dozed.Store(int64(began))
 		r.n = epollWait(r.ep, r.events[:])
-		r.slept.Add(int64(sinceStart() - began))
-		r.dozed.Store(0)
 		r.pool.watch.wake()
 	}
 	r.asleep.Store(false)
@@ -409,20 +392,12 @@ func (r *reactor) send() {
 
 func (r *reactor) deal(l letter) bool {
 	c := l.c
-	if l.what == shares {
-		r.sharing = true
-		return true
-	}
-	if c.r.Load() != r { // it has moved, and has a turn there
-		return true
-	}
 	switch l.what {
 	case joins:
 		for c.fd >= len(r.conns) {
 			r.conns = append(r.conns, nil)
 		}
 		r.conns[c.fd] = c
-		c.woken.Store(false) // what it was woken for elsewhere is done in this turn
 		if err := epollAdd(r.ep, c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP); err != nil {
 			c.Abort() // the handler sees it at its first read
 			return r.run(c, Readable|HungUp)

@@ -416,8 +416,7 @@ func TestLongOnesLetOthersGoFirst(t *testing.T) {
 	r.lend()
 	var turns []string
 	add := func(name string, next Next, left int) *Conn {
-		c := &Conn{fd: len(r.conns), long: true}
-		c.r.Store(r)
+		c := &Conn{r: r, fd: len(r.conns), long: true}
 		c.handler = &asker{name, next, left, &turns}
 		r.conns = append(r.conns, c)
 		return c
@@ -463,7 +462,7 @@ func TestLongOnesLetOthersGoFirst(t *testing.T) {
 }
 
 // Everything at once: turns that leave, that take long, that ask for another,
-// connections that come and go and move, wakers. Each byte comes back in its place, and
+// connections that come and go, wakers. Each byte comes back in its place, and
 // nothing runs twice at a time.
 func TestTurnsOfAllKinds(t *testing.T) {
 	var rolls atomic.Uint64
@@ -490,13 +489,6 @@ func TestTurnsOfAllKinds(t *testing.T) {
 	wakers.Go(func() {
 		for !stop.Load() {
 			w.all.Range(func(_, e any) bool { e.(*echo).conn.Wake(); return true })
-			time.Sleep(time.Millisecond)
-		}
-	})
-	wakers.Go(func() {
-		moves := &spread{pool: w.pool}
-		for n := 0; !stop.Load(); n++ {
-			moves.serve(1 + n%len(w.pool.reactors))
 			time.Sleep(time.Millisecond)
 		}
 	})

@@ -8,8 +8,7 @@ import (
 )
 
 // watch looks from time to time whether a reactor is stuck in a turn, and if so
-// gives the reactor a new driver, and how many reactors are to serve. It sleeps while
-// all reactors sleep.
+// gives the reactor a new driver. It sleeps while all reactors sleep.
 type watch struct {
 	asleep atomic.Bool
 	bell   chan struct{}
@@ -24,9 +23,9 @@ const lookEvery = 10 * time.Millisecond
 // idleLooks is after how many looks without any turn the watch sleeps.
 const idleLooks = 50
 
-func (w *watch) start(p *Pool) {
+func (w *watch) start(reactors []*reactor) {
 	w.bell, w.done, w.ended = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	go w.run(p)
+	go w.run(reactors)
 }
 
 func (w *watch) stop() {
@@ -41,10 +40,8 @@ func (w *watch) wake() {
 	}
 }
 
-func (w *watch) run(p *Pool) {
+func (w *watch) run(reactors []*reactor) {
 	defer close(w.ended)
-	s := newSpread(p)
-	defer s.close()
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
 	for idle := 0; ; {
@@ -54,19 +51,18 @@ func (w *watch) run(p *Pool) {
 		case <-t.C:
 		}
 		idle++
-		for _, r := range p.reactors {
+		for _, r := range reactors {
 			if !r.look() {
 				idle = 0
 			}
 		}
-		s.look()
 		if idle < idleLooks {
 			continue
 		}
 		idle = 0
 		t.Stop()
 		w.asleep.Store(true)
-		for _, r := range p.reactors {
+		for _, r := range reactors {
 			if !r.asleep.Load() { // its driver has looked before we slept
 				w.wake()
 			}

@@ -99,7 +99,7 @@ var Settings = []*Setting{
 	},
 	{
 		Name: "io-threads", Kind: Int, Default: "0", Max: 128, Immutable: true,
-		Help:  "how many loops serve the clients at most; 0 for one per core. As few serve as can do the work. In Redis they only read and write, here they run commands too",
+		Help:  "how many loops serve the clients; 0 for one per core. In Redis they only read and write, here they run commands too",
 		Field: func(c *Config) *Value { return &c.ioThreads },
 	},
 	{

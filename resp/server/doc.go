@@ -7,7 +7,7 @@
 //
 // # Threading
 //
-// One goroutine accepts per listener. Clients are served by reactors, up to one per
+// One goroutine accepts per listener. Clients are served by reactors, one per
 // core (turn.go): a client's commands run in its turns, and the rules for turns
 // hold for them (package reactor). Before a pipeline runs, what its keys' look-ups
 // will touch is fetched (ahead.go). What would wait leaves its reactor first:
