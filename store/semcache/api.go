@@ -5,6 +5,18 @@ import "time"
 // Pair is a field of a scope with its value: tenant, user, model, …
 type Pair struct{ Field, Value string }
 
+// word is what an entry and its index have of it.
+func (p Pair) word() string { return p.Field + "=" + p.Value }
+
+// words are those of a scope.
+func words(scope []Pair) []string {
+	l := make([]string, len(scope))
+	for i, p := range scope {
+		l[i] = p.word()
+	}
+	return l
+}
+
 // Mode says where Get looks.
 type Mode uint8
 

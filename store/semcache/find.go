@@ -133,7 +133,7 @@ func scopeNode(scope []Pair) *query.Node {
 	}
 	and := &query.Node{Kind: query.And}
 	for _, p := range scope {
-		and.Children = append(and.Children, wordNode(fieldScope, p.Field+"="+p.Value))
+		and.Children = append(and.Children, wordNode(fieldScope, p.word()))
 	}
 	if len(and.Children) == 1 {
 		return and.Children[0]
@@ -201,7 +201,7 @@ func (n *Namespace) DeleteIn(call *Call, id string, scope []Pair) bool {
 // there are, and returns how many.
 func (n *Namespace) Clear(call *Call, scope []Pair) (removed int, err error) {
 	for _, p := range scope {
-		if err := checkWord(p.Field + "=" + p.Value); err != nil {
+		if err := checkWord(p.word()); err != nil {
 			return 0, err
 		}
 	}
@@ -209,7 +209,7 @@ func (n *Namespace) Clear(call *Call, scope []Pair) (removed int, err error) {
 	if len(scope) == 0 {
 		n.c.recent.all()
 	} else {
-		n.c.recent.add(byScope, scope[0].Field+"="+scope[0].Value)
+		n.c.recent.add(byScope, scope[0].word())
 	}
 	call.Settle()
 	return n.removeAll(call, scopeNode(scope), func(h *hash.Value) bool {

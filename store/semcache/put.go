@@ -174,12 +174,8 @@ func (p *putting) fields(now int64) {
 	}
 	p.add(fieldAnswerVector, e.AnswerVector)
 	p.add(fieldContext, []byte(e.Context))
-	scope := make([]string, len(e.Scope))
-	for i, s := range e.Scope {
-		scope[i] = s.Field + "=" + s.Value
-	}
 	p.add(fieldModel, []byte(e.model()))
-	p.add(fieldScope, joined(scope))
+	p.add(fieldScope, joined(words(e.Scope)))
 	p.add(fieldTags, joined(e.Tags))
 	p.add(fieldDeps, joined(e.Deps))
 	if e.Cost > 0 {
@@ -225,12 +221,8 @@ func joined(l []string) []byte { return []byte(strings.Join(l, string(separator)
 // changedSince reports whether something that the entry depends on has changed
 // behind a time.
 func (c *Cache) changedSince(e *Entry, since uint64) bool {
-	scope := make([]string, len(e.Scope))
-	for i, s := range e.Scope {
-		scope[i] = s.Field + "=" + s.Value
-	}
 	return c.recent.after(changedKey, e.Deps, since) || c.recent.after(byTag, e.Tags, since) ||
-		c.recent.after(byModel, []string{e.model()}, since) || c.recent.after(byScope, scope, since)
+		c.recent.after(byModel, []string{e.model()}, since) || c.recent.after(byScope, words(e.Scope), since)
 }
 
 // Of how many entries the one that goes is chosen, and how many may go at once.

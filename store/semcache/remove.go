@@ -32,7 +32,7 @@ func (n *Namespace) Invalidate(call *Call, t *Target) (removed int, err error) {
 	case t.Model != "":
 		kind, field, word = byModel, fieldModel, t.Model
 	case t.Scope != nil:
-		kind, field, word = byScope, fieldScope, t.Scope.Field+"="+t.Scope.Value
+		kind, field, word = byScope, fieldScope, t.Scope.word()
 	default:
 		return n.invalidateNear(call, t)
 	}
