@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/thread"
 )
@@ -116,7 +117,7 @@ func DoAll(l []Deferred) {
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(len(l), runtime.GOMAXPROCS(0), runtime.NumCPU()) - 1 {
+	for range min(len(l), index.Processors()) - 1 {
 		wg.Go(work)
 	}
 	work()

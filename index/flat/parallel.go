@@ -1,9 +1,10 @@
 package flat
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/nearcache/nearcache/index"
 )
 
 // parallelBytes is how much a scan must read for other goroutines to help: half
@@ -83,7 +84,7 @@ func (s *search) scan() {
 		s.work(&s.own, true)
 		return
 	}
-	procs := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
+	procs := index.Processors()
 	scanning.Add(1)
 	for range min(procs, (s.words+chunkWords-1)/chunkWords) - 1 {
 		if scanning.Load() >= int32(procs) {

@@ -1,9 +1,10 @@
 package snapshot
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/nearcache/nearcache/index"
 )
 
 // Parallel calls a function for each of n slots, on all cores, until one
@@ -14,7 +15,7 @@ func Parallel(n uint32, newF func() func(s uint32) error) error {
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
 	steps := (n + step - 1) / step
-	for range min(uint32(runtime.GOMAXPROCS(0)), steps) {
+	for range min(uint32(index.Processors()), steps) {
 		f := newF()
 		wg.Go(func() {
 			for failed.Load() == nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -249,7 +248,7 @@ func (r *Reader) checkMapped(p *part, b []byte) error {
 	got.all = make([]byte, 4*chunks)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), chunks) {
+	for range min(index.Processors(), chunks) {
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1

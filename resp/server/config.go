@@ -3,7 +3,6 @@ package server
 import (
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -663,15 +662,12 @@ func (c *Config) MaxClients() int { return int(c.maxClients.Int()) }
 // Timeout is after how long an idle client is closed, 0 for never.
 func (c *Config) Timeout() time.Duration { return time.Duration(c.timeout.Int()) * time.Second }
 
-// cores is how many the process may use.
-var cores = runtime.GOMAXPROCS(0)
-
 // IOThreads is how many reactors there are.
 func (c *Config) IOThreads() int {
 	if n := int(c.ioThreads.Int()); n > 0 {
 		return n
 	}
-	return cores
+	return index.Processors()
 }
 
 // KeepAlive is the time between TCP probes, 0 for none.

@@ -12,13 +12,13 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/search"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/vfs"
@@ -388,7 +388,7 @@ func (c *Catalog) absorb(ix *Index) {
 }
 
 // absorbers is how many vectors get into a graph at a time: others want the processors too.
-func absorbers() int { return max(1, min(runtime.GOMAXPROCS(0), runtime.NumCPU())/2) }
+func absorbers() int { return max(1, index.Processors()/2) }
 
 // absorbPause is between two looks at what is not in the graph yet, because it is just being changed.
 const absorbPause = 20 * time.Millisecond

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/nearcache/nearcache/index"
 )
 
 // ErrCorrupt says that bytes are not what Compress returned, or that their
@@ -139,7 +140,7 @@ func (c *Codec) newGeneration(id uint8, dictionary []byte) (*generation, error) 
 		eo = append(eo, zstd.WithEncoderDict(dictionary))
 		do = append(do, zstd.WithDecoderDicts(dictionary))
 	}
-	for range min(maxLanes, runtime.GOMAXPROCS(0)) {
+	for range min(maxLanes, index.Processors()) {
 		enc, err := zstd.NewWriter(nil, eo...) // takes its tables with the first value
 		if err != nil {
 			return nil, err
