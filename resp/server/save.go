@@ -301,12 +301,13 @@ func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) erro
 	free <- nil
 	free <- nil
 	go func() {
-		thread.Lower()
+		rest := thread.Lower()
 		var err error
 		for block := range blocks {
 			if err == nil {
 				err = b.Block(snap.Seq, snap.At, block)
 				broken.Store(err != nil)
+				rest()
 			}
 			free <- block
 		}
