@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/snapshot"
 )
 
 // What is saved of an index is what takes long to make again: its graphs, and which
@@ -104,7 +105,7 @@ func (ix *Index) Save(create func(field string) (io.WriteCloser, error), table i
 const (
 	tableMagic   = "NEARDOC\n"
 	tableVersion = 1
-	maxTableName = 512 << 20 // as long as a key may be
+	tableHead    = 40
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -165,68 +166,44 @@ type labelTable struct {
 	claims   map[string]claim
 }
 
-func badTable(format string, args ...any) error {
-	return fmt.Errorf("%w: table of labels: %s", index.ErrCorrupt, fmt.Sprintf(format, args...))
-}
-
 // parseTable reads what saveTable wrote, for an index with so many vectors.
 func parseTable(b []byte, vecs int) (*labelTable, error) {
-	const head = 40
-	if len(b) < head+5 || string(b[:8]) != tableMagic {
-		return nil, badTable("it is none")
+	r, err := snapshot.OpenTable(b, tableMagic, tableVersion, tableHead)
+	if err != nil {
+		return nil, err
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != tableVersion {
-		return nil, badTable("format version %d, this program knows %d", v, tableVersion)
-	}
-	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if crc32.Checksum(body, castagnoli) != sum {
-		return nil, badTable("wrong checksum")
+	n, labels := binary.LittleEndian.Uint32(r.Head), binary.LittleEndian.Uint64(r.Head[20:])
+	if int(n) != vecs || labels >= uint64(noLabel) {
+		return nil, snapshot.BadTable("%d vectors, %d labels", n, labels)
 	}
 	t := &labelTable{
-		key: binary.LittleEndian.Uint64(b[16:]), seq: binary.LittleEndian.Uint64(b[24:]),
-		claims: map[string]claim{},
+		key: binary.LittleEndian.Uint64(r.Head[4:]), seq: binary.LittleEndian.Uint64(r.Head[12:]),
+		labels: int(labels), claims: map[string]claim{},
 	}
-	labels := binary.LittleEndian.Uint64(b[32:])
-	if n := binary.LittleEndian.Uint32(b[12:]); int(n) != vecs || labels >= uint64(noLabel) {
-		return nil, badTable("%d vectors, %d labels", n, labels)
-	}
-	t.labels = int(labels)
 	seen := make(map[uint32]struct{})
-	for body = body[head:]; ; {
-		n, w := binary.Uvarint(body)
-		if w <= 0 {
-			return nil, badTable("it ends within a name")
+	for r.Next() {
+		if r.Label >= labels {
+			return nil, snapshot.BadTable("label %d of %d", r.Label, labels)
 		}
-		body = body[w:]
-		if n == 0 {
+		c := claim{label: uint32(r.Label), hashes: make([]uint64, vecs)}
+		hashes := r.Bytes(8 * vecs)
+		if hashes == nil {
 			break
 		}
-		if n--; n > maxTableName || n > uint64(len(body)) {
-			return nil, badTable("a name of %d bytes", n)
-		}
-		name := string(body[:n])
-		body = body[n:]
-		label, w := binary.Uvarint(body)
-		if w <= 0 || label >= labels || len(body)-w < 8*vecs {
-			return nil, badTable("label %d of %d", label, labels)
-		}
-		body = body[w:]
-		c := claim{label: uint32(label), hashes: make([]uint64, vecs)}
 		for i := range c.hashes {
-			c.hashes[i] = binary.LittleEndian.Uint64(body[8*i:])
+			c.hashes[i] = binary.LittleEndian.Uint64(hashes[8*i:])
 		}
-		body = body[8*vecs:]
 		if _, twice := seen[c.label]; twice {
-			return nil, badTable("label %d twice", label)
+			return nil, snapshot.BadTable("label %d twice", c.label)
 		}
 		seen[c.label] = struct{}{}
-		if _, twice := t.claims[name]; twice {
-			return nil, badTable("a name twice")
+		if _, twice := t.claims[r.Name]; twice {
+			return nil, snapshot.BadTable("a name twice")
 		}
-		t.claims[name] = c
+		t.claims[r.Name] = c
 	}
-	if len(body) > 0 {
-		return nil, badTable("%d bytes behind its end", len(body))
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }

@@ -3,11 +3,9 @@ package vset
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
-	"hash/crc32"
 	"io"
 
-	"github.com/nearcache/nearcache/index"
+	"github.com/nearcache/nearcache/index/snapshot"
 )
 
 // What is saved of a set is what takes long to make again: its graph, and which element each
@@ -20,10 +18,7 @@ const (
 	tableMagic   = "NEARSET\n"
 	tableVersion = 1
 	tableHead    = 32
-	maxTableName = 512 << 20 // as long as an element may be
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // HasGraph reports whether there is something to save.
 func (v *Value) HasGraph() bool { return v.graph != nil }
@@ -77,61 +72,33 @@ type labelTable struct {
 	named   []bool // by label
 }
 
-func badTable(format string, args ...any) error {
-	return fmt.Errorf("%w: table of labels: %s", index.ErrCorrupt, fmt.Sprintf(format, args...))
-}
-
 // parseTable reads what AppendTable wrote.
 func parseTable(b []byte) (*labelTable, error) {
-	if len(b) < tableHead+5 || string(b[:8]) != tableMagic {
-		return nil, badTable("it is none")
+	r, err := snapshot.OpenTable(b, tableMagic, tableVersion, tableHead)
+	if err != nil {
+		return nil, err
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != tableVersion {
-		return nil, badTable("format version %d, this program knows %d", v, tableVersion)
+	labels := binary.LittleEndian.Uint64(r.Head[12:])
+	if zero := binary.LittleEndian.Uint32(r.Head); zero != 0 || labels > maxSparse*uint64(len(b)) {
+		return nil, snapshot.BadTable("%d labels in %d bytes", labels, len(b))
 	}
-	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if crc32.Checksum(body, castagnoli) != sum {
-		return nil, badTable("wrong checksum")
-	}
-	labels := binary.LittleEndian.Uint64(b[24:])
-	if zero := binary.LittleEndian.Uint32(b[12:]); zero != 0 || labels > maxSparse*uint64(len(b)) {
-		return nil, badTable("%d labels in %d bytes", labels, len(b))
-	}
-	t := &labelTable{changes: binary.LittleEndian.Uint64(b[16:]), labels: uint32(labels), claims: map[string]uint32{}, named: make([]bool, labels)}
-	for body = body[tableHead:]; ; {
-		n, w := binary.Uvarint(body)
-		if w <= 0 {
-			return nil, badTable("it ends within a name")
-		}
-		body = body[w:]
-		if n == 0 {
-			break
-		}
-		if n--; n > maxTableName || n > uint64(len(body)) {
-			return nil, badTable("a name of %d bytes", n)
-		}
-		name := string(body[:n])
-		body = body[n:]
-		label, w := binary.Uvarint(body)
-		if w <= 0 {
-			return nil, badTable("it ends within a label")
-		}
-		body = body[w:]
+	t := &labelTable{changes: binary.LittleEndian.Uint64(r.Head[4:]), labels: uint32(labels), claims: map[string]uint32{}, named: make([]bool, labels)}
+	for r.Next() {
 		// It may have come behind the first part, and then there may be two of a name or of a label: the
 		// graph knows at most one.
-		if label >= labels || t.named[label] {
+		if r.Label >= labels || t.named[r.Label] {
 			continue
 		}
-		if _, twice := t.claims[name]; !twice {
-			t.named[label] = true
-			t.claims[name] = uint32(label)
+		if _, twice := t.claims[r.Name]; !twice {
+			t.named[r.Label] = true
+			t.claims[r.Name] = uint32(r.Label)
 		}
 	}
-	if len(body) > 0 {
-		return nil, badTable("%d bytes behind its end", len(body))
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	if int(labels) > maxSparse*(len(t.claims)+maxChunk) {
-		return nil, badTable("%d labels for %d elements", labels, len(t.claims))
+		return nil, snapshot.BadTable("%d labels for %d elements", labels, len(t.claims))
 	}
 	return t, nil
 }

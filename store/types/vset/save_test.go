@@ -20,7 +20,7 @@ func savedTable(v *Value, part int) []byte {
 	for next != "" {
 		b, next = v.AppendTable(b, next, part)
 	}
-	return EndTable(b, crc32.Checksum(b, castagnoli))
+	return EndTable(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func savedGraph(t testing.TB, v *Value) []byte {
@@ -311,7 +311,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(table[:40])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 4 { // with the right checksum more is looked at
-			b = EndTable(bytes.Clone(b[:len(b)-4]), crc32.Checksum(b[:len(b)-4], castagnoli))
+			b = EndTable(bytes.Clone(b[:len(b)-4]), crc32.Checksum(b[:len(b)-4], crc32.MakeTable(crc32.Castagnoli)))
 		}
 		tab, err := parseTable(b)
 		if err != nil {
