@@ -95,11 +95,8 @@ func parseAddOptions(p *args.Parser, add bool) (o addOptions) {
 		case add:
 			o.idAt = p.Position()
 			id, auto, ok := stream.ParseAutoID(p.Bytes())
-			switch {
-			case !ok:
+			if !ok {
 				p.Fail(errStreamID)
-			case o.pid != nil:
-				p.Fail(errIdmpExplicit)
 			}
 			if o.id = id; auto {
 				o.auto = autoSeq
@@ -191,15 +188,24 @@ func parseXAdd(p *args.Parser) xAdd {
 	a.addOptions = parseAddOptions(p, true)
 	a.pairs = p.Rest()
 	switch {
+	case (len(a.pairs) < 2 || len(a.pairs)%2 != 0) && a.recorded():
+		p.Fail(errIdmpExplicit)
 	case len(a.pairs) < 2 || len(a.pairs)%2 != 0:
 		p.Fail(resp.WrongArgs("xadd"))
-	case a.auto == explicitID && a.id.IsZero():
+	case a.auto == explicitID && a.id.IsZero() && !a.recorded():
 		p.Fail(errXAddZero)
 	}
 	return a
 }
 
+// recorded reports whether the entry has both an idempotent ID and its own, as the log and the replicas of a Redis
+// are told of one that it has added. Of one that was added before they are told as its client wrote it, with *.
+func (a *xAdd) recorded() bool { return a.pid != nil && a.auto != autoAll }
+
 func runXAdd(c *command.Ctx, a xAdd) error {
+	if a.recorded() && !c.Mute {
+		return errIdmpExplicit
+	}
 	e, v, err := findStream(c, a.key)
 	if err != nil {
 		return err
@@ -217,11 +223,17 @@ func runXAdd(c *command.Ctx, a xAdd) error {
 		if iid == nil {
 			iid = stream.AutoIID(nil, a.pairs)
 		}
-		if id, ok := v.Lookup(a.pid, iid, c.Tx.Now); ok {
+		switch id, ok := v.Lookup(a.pid, iid, c.Tx.Now); {
+		case a.recorded(): // this clock does not say whether it is one of before
+		case ok:
 			v.Repeated()
 			c.Tx.ChangedQuietly(e, store.ClassStream, "")
 			c.Tx.NoEffect()
 			writeID(c.W, id)
+			return nil
+		case c.Mute:
+			c.Tx.NoEffect()
+			c.W.Null()
 			return nil
 		}
 	}

@@ -184,7 +184,8 @@ type xClaim struct {
 	force, justID bool
 }
 
-func parseXClaim(l [][]byte, now int64) (a xClaim, err error) {
+// parseXClaim reads XCLAIM from its consumer on. latest is the latest time that may be given.
+func parseXClaim(l [][]byte, now, latest int64) (a xClaim, err error) {
 	var ok bool
 	a.consumer, a.count = l[0], -1
 	if a.idle, ok = resp.ParseInt(l[1]); !ok {
@@ -234,8 +235,8 @@ func parseXClaim(l [][]byte, now int64) (a xClaim, err error) {
 			return a, err
 		}
 	}
-	if !given || time < 0 || time > now {
-		time = now // what clients reckon may be a bit in the future
+	if !given || time < 0 || time > latest {
+		time = now
 	}
 	a.time = time
 	return a, nil
@@ -250,7 +251,11 @@ func runXClaim(c *command.Ctx, k keyGroupRest) error {
 		return noKeyOrGroup(k.key, k.group)
 	}
 	now := c.Tx.Now
-	a, err := parseXClaim(k.rest, now)
+	latest := now // what clients reckon may be a bit in the future
+	if c.Mute {
+		latest = math.MaxInt64 // as may what a source's clock says
+	}
+	a, err := parseXClaim(k.rest, now, latest)
 	if err != nil {
 		return err
 	}

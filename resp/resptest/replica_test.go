@@ -112,7 +112,7 @@ func changes(rng *rand.Rand, i int) [][]string {
 	key := func(kind string) string { return kind + strconv.Itoa(rng.IntN(6)) }
 	n := strconv.Itoa(rng.IntN(100))
 	one := func(words ...string) [][]string { return [][]string{words} }
-	switch rng.IntN(28) {
+	switch rng.IntN(30) {
 	case 0:
 		return one("SET", key("s"), "v"+n)
 	case 1:
@@ -168,6 +168,10 @@ func changes(rng *rand.Rand, i int) [][]string {
 		return one("GETEX", key("s"), "EX", "2000")
 	case 26:
 		return one("COPY", key("z"), key("zz"), "REPLACE")
+	case 27:
+		return one("XADD", key("x"), "IDMP", "p", n, "MAXLEN", "~", "90", "*", "f", n)
+	case 28:
+		return one("XAUTOCLAIM", key("x"), "g", "c"+strconv.Itoa(rng.IntN(2)), "0", "0")
 	}
 	return one("DEL", key([]string{"s", "l", "t", "z", "h", "x", "v"}[rng.IntN(7)]))
 }

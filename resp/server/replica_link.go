@@ -659,6 +659,7 @@ func (l *link) one(c *command.Ctx, spec *command.Spec, args [][]byte) error {
 			return nil
 		}
 	case "multi", "exec":
+		c.Now = l.s.clock.Now()
 		err := c.Run(spec, args)
 		c.S.Out.Reset()
 		return err

@@ -246,6 +246,55 @@ func TestReplica(t *testing.T) {
 	}
 }
 
+// TestReplicaTrustsItsMaster has a master say what no client may: which entry an idempotent ID has been given to, and
+// that something was delivered in what is the future here.
+func TestReplicaTrustsItsMaster(t *testing.T) {
+	m := newMaster(t)
+	_, port, _ := net.SplitHostPort(m.l.Addr().String())
+	dir := t.TempDir()
+	settings := []string{"--replicaof", "127.0.0.1 " + port, "--masteruser", "me", "--masterauth", "secret", "--dir", dir, "--appendonly", "yes"}
+	s := resptest.Start(t, settings...)
+	dump, err := os.ReadFile("../../store/rdb/testdata/redis-7.0.rdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := m.accept()
+	p.write("+FULLRESYNC " + strings.Repeat("b", 40) + " 0\r\n$" + strconv.Itoa(len(dump)) + "\r\n" + string(dump))
+	now := fmt.Sprint(time.Now().UnixMilli()) // of entries whose idempotent IDs are not forgotten yet
+	in := func(line string) string { return strings.ReplaceAll(line, "NOW", now) }
+	at := p.send("SELECT 5", in("XADD x IDMP p i NOW-1 f v"), in("XADD x IDMPAUTO q NOMKSTREAM MAXLEN = 9 NOW-2 f v"), "XADD x IDMPAUTO q * f v",
+		in("XADD x IDMP p i NOW-3 f v"), "XADD x IDMP p gone * f v", "XGROUP CREATE x g 0", "PING",
+		"MULTI", in("XCLAIM x g c 0 NOW-1 TIME 9999999999999 RETRYCOUNT 1 FORCE JUSTID LASTID 0-0"), in("XGROUP SETID x g NOW-1 ENTRIESREAD 1"), "EXEC")
+	first := follower(t, s.Addr(), 2)
+	eventually(t, first, fmt.Sprint("slave_repl_offset:", at), "INFO", "replication")
+	look := func(c *resptest.Conn) {
+		t.Helper()
+		c.Do("SELECT", "5")
+		for _, x := range [][2]string{
+			{"XRANGE x - +", `[ (array) ["NOW-1", (array) ["f", "v"]], (array) ["NOW-2", (array) ["f", "v"]], (array) ["NOW-3", (array) ["f", "v"]] ]`},
+			{"XINFO STREAM x", `"pids-tracked", (int) 2, "iids-tracked", (int) 2, "iids-added", (int) 3`},
+			{"XINFO STREAM x FULL", `"pending", (array) [(array) ["NOW-1", "c", (int) 9999999999999, (int) 1]]`},
+		} {
+			if got := strings.Join(strings.Fields(c.Do(strings.Fields(x[0])...).String()), " "); !strings.Contains(got, in(x[1])) {
+				t.Errorf("%s: %s, want %s", x[0], got, x[1])
+			}
+		}
+		if got := c.Do("INFO", "replication").Text; strings.Contains(got, "nearcache_replication_errors:") && !strings.Contains(got, "nearcache_replication_errors:0\r\n") {
+			t.Error(got)
+		}
+	}
+	look(first)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	c := follower(t, resptest.Start(t, settings...).Addr(), 2)
+	c.Do("REPLICAOF", "NO", "ONE")
+	look(c)
+	if got := c.Do("XADD", "x", "IDMP", "p", "j", "3-1", "f", "v").Text; got != "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs" {
+		t.Error(got)
+	}
+}
+
 func TestReplicaOfSettings(t *testing.T) {
 	m := newMaster(t)
 	_, port, _ := net.SplitHostPort(m.l.Addr().String())

@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/client"
 	"github.com/nearcache/nearcache/store/rdb"
+	"github.com/nearcache/nearcache/store/types/stream"
 	"github.com/nearcache/nearcache/store/types/vset"
 )
 
@@ -152,7 +154,7 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			inMulti, began = true, at
 		case name == "exec" && inMulti:
 			for _, q := range queue {
-				if err := to.Send(q.db, fmt.Sprintf("command %.100q", q.args[0]), q.at, q.args...); err != nil {
+				if err := sendLogged(to, q.db, q.at, q.args); err != nil {
 					return err
 				}
 			}
@@ -164,11 +166,75 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			}
 			queue = append(queue, queued{db, at, own})
 		default:
-			if err := to.Send(db, fmt.Sprintf("command %.100q", args[0]), at, args...); err != nil {
+			if err := sendLogged(to, db, at, args); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// sendLogged enters a command of a log.
+func sendLogged(to *Sink, db int, at int64, args [][]byte) error {
+	of := fmt.Sprintf("command %.100q", args[0])
+	if !strings.EqualFold(string(args[0]), "xadd") {
+		return to.Send(db, of, at, args...)
+	}
+	for _, c := range loggedXAdd(args) {
+		if err := to.Send(db, of, at, c...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loggedXAdd is what clients may say in place of an XADD of a log. One with an idempotent ID has the ID of the entry
+// there, too, or where it has not, it is of an entry that was there already.
+func loggedXAdd(args [][]byte) [][][]byte {
+	var pid, iid []byte
+	without := slices.Clone(args[:min(2, len(args))])
+	at := 2
+	for at < len(args) {
+		n, cut := 1, false
+		switch strings.ToLower(string(args[at])) {
+		case "nomkstream", "keepref", "delref", "acked":
+		case "limit":
+			n = 2
+		case "maxlen", "minid":
+			if n = 2; at+1 < len(args) && (string(args[at+1]) == "=" || string(args[at+1]) == "~") {
+				n = 3
+			}
+		case "idmpauto":
+			n, cut = 2, true
+		case "idmp":
+			n, cut = 3, true
+		default:
+			n = 0
+		}
+		if n == 0 {
+			break
+		}
+		if at+n >= len(args) {
+			return [][][]byte{args}
+		}
+		if cut {
+			if pid = args[at+1]; n == 3 {
+				iid = args[at+2]
+			}
+		} else {
+			without = append(without, args[at:at+n]...)
+		}
+		at += n
+	}
+	switch {
+	case pid == nil:
+		return [][][]byte{args}
+	case string(args[at]) == "*":
+		return nil
+	case iid == nil:
+		pairs := args[at+1:]
+		iid = stream.AutoIID(nil, pairs[:len(pairs)&^1])
+	}
+	return [][][]byte{append(without, args[at:]...), {[]byte("XIDMPRECORD"), args[1], pid, iid, args[at]}}
 }
 
 // ExportAOF writes commands that rebuild all keys of a source, as Redis' log has them.

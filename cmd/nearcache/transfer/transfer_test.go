@@ -258,6 +258,19 @@ func TestLogsOfRedis(t *testing.T) {
 	}
 	get(dial(t, s.Addr()), "s", "later")
 
+	// Entries with idempotent IDs, as Redis has them in its log.
+	write("idmp.aof", command("SELECT", "0")+command("XADD", "x", "IDMP", "p", "i", "1-1", "f", "v")+
+		command("MULTI")+command("XADD", "x", "NOMKSTREAM", "IDMPAUTO", "q", "MAXLEN", "=", "9", "1-2", "f", "v")+command("EXEC")+
+		command("XADD", "x", "IDMP", "p", "i", "*", "f", "v")+command("XADD", "x", "maxlen", "~", "9", "limit", "0", "2-1", "idmp", "v"))
+	s = resptest.Start(t)
+	run(t, Import, "aof", "-quiet", "-to", s.Addr(), filepath.Join(dir, "idmp.aof"))
+	if v, err := dial(t, s.Addr()).Do("XRANGE", "x", "-", "+"); err != nil || v.String() != `*[*["1-1" *["f" "v"]] *["1-2" *["f" "v"]] *["2-1" *["idmp" "v"]]]` {
+		t.Errorf("%v, %v", v, err)
+	}
+	if v, err := dial(t, s.Addr()).Do("XINFO", "STREAM", "x"); err != nil || !strings.Contains(v.String(), `"iids-added" 2`) {
+		t.Errorf("%v, %v", v, err)
+	}
+
 	// Several files.
 	write("a.1.base.rdb", string(preamble))
 	write("a.1.incr.aof", command("SELECT", "0")+command("SET", "s", "first"))

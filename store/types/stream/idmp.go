@@ -61,7 +61,7 @@ func (v *Value) Lookup(pid, iid []byte, now int64) (ID, bool) {
 // Repeated counts an entry that was not added again.
 func (v *Value) Repeated() { v.producers.Repeated++ }
 
-// Remember notes which entry a producer has added under an idempotent ID.
+// Remember notes which entry a producer has added under an idempotent ID, in place of another one that is known.
 func (v *Value) Remember(pid, iid []byte, id ID, now int64) {
 	s := &v.producers
 	if len(s.by) >= s.sweepAt {
@@ -78,6 +78,11 @@ func (v *Value) Remember(pid, iid []byte, id ID, now int64) {
 		s.bytes += producerCost + len(pid)
 	}
 	name := string(iid)
+	if _, known := p.ids[name]; known {
+		i := slices.Index(p.iids, name)
+		p.iids = slices.Delete(p.iids, i, i+1)
+		s.bytes -= iidCost + len(name)
+	}
 	p.ids[name] = id
 	p.iids = append(p.iids, name)
 	s.bytes += iidCost + len(name)
