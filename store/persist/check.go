@@ -206,6 +206,9 @@ func repair(fsys vfs.FS, dir string, all []inspected, rep *CheckReport, suffix s
 			num = max(num, x)
 		}
 	}
+	for _, x := range all { // of files that are missing, too: what is named anew must not be one of those put aside
+		num = max(num, x.num)
+	}
 	var segs []segment
 	var aside []string
 	records, first := uint64(1), uint64(1)
@@ -272,7 +275,9 @@ func repair(fsys vfs.FS, dir string, all []inspected, rep *CheckReport, suffix s
 	}
 	for _, n := range aside {
 		from := filepath.Join(dir, n)
-		if err := fsys.Rename(from, from+suffix); err != nil && !isNotExist(err) {
+		if err := fsys.Rename(from, from+suffix); isNotExist(err) {
+			continue
+		} else if err != nil {
 			return err
 		}
 		rep.Kept = append(rep.Kept, n+suffix)

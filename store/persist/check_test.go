@@ -170,6 +170,46 @@ func (f *flip) run() int {
 	return flipRefused
 }
 
+// TestRepairWithoutAFile removes each of a folder's files, and all bases: Repair leaves what opens.
+func TestRepairWithoutAFile(t *testing.T) {
+	t.Parallel()
+	whole, want := folder(t, rand.New(rand.NewPCG(5, 8)))
+	names := segmentFiles(t, whole)
+	var bases []string
+	sets := [][]string{names}
+	for _, n := range names {
+		if sets = append(sets, []string{n}); strings.HasSuffix(n, ".base") {
+			bases = append(bases, n)
+		}
+	}
+	for _, gone := range append(sets, bases) {
+		fsys := vfs.NewMem()
+		check(t, fsys.MkdirAll(testDir))
+		for _, n := range append(slices.Clone(names), manifestName) {
+			if !slices.Contains(gone, n) {
+				check(t, writeFile(fsys, filepath.Join(testDir, n), readAll(t, whole, filepath.Join(testDir, n))))
+			}
+		}
+		check(t, fsys.SyncDir(testDir))
+		if _, _, err := Open(fsys, testDir, Options{}, func(Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "is damaged at offset 0: the file is missing") {
+			t.Errorf("without %q: Open says %v", gone, err)
+		}
+		rep, err := Repair(fsys, testDir, time.Unix(1_800_000_000, 0))
+		check(t, err)
+		for _, n := range rep.Kept {
+			if _, err := fsys.Stat(filepath.Join(testDir, n)); err != nil || slices.ContainsFunc(gone, func(g string) bool { return strings.HasPrefix(n, g) }) {
+				t.Errorf("without %q: kept %s: %v", gone, n, err)
+			}
+		}
+		if again, err := Check(fsys, testDir); err != nil || len(again.Damage) > 0 {
+			t.Fatalf("without %q: after Repair %v %+v", gone, err, again)
+		}
+		if got, _ := reload(t, fsys); len(gone) < len(names) && strings.HasSuffix(gone[0], ".base") && len(got) < 30 {
+			t.Errorf("without %q: %d records of %d are left", gone, len(got), len(want))
+		}
+	}
+}
+
 // TestBackupOfAFolderInUse copies it while it is written to and rewritten.
 func TestBackupOfAFolderInUse(t *testing.T) {
 	t.Parallel()

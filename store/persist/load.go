@@ -61,7 +61,7 @@ func (l *loader) load(segs []segment) error {
 		if size == openEnd {
 			fi, err := l.fs.Stat(filepath.Join(l.dir, s.name()))
 			if err != nil {
-				return fmt.Errorf("a segment that the manifest names: %w", err)
+				return missing(filepath.Join(l.dir, s.name()), err)
 			}
 			size = fi.Size
 		}
@@ -86,6 +86,14 @@ func (l *loader) load(segs []segment) error {
 	return nil
 }
 
+// missing is what is wrong where a segment that the manifest names cannot be opened.
+func missing(name string, err error) error {
+	if isNotExist(err) {
+		return &CorruptError{name, 0, "the file is missing"}
+	}
+	return fmt.Errorf("a segment that the manifest names: %w", err)
+}
+
 func (l *loader) progress(now bool) {
 	if l.o.Progress != nil && (now || l.report.Bytes-l.reported >= 1<<20) {
 		l.reported = l.report.Bytes
@@ -97,7 +105,7 @@ func (l *loader) segment(s segment) error {
 	name := filepath.Join(l.dir, s.name())
 	f, err := l.fs.Open(name)
 	if err != nil {
-		return fmt.Errorf("a segment that the manifest names: %w", err)
+		return missing(name, err)
 	}
 	defer f.Close()
 	size, err := f.Size()
