@@ -141,10 +141,12 @@ func savedFolder(ctx context.Context, addr, password string) (string, error) {
 		_, err = c.Do("SAVE")
 		return dir, err
 	}
-	// A write of our own, so that all before it is waited for.
+	// A write of our own, so that all before it is waited for. Where none is taken, as by a replica or a full memory, a
+	// snapshot has all.
 	for _, cmd := range [][]any{{"SET", "nearcache:backup", "1", "PX", "1"}, {"WAITAOF", "1", "0", "0"}} {
 		if _, err := c.Do(cmd...); err != nil {
-			return "", err
+			_, err = c.Do("SAVE")
+			return dir, err
 		}
 	}
 	return dir, nil

@@ -47,6 +47,13 @@ func TestBackupAndCheck(t *testing.T) {
 	if err := nearcache("backup", "-addr", addr, copied); err == nil {
 		t.Fatal("a folder is overwritten")
 	}
+	do("CONFIG", "SET", "min-replicas-to-write", "1") // one that takes no writes has a snapshot taken
+	if err := nearcache("backup", "-addr", addr, copied+"-2"); err != nil {
+		t.Fatal(err, out.String())
+	}
+	if err := nearcache("check", copied+"-2"); err != nil || !strings.Contains(out.String(), "nothing is damaged") {
+		t.Fatal(err, out.String())
+	}
 	if err := nearcache("check", dir); err == nil || !strings.Contains(err.Error(), "locked") {
 		t.Fatalf("a folder in use is checked: %v", err)
 	}
