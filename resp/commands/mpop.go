@@ -138,6 +138,23 @@ func parseTimeout(b []byte) timeout {
 	return timeout{waits: true, millis: int64(f)}
 }
 
+// longestWait is the longest time to wait, in ms, that ends before Unix times do: Redis' limit, but for the years since 1970.
+const longestWait = math.MaxInt64 - 1<<41
+
+// parseMillis reads a time in milliseconds, 0 for ever.
+func parseMillis(p *args.Parser) int64 {
+	n, ok := resp.ParseInt(p.Bytes())
+	switch {
+	case !ok:
+		p.Fail(resp.Error("ERR timeout is not an integer or out of range"))
+	case n < 0:
+		p.Fail(resp.ErrTimeoutNeg)
+	case n > longestWait:
+		p.Fail(errTimeoutRange)
+	}
+	return n
+}
+
 // ms is the time in milliseconds, 0 for ever, or what is wrong with it.
 func (t timeout) ms(now int64) (int64, error) {
 	if t.millis > math.MaxInt64-now {

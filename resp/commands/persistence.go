@@ -76,18 +76,10 @@ func parseWaitAOF(a *args.Parser) (p waitAOF) {
 	case p.local < 0 || p.local > 1:
 		a.Fail(resp.Error("ERR value is out of range, value must between 0 and 1"))
 	}
-	switch p.replicas, ok = resp.ParseInt(a.Bytes()); {
-	case !ok:
-		a.Fail(resp.ErrNotInt)
-	case p.replicas < 0:
-		a.Fail(resp.Error("ERR value is out of range, must be positive"))
+	if p.replicas, ok = resp.ParseInt(a.Bytes()); !ok || p.replicas < 0 {
+		a.Fail(resp.ErrNotPositive)
 	}
-	switch p.timeout, ok = resp.ParseInt(a.Bytes()); {
-	case !ok:
-		a.Fail(resp.Error("ERR timeout is not an integer or out of range"))
-	case p.timeout < 0:
-		a.Fail(resp.ErrTimeoutNeg)
-	}
+	p.timeout = parseMillis(a)
 	return p
 }
 

@@ -345,15 +345,7 @@ func runTime(c *command.Ctx, _ struct{}) error {
 type wait struct{ replicas, timeout int64 }
 
 func parseWait(a *args.Parser) wait {
-	w := wait{replicas: a.Int()}
-	var ok bool
-	switch w.timeout, ok = resp.ParseInt(a.Bytes()); {
-	case !ok:
-		a.Fail(resp.Error("ERR timeout is not an integer or out of range"))
-	case w.timeout < 0:
-		a.Fail(resp.ErrTimeoutNeg)
-	}
-	return w
+	return wait{replicas: a.Int(), timeout: parseMillis(a)}
 }
 
 const errWaitReplica resp.Error = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/nearcache/nearcache/resp"
@@ -39,7 +40,11 @@ func (o logObserver) Committed(c *store.Commit) {
 // there is something to load, and nobody else uses it.
 func (s *Server) openData(ctx context.Context) error {
 	dir, last := s.cfg.Dir(), time.Now()
-	if !s.cfg.AppendOnly() && !persist.Exists(s.fs(), dir) {
+	exists := persist.Exists(s.fs(), dir)
+	if !exists {
+		s.tellOfRedis(dir)
+	}
+	if !s.cfg.AppendOnly() && !exists {
 		return nil
 	}
 	l := newLoader(s)
@@ -91,6 +96,18 @@ func (s *Server) openData(ctx context.Context) error {
 		s.scheduleSave(saveRewrite)
 	}
 	return nil
+}
+
+// tellOfRedis says what to do with the data of a Redis that a new data folder has.
+func (s *Server) tellOfRedis(dir string) {
+	for _, x := range []struct{ name, kind string }{{"appendonlydir", "aof"}, {"appendonly.aof", "aof"}, {s.cfg.dbFilename.String(), "rdb"}} {
+		file := filepath.Join(dir, x.name)
+		if _, err := s.fs().Stat(file); err == nil {
+			s.cfg.Logger().Warn("the data folder has data of a Redis, which is not loaded; 'nearcache import' enters it into a server that runs",
+				"file", file, "command", "nearcache import "+x.kind+" "+file)
+			return
+		}
+	}
 }
 
 // A log is rewritten after the start when it is larger than compactFrom and more than

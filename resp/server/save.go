@@ -109,6 +109,9 @@ func (s *Server) Save() error {
 // BackgroundSave implements command.Server. later says that it may be scheduled.
 func (s *Server) BackgroundSave(later, inExec bool) (string, error) {
 	if inExec {
+		if saveKind(s.saves.now.Load()) == saveRDB {
+			return "", errSaveRuns
+		}
 		s.scheduleSave(saveRDB)
 		return savingScheduled, nil
 	}
@@ -370,8 +373,10 @@ func encodeEntry(b []byte, db int, e *store.Entry) []byte {
 	return b
 }
 
+var errOthersData = errors.New("the folder has data that this server has not loaded, as another one used it: it is not replaced")
+
 // openFiles is the data folder, which a server without a log opens when it saves for the
-// first time. What was there before is replaced.
+// first time. What others have put there since the start is not to be replaced.
 func (s *Server) openFiles() (*persist.Log, error) {
 	if f := s.files.Load(); f != nil {
 		return f, nil
@@ -381,7 +386,7 @@ func (s *Server) openFiles() (*persist.Log, error) {
 	if f := s.files.Load(); f != nil {
 		return f, nil
 	}
-	f, _, err := persist.Open(s.fs(), s.cfg.Dir(), persist.Options{Fsync: persist.Everysec, Logger: s.cfg.Logger()}, func(persist.Record) error { return nil })
+	f, _, err := persist.Open(s.fs(), s.cfg.Dir(), persist.Options{Fsync: s.fsyncPolicy(), Logger: s.cfg.Logger()}, func(persist.Record) error { return errOthersData })
 	if err != nil {
 		return nil, err
 	}

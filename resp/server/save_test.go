@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // field is a line of INFO.
@@ -205,6 +209,53 @@ func TestSnapshotsWithoutALog(t *testing.T) {
 	stop()
 }
 
+// TestFolderOfAnother has a server save that could not load what another one has in the folder: that stays.
+func TestFolderOfAnother(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	flags := []string{"--dir", dir, "--appendonly", "no"}
+	first, stop := startAt(t, nil, nil, flags...)
+	second, stopSecond := startAt(t, nil, nil, flags...) // neither finds anything
+	do(t, dial(t, first, client.Options{}), "SET", "first", "1")
+	do(t, dial(t, first, client.Options{}), "SAVE")
+	c := dial(t, second, client.Options{})
+	do(t, c, "SET", "second", "1")
+	save := func() {
+		t.Helper()
+		if v, err := c.Do("SAVE"); err == nil {
+			t.Errorf("saved over the other's data: %s", v)
+		}
+	}
+	save()
+	stop()
+	save()
+	stopSecond()
+	third, _ := startAt(t, nil, nil, flags...)
+	if got := do(t, dial(t, third, client.Options{}), "KEYS", "*").String(); !strings.Contains(got, "first") || strings.Contains(got, "second") {
+		t.Errorf("the folder has %s", got)
+	}
+}
+
+// TestDataOfRedis is told of, where a data folder is new.
+func TestDataOfRedis(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string]string{"dump.rdb": "nearcache import rdb ", "appendonlydir": "nearcache import aof "} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, log := range []string{"no", "yes", "yes"} {
+			logs := &logLines{}
+			known := persist.Exists(vfs.OS, dir)
+			_, stop := startWith(t, nil, logs, nil, "--dir", dir, "--appendonly", log)
+			stop()
+			if told := logs.has(command + filepath.Join(dir, name)); told == known {
+				t.Errorf("%s, appendonly %s: %s", name, log, logs.text())
+			}
+		}
+	}
+}
+
 // TestRepliesOfSaving are Redis' own, while something else is saved, too.
 func TestRepliesOfSaving(t *testing.T) {
 	t.Parallel()
@@ -240,6 +291,11 @@ func TestRepliesOfSaving(t *testing.T) {
 	want("ERR Background save already in progress", "BGSAVE")
 	want("ERR Background save already in progress", "BGSAVE", "SCHEDULE")
 	want("ERR Background save already in progress", "SAVE")
+	do(t, c, "MULTI")
+	do(t, c, "BGSAVE")
+	if got := do(t, c, "EXEC").String(); !strings.Contains(got, "Background save already in progress") {
+		t.Errorf("BGSAVE in EXEC: %s", got)
+	}
 	want("Background append only file rewriting scheduled", "BGREWRITEAOF")
 	if err := run(); err != nil {
 		t.Fatal(err)
