@@ -301,7 +301,8 @@ func (s *sorter) next(p *Pipeline, r *Row) (bool, error) {
 	}
 	r.reset(len(kept.Vals))
 	copy(r.Vals, kept.Vals)
-	r.Doc, r.seq = kept.Doc, kept.seq
+	p.seq++ // those behind have it come in the order it is in now
+	r.Doc, r.seq = kept.Doc, p.seq
 	return true, nil
 }
 
