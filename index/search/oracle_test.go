@@ -142,7 +142,7 @@ func testOracle(t *testing.T, g searchtest.Generator, queries int, several bool)
 		}
 		o := checkOrder{Oracle: o, score: score, versions: versions, q: q, options: options}
 		if k == 0 {
-			o.options.SortBy = []string{"", "", "n0", "g1", "__key"}[g.IntN(5)]
+			o.options.SortBy = []string{"", "", "n0", "n1", "g1", "__key"}[g.IntN(6)]
 			o.options.Desc = o.options.SortBy != "" && g.IntN(2) == 0
 		}
 		if g.IntN(2) == 0 {
@@ -219,7 +219,7 @@ func (o *checkOrder) check(res *search.Result, want []string, k int) error {
 		switch o.options.SortBy {
 		case "__key":
 			c = cmp.Compare(a, b)
-		case "n0", "g1":
+		case "n0", "n1", "g1":
 			x, y, okX, okY := key(o.options.SortBy)
 			switch {
 			case okX != okY && okX:
@@ -227,9 +227,9 @@ func (o *checkOrder) check(res *search.Result, want []string, k int) error {
 			case okX != okY:
 				return 1
 			case !okX:
-			case o.options.SortBy == "n0":
-				p, _ := strconv.Atoi(x)
-				q, _ := strconv.Atoi(y)
+			case o.options.SortBy != "g1":
+				p, _ := strconv.ParseFloat(x, 64)
+				q, _ := strconv.ParseFloat(y, 64)
 				c = cmp.Compare(p, q)
 			default:
 				if f := o.Schema.Field("g1"); !f.UNF {
@@ -276,6 +276,11 @@ func (o *checkOrder) check(res *search.Result, want []string, k int) error {
 		}
 		if math.Abs(r.Score-o.score[r.Name]) > 1e-9 {
 			return fmt.Errorf("row %d: %s scores %v, want %v", i, r.Name, r.Score, o.score[r.Name])
+		}
+		if k > 0 {
+			if d, ok := res.Distance(i, 0); !ok || d != dist(r.Name) {
+				return fmt.Errorf("row %d: %s is %v away, want %v", i, r.Name, d, dist(r.Name))
+			}
 		}
 		// Of equal distance any may be among the k; of scores that differ only in
 		// the order of a sum, either may come first.

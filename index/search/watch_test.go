@@ -76,7 +76,7 @@ func TestWatchesAgainstAsking(t *testing.T) {
 	const schema = "g TAG n NUMERIC m NUMERIC SORTABLE v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 loc GEO"
 	told, vain, missed, exact := 0, 0, 0, 0
 	for seed := range uint64(4) {
-		g := generator{rand.New(rand.NewPCG(seed, 7))}
+		g := rand.New(rand.NewPCG(seed, 7))
 		tt := newTester(t, schema)
 		vector := func() string { return string(blob(float32(g.IntN(40)), float32(g.IntN(40)))) }
 		write := func() bool {
