@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any, Awaitable, Callable, Optional
 
@@ -11,6 +12,10 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from .core import REDIAL_FIRST, REDIAL_MOST, SEARCH, Arg, Call, Core, Key, names, search_key, to_key
 from .wire import Decoder, encode
+
+
+class _Left(Exception):
+    """Who was to ask was cancelled; another has to."""
 
 
 class AsyncNearCache(Core):
@@ -121,6 +126,7 @@ class AsyncNearCache(Core):
                 self.lost(calls, error)
 
     async def _read(self, reader: asyncio.StreamReader, d: Decoder) -> None:
+        self.received(d)  # what came behind the handshake
         asked = False
         loop = asyncio.get_running_loop()
         reported = loop.time()
@@ -152,8 +158,16 @@ class AsyncNearCache(Core):
                 await asyncio.wait_for(self._up.wait(), self.timeout)
             except asyncio.TimeoutError:
                 raise ConnectionError(f"no connection: {self._last_error}") from None
-        self.calls.append(call)
-        self._writer.write(out)
+        self._put(out, call)
+
+    def _put(self, out: bytes, call: Call) -> None:
+        if self._writer is not None:
+            self.calls.append(call)
+            self._writer.write(out)
+
+    def _tell(self, *args: Arg) -> None:
+        """Sends a command whose reply nobody waits for, if there is a connection."""
+        self._put(encode(args), Call(1, lambda *_: None))
 
     async def get(self, key: Key) -> Any:
         """The string under key, None where there is none, which is remembered as well."""
@@ -171,21 +185,24 @@ class AsyncNearCache(Core):
         return await self._kept(key, cmd, self.read_request)
 
     async def _kept(self, key: bytes, cmd: tuple, request: Callable) -> tuple[Any, float]:
-        c = self.local.get(key, cmd)
-        if c is not None:
-            return c.value, c.key_end
-        done = asyncio.Event()
-        f, mine = self.local.begin(key, cmd, done.set)
-        if mine:
-            try:
-                await self._send(*request(key, cmd, f))
-            except BaseException as e:
-                self.local.fail(key, cmd, f, e if isinstance(e, Exception) else ConnectionError("who asked was cancelled"))
-                raise
-        await self._within(done.wait(), 2 * self.timeout)
-        if f.error is not None:
-            raise f.error
-        return f.value, f.key_end
+        while True:
+            c = self.local.get(key, cmd)
+            if c is not None:
+                return c.value, c.key_end
+            done = asyncio.Event()
+            f, mine = self.local.begin(key, cmd, done.set)
+            if mine:
+                try:
+                    await self._send(*request(key, cmd, f))
+                except BaseException as e:
+                    self.local.fail(key, cmd, f, e if isinstance(e, Exception) else _Left())
+                    raise
+            await self._within(done.wait(), 2 * self.timeout)
+            if isinstance(f.error, _Left):
+                continue
+            if f.error is not None:
+                raise f.error
+            return f.value, f.key_end
 
     async def _within(self, what: Awaitable, seconds: float) -> Any:
         try:
@@ -259,7 +276,8 @@ class AsyncNearCache(Core):
             replies = await self._execute(self.store_requests(key, value, ttl, stale, token), [key, self.lease_key(key)])
             self.result(replies[0])
         except BaseException:
-            await self._send(encode(self.release(key, token)), Call(1, lambda *_: None))
+            with contextlib.suppress(ConnectionError):  # what has happened is told, not that
+                await self._send(encode(self.release(key, token)), Call(1, lambda *_: None))
             raise
         if isinstance(value, (int, float)):
             value = repr(value)

@@ -12,7 +12,7 @@ from redis.connection import parse_url
 from redis.exceptions import ConnectionError, ResponseError
 
 from .local import Flight, Local
-from .wire import Decoder, Push, encode
+from .wire import Decoder, Push, encode, to_bytes, to_text
 
 Key = Union[bytes, str]
 Arg = Union[bytes, str, int, float]
@@ -195,7 +195,7 @@ class Core:
         if not self.decode:
             return value
         if isinstance(value, bytes):
-            return value.decode("utf-8", "surrogateescape")
+            return to_text(value)
         if isinstance(value, list):
             return [self._decoded(v) for v in value]
         if isinstance(value, dict):
@@ -232,7 +232,7 @@ class Core:
 
 
 def to_key(key: Key) -> bytes:
-    return key.encode() if isinstance(key, str) else bytes(key)
+    return to_bytes(key) if isinstance(key, str) else bytes(key)
 
 
 def names(args: tuple) -> list[bytes]:

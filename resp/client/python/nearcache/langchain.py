@@ -56,7 +56,7 @@ class NearcacheSemanticCache(BaseCache):
         if "llm_string" in kwargs:
             self.cache.invalidate("SCOPE", "llm", self._scope(kwargs["llm_string"])["llm"])
         else:
-            self.cache.near.execute("SEM.DROP", self.cache.namespace)
+            self.cache.clear()
 
 
 def _messages(prompt: str) -> Optional[list[dict[str, Any]]]:

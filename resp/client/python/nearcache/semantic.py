@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import functools
+import inspect
+import re
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
+from typing import Any, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Optional, Sequence, Union
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from .aio import AsyncNearCache
 from .conversation import conversation
-from .core import Call, Core
+from .core import Call, Core, to_key
 from .local import Flight
 from .sync import NearCache
-from .wire import encode
+from .wire import encode, to_text
 
 Vector = Union[bytes, Sequence[float]]
 Embed = Callable[[str], Vector]
@@ -28,6 +32,9 @@ Prompt = Union[str, Sequence[Any]]
 SEMANTIC = ("SEM.GET",)
 EXACTLY = ("SEM.GET", "MODE", "EXACT")
 WAIT_FIRST, WAIT_MOST = 0.005, 0.2  # seconds between looks for an answer that another client computes, doubled
+HELD_MOST = 600.0  # seconds that a lease is renewed: what has not returned by then will not
+# What a server says that cannot store at the moment. It is not the caller's mistake, who gets what was computed.
+UNABLE = ("OOM ", "MISCONF ", "READONLY ", "LOADING ", "NOREPLICAS ")
 
 
 @dataclass(frozen=True)
@@ -133,27 +140,16 @@ class _Semantic:
             None if before_vector is None else blob(before_vector),
         )
 
-    def _request(self, args: list) -> Callable:
-        """SEM.GET, whose answer dies with the pseudo-key that is named after its id, or at its end."""
-        sent = time.monotonic()
+    def _ask(self, q: _Question, more: tuple = ()) -> _Asked:
+        return _Asked(self, ("SEM.GET", self.namespace, q.prompt, *q.args(), *more, "TRACK"))
 
-        def request(key: bytes, cmd: tuple, f: Flight) -> tuple[bytes, Call]:
-            def on_reply(i: int, value: Any, error: Optional[BaseException]) -> None:
-                if error is None and isinstance(value, ResponseError):
-                    error = value
-                if error is not None:
-                    self.near.local.fail(key, cmd, f, error)
-                    return
-                name = self._prefix + value[b"id"] if b"id" in value else None
-                _, end = self.near._ends(value.get(b"pttl"), sent)
-                self.near.local.land_under(key, cmd, f, value, name, end)
+    def _end_lease(self, token: Any) -> None:
+        """Gives a lease back. Where there is no connection it has ended with that."""
+        with contextlib.suppress(ConnectionError):
+            self.near._tell("SEM.LEASE", "ABORT", self.namespace, token)
 
-            return encode(("SEM.GET", self.namespace, *args)), Call(1, on_reply)
-
-        return request
-
-    def _ask(self, q: _Question, more: tuple = ()) -> Callable:
-        return self._request([q.prompt, *q.args(), *more, "TRACK"])
+    def _renew(self, token: str) -> None:
+        self.near._tell("SEM.LEASE", "RENEW", self.namespace, token)
 
     def _near(self, key: bytes) -> Optional[Answer]:
         for cmd in (SEMANTIC, EXACTLY):
@@ -190,6 +186,12 @@ class _Semantic:
         if not (isinstance(reply, ResponseError) and "exists already" in str(reply)):
             self.near.result(reply)
 
+    def _scan(self, cursor: Any) -> tuple:
+        return ("SCAN", cursor, "MATCH", re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix.decode()) + "*", "COUNT", 1000)
+
+    def _ids(self, keys: Sequence[Union[bytes, str]]) -> list[bytes]:
+        return [to_key(k)[len(self._prefix) :] for k in keys]
+
     def _feedback(self, id: str, good: bool, prompt: Optional[Prompt]) -> tuple:
         out = ("SEM.FEEDBACK", self.namespace, id, "GOOD" if good else "BAD")
         if prompt is None:
@@ -197,9 +199,45 @@ class _Semantic:
         return (*out, "QUERY", prompt if isinstance(prompt, str) else conversation(prompt).prompt)
 
 
+class _Asked:
+    """A question to the server, whose answer dies with the pseudo-key that is named after its id, or at its end."""
+
+    def __init__(self, cache: _Semantic, command: tuple) -> None:
+        self.cache, self.command = cache, command
+        self.at = 0.0  # when it was sent; 0: another's question was shared
+        self.left = False
+        self.token: Optional[bytes] = None
+
+    def request(self, key: bytes, cmd: tuple, f: Flight) -> tuple[bytes, Call]:
+        self.at = time.monotonic()
+        near = self.cache.near
+
+        def on_reply(i: int, value: Any, error: Optional[BaseException]) -> None:
+            if error is None and isinstance(value, ResponseError):
+                error = value
+            if error is not None:
+                near.local.fail(key, cmd, f, error)
+                return
+            self.token = value.get(b"token")
+            if self.left:
+                self.leave()
+            name = self.cache._prefix + value[b"id"] if b"id" in value else None
+            _, end = near._ends(value.get(b"pttl"), self.at)
+            near.local.land_under(key, cmd, f, value, name, end)
+
+        return encode(self.command), Call(1, on_reply)
+
+    def leave(self) -> None:
+        """Who has asked waits no longer: a lease that comes, or has come, is given back, else all others would wait for
+        nobody until it ends."""
+        self.left = True
+        if self.token is not None:
+            self.cache._end_lease(self.token)
+
+
 def _answer(v: dict, mine: bool = True) -> Answer:
     def text(name: bytes) -> str:
-        return v[name].decode("utf-8", "surrogateescape") if name in v else ""
+        return to_text(v[name]) if name in v else ""
 
     return Answer(
         text(b"answer"), text(b"status"), text(b"id"), float(v.get(b"sim", 0)), float(v.get(b"confidence", 0)), text(b"reason"),
@@ -208,7 +246,15 @@ def _answer(v: dict, mine: bool = True) -> Answer:
 
 
 def _computed(x: Union[str, Computed], more: Mapping[str, Any]) -> Computed:
-    return x if isinstance(x, Computed) else Computed(x, **more)
+    x = x if isinstance(x, Computed) else Computed(x, **more)
+    if not isinstance(x.text, str):  # a number would come back as a text, and what is still to be read cannot be kept
+        raise TypeError(f"an answer is a str or Computed, not {type(x.text).__name__}")
+    return x
+
+
+def _unable(e: Exception) -> bool:
+    """Whether an answer could not be stored through no fault of the caller's."""
+    return isinstance(e, (ConnectionError, TimeoutError)) or isinstance(e, ResponseError) and str(e).startswith(UNABLE)
 
 
 class SemanticCache(_Semantic):
@@ -219,7 +265,8 @@ class SemanticCache(_Semantic):
     embed      makes the vector of a prompt, or of what came before it, and is called only where the very prompt is not
                known; None: the server does
     scope      fields and values that are part of every question: who shares answers
-    lease      seconds that one caller may compute until another may begin
+    lease      seconds after which another caller may begin where the one that computes has died: it is renewed as long as
+               compute runs, for ten minutes at most
     similar    what was said before the last of some messages need only mean the same
 
     A prompt is a text or the messages of a conversation. Beside a text, context names what has to be the same before it (a
@@ -280,15 +327,13 @@ class SemanticCache(_Semantic):
             for text in q.wants():
                 q.embedded(text, blob(self.embed(text)))
 
-    def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
-        sent: list = []
-
-        def once(*a: Any) -> Any:
-            sent.append(True)
-            return request(*a)
-
-        value, _ = self.near._kept(key, cmd, once)
-        return _answer(value, bool(sent))
+    def _kept(self, key: bytes, cmd: tuple, asked: _Asked) -> Answer:
+        try:
+            value, _ = self.near._kept(key, cmd, asked.request)
+        except BaseException:
+            asked.leave()
+            raise
+        return _answer(value, bool(asked.at))
 
     def set(
         self, prompt: Prompt, answer: Union[str, Computed], *, context: str = "", before: str = "",
@@ -312,12 +357,12 @@ class SemanticCache(_Semantic):
     ) -> str:
         """The answer; where there is none, one caller of all processes calls compute and stores what it returns, and the
         others wait for it, those with a prompt that means the same as well. An answer that could not be stored, since
-        what it depends on has changed, is returned to who has computed it."""
+        what it depends on has changed or the server is away, is returned to who has computed it."""
         q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or self._get(q, key, ("LEASE", int(self.lease * 1000)))
+            a = self._near(key) or self._get(q, key, ("LEASE", max(1, int(self.lease * 1000))))
             if a.hit:
                 return a.text
             if a.token:
@@ -325,12 +370,38 @@ class SemanticCache(_Semantic):
             time.sleep(wait)
             wait = min(2 * wait, WAIT_MOST)
         try:
-            x = _computed(compute(), more)
-            self._store(q, x, a.token)
+            with self._held(a.token):
+                x = _computed(compute(), more)
+            self._store_computed(q, x, a.token)
         except BaseException:
-            self.near._execute([("SEM.LEASE", "ABORT", self.namespace, a.token)], [])
+            self._end_lease(a.token)
             raise
         return x.text
+
+    @contextlib.contextmanager
+    def _held(self, token: str) -> Iterator[None]:
+        """Renews a lease meanwhile."""
+        done = threading.Event()
+
+        def renew() -> None:
+            end = time.monotonic() + HELD_MOST
+            while not done.wait(self.lease / 3) and time.monotonic() < end:
+                with contextlib.suppress(ConnectionError):
+                    self._renew(token)
+
+        threading.Thread(target=renew, name="nearcache-lease", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _store_computed(self, q: _Question, x: Computed, token: str) -> None:
+        try:
+            self._store(q, x, token)
+        except Exception as e:
+            if not _unable(e):
+                raise
+            self._end_lease(token)
 
     def memo(self, **more: Any) -> Callable[[Callable[..., str]], Callable[..., str]]:
         """A decorator: of a function from a prompt, or the messages of a conversation, to an answer, which is asked only
@@ -356,6 +427,16 @@ class SemanticCache(_Semantic):
 
     def delete(self, *ids: str) -> int:
         return self.near.execute("SEM.DEL", self.namespace, *ids)
+
+    def clear(self) -> None:
+        """Removes all answers; the namespace stays, with what it has learned."""
+        cursor: Any = b"0"
+        while True:
+            cursor, keys = self.near.result(self.near._execute([self._scan(cursor)], [])[0])
+            if keys:
+                self.delete(*self._ids(keys))
+            if int(cursor) == 0:
+                return
 
     def stats(self) -> dict:
         """What the namespace has done, and what it has saved."""
@@ -404,17 +485,15 @@ class AsyncSemanticCache(_Semantic):
         if self.embed is not None:
             for text in q.wants():
                 v: Any = self.embed(text)
-                q.embedded(text, blob(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v))
+                q.embedded(text, blob(await v if inspect.isawaitable(v) else v))
 
-    async def _kept(self, key: bytes, cmd: tuple, request: Callable) -> Answer:
-        sent: list = []
-
-        def once(*a: Any) -> Any:
-            sent.append(True)
-            return request(*a)
-
-        value, _ = await self.near._kept(key, cmd, once)
-        return _answer(value, bool(sent))
+    async def _kept(self, key: bytes, cmd: tuple, asked: _Asked) -> Answer:
+        try:
+            value, _ = await self.near._kept(key, cmd, asked.request)
+        except BaseException:
+            asked.leave()
+            raise
+        return _answer(value, bool(asked.at))
 
     async def set(
         self, prompt: Prompt, answer: Union[str, Computed], *, context: str = "", before: str = "",
@@ -438,7 +517,7 @@ class AsyncSemanticCache(_Semantic):
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or await self._get(q, key, ("LEASE", int(self.lease * 1000)))
+            a = self._near(key) or await self._get(q, key, ("LEASE", max(1, int(self.lease * 1000))))
             if a.hit:
                 return a.text
             if a.token:
@@ -446,13 +525,38 @@ class AsyncSemanticCache(_Semantic):
             await asyncio.sleep(wait)
             wait = min(2 * wait, WAIT_MOST)
         try:
-            v = compute()
-            x = _computed(await v if asyncio.iscoroutine(v) or asyncio.isfuture(v) else v, more)
-            await self._store(q, x, a.token)
+            async with self._held(a.token):
+                v = compute()
+                x = _computed(await v if inspect.isawaitable(v) else v, more)
+            await self._store_computed(q, x, a.token)
         except BaseException:
-            await asyncio.shield(self.near._execute([("SEM.LEASE", "ABORT", self.namespace, a.token)], []))
+            self._end_lease(a.token)
             raise
         return x.text
+
+    @contextlib.asynccontextmanager
+    async def _held(self, token: str) -> AsyncIterator[None]:
+        """Renews a lease meanwhile."""
+
+        async def renew() -> None:
+            end = time.monotonic() + HELD_MOST
+            while time.monotonic() < end:
+                await asyncio.sleep(self.lease / 3)
+                self._renew(token)
+
+        task = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _store_computed(self, q: _Question, x: Computed, token: str) -> None:
+        try:
+            await self._store(q, x, token)
+        except Exception as e:
+            if not _unable(e):
+                raise
+            self._end_lease(token)
 
     def memo(self, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[str]]]:
         """A decorator of a coroutine function from a prompt, or messages, to an answer; see SemanticCache.memo."""
@@ -474,6 +578,15 @@ class AsyncSemanticCache(_Semantic):
 
     async def delete(self, *ids: str) -> int:
         return await self.near.execute("SEM.DEL", self.namespace, *ids)
+
+    async def clear(self) -> None:
+        cursor: Any = b"0"
+        while True:
+            cursor, keys = self.near.result((await self.near._execute([self._scan(cursor)], []))[0])
+            if keys:
+                await self.delete(*self._ids(keys))
+            if int(cursor) == 0:
+                return
 
     async def stats(self) -> dict:
         return _strings((await self.near._execute([("SEM.STATS", self.namespace)], []))[0])

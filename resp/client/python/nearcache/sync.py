@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -66,8 +67,7 @@ class NearCache(Core):
         self._last_error: Optional[BaseException] = None
 
     def _dial_first(self) -> None:
-        sock = self._dial()
-        self._thread = threading.Thread(target=self._run, args=(sock,), name="nearcache", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._dial(),), name="nearcache", daemon=True)
         self._thread.start()
         self._up.wait(self.timeout)
 
@@ -103,7 +103,7 @@ class NearCache(Core):
 
     # The connection: one thread reads it all the time.
 
-    def _dial(self) -> socket.socket:
+    def _dial(self) -> tuple[socket.socket, Decoder]:
         t = self.target
         try:
             if t.path:
@@ -135,27 +135,27 @@ class NearCache(Core):
         except BaseException:
             sock.close()
             raise
-        return sock
+        return sock, d
 
-    def _run(self, sock: Optional[socket.socket]) -> None:
+    def _run(self, dialled: Optional[tuple[socket.socket, Decoder]]) -> None:
         wait = REDIAL_FIRST
         while not self._closed:
             try:
-                if sock is None:
-                    sock = self._dial()
+                sock, decoder = dialled or self._dial()
             except Exception as e:
                 self._last_error = e
                 time.sleep(wait)
                 wait = min(2 * wait, REDIAL_MOST)
                 continue
             wait = REDIAL_FIRST
+            dialled = None
             sock.settimeout(self.ping)
             self.local.live = True
             with self._send_lock:
                 self._sock = sock
             self._up.set()
             try:
-                self._read(sock)
+                self._read(sock, decoder)
             except Exception as e:
                 error = e if isinstance(e, ConnectionError) else ConnectionError(f"the connection has ended: {e}")
             self.local.live = False
@@ -165,12 +165,11 @@ class NearCache(Core):
                 if not self._closed:
                     self._up.clear()
             sock.close()
-            sock = None
             self._last_error = error
             self.lost(calls, error)
 
-    def _read(self, sock: socket.socket) -> None:
-        d = Decoder()
+    def _read(self, sock: socket.socket, d: Decoder) -> None:
+        self.received(d)  # what came behind the handshake
         asked = False
         reported = time.monotonic()
         while not self._closed:
@@ -197,19 +196,31 @@ class NearCache(Core):
     def _send(self, out: bytes, call: Call) -> None:
         deadline = time.monotonic() + self.timeout
         while True:
-            with self._send_lock:
-                sock = self._sock
-                if sock is not None:
-                    self.calls.append(call)
-                    try:
-                        sock.sendall(out)
-                    except OSError:
-                        _shut(sock)  # ends the reader, which fails the call
-                    return
+            if self._put(out, call):
+                return
             if self._closed:
                 raise ConnectionError("the near cache is closed")
             if not self._up.wait(max(0.0, deadline - time.monotonic())):
                 raise ConnectionError(f"no connection: {self._last_error}")
+
+    def _put(self, out: bytes, call: Call) -> bool:
+        """Sends a request; False where there is no connection."""
+        with self._send_lock:
+            sock = self._sock
+            if sock is None:
+                return False
+            self.calls.append(call)
+            try:
+                sock.sendall(out)
+            except BaseException as e:  # half a command may be on its way, also where a signal came between
+                _shut(sock)  # ends the reader, which fails the call
+                if not isinstance(e, OSError):
+                    raise
+            return True
+
+    def _tell(self, *args: Arg) -> None:
+        """Sends a command whose reply nobody waits for, if there is a connection."""
+        self._put(encode(args), Call(1, lambda *_: None))
 
     # What callers use.
 
@@ -241,7 +252,8 @@ class NearCache(Core):
             try:
                 self._send(*request(key, cmd, f))
             except BaseException as e:
-                self.local.fail(key, cmd, f, e)
+                self.local.fail(key, cmd, f, e if isinstance(e, Exception) else ConnectionError("who asked was interrupted"))
+                raise
         if not done.wait(2 * self.timeout):
             raise TimeoutError("no reply")
         if f.error is not None:
@@ -317,7 +329,8 @@ class NearCache(Core):
                 value = load()
                 self.result(self._execute(self.store_requests(key, value, ttl, stale, token), [key, self.lease_key(key)])[0])
             except BaseException:
-                self._send(encode(self.release(key, token)), Call(1, lambda *_: None))
+                with contextlib.suppress(ConnectionError):  # what has happened is told, not that
+                    self._send(encode(self.release(key, token)), Call(1, lambda *_: None))
                 raise
             run.value = self._stored(value)
             run.ok = True

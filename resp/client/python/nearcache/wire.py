@@ -17,6 +17,27 @@ class _Incomplete(Exception):
     pass
 
 
+def to_bytes(text: str) -> bytes:
+    """A text as UTF-8; bytes that a surrogate stands for are these bytes again, and half a character is one that no UTF-8
+    has: a model's answer may end within one."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def to_text(data: bytes) -> str:
+    """A text of any bytes, of which to_bytes makes the same bytes again."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "surrogateescape")
+
+
 def encode(args: tuple) -> bytes:
     """A command as the server reads it. Arguments are str, bytes, int or float."""
     out = [b"*%d\r\n" % len(args)]
@@ -24,7 +45,7 @@ def encode(args: tuple) -> bytes:
         if isinstance(a, (bytes, bytearray, memoryview)):
             b = bytes(a)
         elif isinstance(a, str):
-            b = a.encode()
+            b = to_bytes(a)
         elif isinstance(a, (int, float)) and not isinstance(a, bool):
             b = repr(a).encode()
         else:

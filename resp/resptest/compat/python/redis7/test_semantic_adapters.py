@@ -48,8 +48,14 @@ def test_langchain(cache):
     assert [g.text for g in c.lookup("10 degrees", "gpt")] == ["little"]
     assert [g.text for g in c.lookup("11 degrees?", "gpt")] == ["little"]
     assert c.lookup("10 degrees", "another model") is None
+    c.update("20 degrees", "claude", [Generation(text="some")])
     c.clear(llm_string="gpt")
     assert c.lookup("10 degrees", "gpt") is None
+    assert c.lookup("20 degrees", "claude")
+    c.clear()
+    assert c.lookup("20 degrees", "claude") is None
+    c.update("10 degrees", "gpt", [Generation(text="little")])
+    assert c.lookup("10 degrees", "gpt")
 
 
 @pytest.mark.parametrize("similar", [False, True])

@@ -1,13 +1,16 @@
 """resp/client/python: the semantic cache, near, for threads and for asyncio."""
 
 import asyncio
+import contextlib
 import math
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 
-from nearcache import AsyncNearCache, AsyncSemanticCache, Computed, SemanticCache, Turn, conversation
+from nearcache import AsyncNearCache, AsyncSemanticCache, Computed, NearCache, SemanticCache, Turn, conversation
 
 calls = []
 
@@ -35,6 +38,16 @@ def cache(url):
 def other(address):
     with redis.Redis(host=address[0], port=address[1], decode_responses=True) as r:
         yield r
+
+
+def test_clear_takes_the_answers_of_one_namespace(cache, url):
+    with SemanticCache(url, "n[s]*", embed=embed) as c, SemanticCache(url, "nsx", embed=embed) as x:
+        for s in (c.create(2), x.create(2)):
+            for i in range(1200):
+                s.set(f"{i % 90} degrees {i}", "?")
+        c.clear()
+        assert (c.stats()["entries"], x.stats()["entries"]) == (0, 1200)
+        assert c.set("10 degrees", "little") and c.get("10 degrees").hit
 
 
 def barrier(cache):
@@ -247,5 +260,148 @@ def test_messages_asyncio(url):
                 assert not (await cache.get("10 degrees are how much")).hit
             assert await cache.set(like, "much", context="c")
             assert (await cache.get(like, context="c")).text == "much" and (await cache.get(first)).text == "little"
+
+    asyncio.run(main())
+
+
+@contextlib.contextmanager
+def paused(other, seconds):
+    """The server answers nobody meanwhile."""
+    other.execute_command("CLIENT", "PAUSE", int(seconds * 1000), "ALL")
+    yield
+    time.sleep(seconds)
+
+
+def test_what_computes_longer_than_its_lease_is_stored(cache, url):
+    computed = []
+
+    def slow():
+        computed.append(1)
+        time.sleep(1.5)
+        return f"little {len(computed)}"
+
+    cache.lease = 0.6
+    with SemanticCache(url, "ns", embed=embed, scope={"tenant": "acme"}, lease=0.6) as c:
+        with ThreadPoolExecutor() as pool:
+            answers = [pool.submit(x.cached, "10 degrees are how much", slow) for x in (cache, c, cache, c)]
+        assert [a.result() for a in answers] == ["little 1"] * 4 and len(computed) == 1
+
+
+def test_what_computes_longer_than_its_lease_is_stored_asyncio(url):
+    async def main():
+        async with await AsyncNearCache.open(url) as near:
+            cache = await AsyncSemanticCache(near, "ns", embed=embed, lease=0.6).create(2, maxwrong=1)
+            computed = []
+
+            async def slow():
+                computed.append(1)
+                await asyncio.sleep(1.5)
+                return f"little {len(computed)}"
+
+            answers = await asyncio.gather(*(cache.cached("10 degrees are how much", slow) for _ in range(4)))
+            assert answers == ["little 1"] * 4 and len(computed) == 1
+
+    asyncio.run(main())
+
+
+def test_the_lease_of_who_has_left_is_given_back(cache, url, other):
+    with SemanticCache(NearCache(url, timeout=0.2), "ns", embed=embed, scope={"tenant": "acme"}) as c, c.near:
+        c._embed(q := c._question("10 degrees are how much", "", "", None, None, None))
+        with paused(other, 1), pytest.raises(redis.TimeoutError):
+            c.cached("10 degrees are how much", lambda: "no", vector=q.vector)
+        began = time.monotonic()
+        assert cache.cached("10 degrees are how much", lambda: "little") == "little"
+        assert time.monotonic() - began < 5
+
+
+def test_the_lease_of_a_cancelled_task_is_given_back(url, other):
+    async def main():
+        async with await AsyncNearCache.open(url) as near:
+            cache = await AsyncSemanticCache(near, "ns").create(2, maxwrong=1)
+            with paused(other, 0.2):
+                task = asyncio.create_task(cache.cached("10 degrees are how much", lambda: "no", vector=[1.0, 0.0]))
+                await asyncio.sleep(0.05)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            got = cache.cached("10 degrees are how much", lambda: "little", vector=[1.0, 0.0])
+            assert await asyncio.wait_for(got, 5) == "little"
+
+    asyncio.run(main())
+
+
+def test_what_was_computed_is_returned_though_the_server_is_away(url):
+    def fail():
+        raise RuntimeError("the model is out")
+
+    for compute, want in ((lambda: "little", "little"), (fail, None)):
+        with SemanticCache(url, "ns", embed=embed) as c:
+            c.create(2, maxwrong=1)
+
+            def ends():
+                c.near.close()
+                return compute()
+
+            if want:
+                assert c.cached("30 degrees are how much", ends) == want
+            else:
+                with pytest.raises(RuntimeError):
+                    c.cached("30 degrees are how much", ends)
+
+    async def main(compute):
+        async with await AsyncNearCache.open(url) as near:
+            c = AsyncSemanticCache(near, "ns", embed=embed)
+
+            async def ends():
+                await near.close()
+                return compute()
+
+            return await c.cached("30 degrees are how much", ends)
+
+    assert asyncio.run(main(lambda: "little")) == "little"
+    with pytest.raises(RuntimeError):
+        asyncio.run(main(fail))
+
+
+def test_what_was_computed_is_returned_though_the_server_is_full(cache, other):
+    before = other.config_get("maxmemory")["maxmemory"]
+    try:
+        assert cache.cached("10 degrees are how much", lambda: other.config_set("maxmemory", 1) and "little") == "little"
+    finally:
+        other.config_set("maxmemory", before)
+    assert cache.cached("10 degrees are how much", lambda: "much") == "much"
+
+
+@pytest.mark.parametrize("answer", ["", "π ≈ 3\x00", "half a character \ud83d", "a byte \udcff", "both \udcff \ud83d"])
+def test_any_text_is_an_answer(cache, url, answer):
+    assert cache.cached("10 degrees " + answer, lambda: answer) == answer
+    with SemanticCache(url, "ns", embed=embed, scope={"tenant": "acme"}) as c:
+        a = c.get("10 degrees " + answer)
+        assert (a.text, a.status) == (answer, "exact")
+
+
+@pytest.mark.parametrize("answer", [None, 5, b"little", iter(["lit", "tle"])])
+def test_what_is_no_text_is_no_answer(cache, answer):
+    with pytest.raises(TypeError, match="an answer is a str"):
+        cache.cached("10 degrees are how much", lambda: answer)
+    assert cache.cached("10 degrees are how much", lambda: "little") == "little"
+
+
+def test_who_shares_the_question_of_a_cancelled_task_asks_itself(url, other):
+    other.set("k", "1")
+
+    async def main():
+        async with await AsyncNearCache.open(url) as near:
+            writer, near._writer = near._writer, None  # as between two connections
+            near._up.clear()
+            first = asyncio.create_task(near.get("k"))
+            await asyncio.sleep(0)
+            second = asyncio.create_task(near.get("k"))
+            await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.sleep(0)
+            near._writer = writer
+            near._up.set()
+            assert await second == b"1"
 
     asyncio.run(main())
