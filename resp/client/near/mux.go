@@ -223,6 +223,16 @@ func (m *mux) send(ctx context.Context, commands []byte, cl call) error {
 	}
 }
 
+// tell queues a command whose reply nobody waits for, if there is a connection.
+func (m *mux) tell(command []byte) {
+	m.mu.Lock()
+	c := m.mu.conn
+	m.mu.Unlock()
+	if c != nil {
+		c.enqueue(command, call{replies: 1, reply: func(int, client.Value, error) {}})
+	}
+}
+
 // enqueue returns false where the connection has ended.
 func (c *conn) enqueue(commands []byte, cl call) bool {
 	c.mu.Lock()

@@ -2,6 +2,7 @@ package near
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -133,10 +134,9 @@ func (c *Client) Search(ctx context.Context, args ...any) (client.Value, error) 
 // then mine is false, and the answer is that of the one who has sent it. kept says under which
 // name of the server's the answer is, and for how long; sent is when it was asked for.
 func (c *Client) share(ctx context.Context, key string, out []byte, kept func(v client.Value, sent int64) (name string, end life)) (v client.Value, mine bool, err error) {
-	f, mine := c.local.begin(key, "", c.millis)
-	if mine {
+	f, mine, err := c.fly(ctx, key, "", func(f *flight) error {
 		sent := c.millis()
-		err := c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
+		return c.mux.send(ctx, out, call{replies: 1, reply: func(_ int, v client.Value, err error) {
 			if err == nil {
 				err = v.Err()
 			}
@@ -147,21 +147,38 @@ func (c *Client) share(ctx context.Context, key string, out []byte, kept func(v 
 			name, end := kept(v, sent)
 			c.local.landUnder(key, f, v, name, end)
 		}})
-		if err != nil {
-			c.local.fail(key, "", f, err)
-		}
+	})
+	if err != nil {
+		return client.Value{}, mine, err
 	}
-	v, err = c.await(ctx, f)
-	return v, mine, err
+	return f.value, mine, nil
 }
 
-// await waits for a flight.
-func (c *Client) await(ctx context.Context, f *flight) (client.Value, error) {
-	select {
-	case <-f.done:
-		return f.value, f.err
-	case <-ctx.Done():
-		return client.Value{}, ctx.Err()
+// errLeft ends the flight of who has gone before the question was sent: another has to ask.
+var errLeft = errors.New("near: who was to ask has gone")
+
+// fly waits for a flight, which it sends unless that was done already; then mine is false.
+func (c *Client) fly(ctx context.Context, key, cmd string, send func(f *flight) error) (f *flight, mine bool, err error) {
+	for {
+		f, mine = c.local.begin(key, cmd, c.millis)
+		if mine {
+			if err := send(f); err != nil {
+				told := err
+				if ctx.Err() != nil {
+					told = errLeft
+				}
+				c.local.fail(key, cmd, f, told)
+				return f, mine, err
+			}
+		}
+		select {
+		case <-f.done:
+			if f.err != errLeft {
+				return f, mine, f.err
+			}
+		case <-ctx.Done():
+			return f, mine, ctx.Err()
+		}
 	}
 }
 
@@ -171,17 +188,11 @@ func (c *Client) read(ctx context.Context, cmd, key string, args []string) (clie
 	if v, end, ok := c.local.get(key, cmd, c.millis); ok {
 		return v, end, nil
 	}
-	f, mine := c.local.begin(key, cmd, c.millis)
-	if mine {
-		if err := c.fetch(ctx, cmd, key, args, f); err != nil {
-			c.local.fail(key, cmd, f, err)
-		}
-	}
-	v, err := c.await(ctx, f)
+	f, _, err := c.fly(ctx, key, cmd, func(f *flight) error { return c.fetch(ctx, cmd, key, args, f) })
 	if err != nil {
 		return client.Value{}, life{}, err
 	}
-	return v, f.life, nil
+	return f.value, f.life, nil
 }
 
 // fetch asks the server for the value and then for its time to live: a change

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
@@ -30,7 +31,8 @@ type SemanticOptions struct {
 	Embed func(ctx context.Context, prompt string) ([]float32, error)
 	// Scope holds fields and values in turn: who shares answers. It is part of every question.
 	Scope []string
-	// Lease is how long a computation may take until another may begin; 0 means 30 seconds.
+	// Lease is after how long another may begin where the client that computes has died; 0 means 30
+	// seconds. It is renewed while a computation runs, for ten minutes at most.
 	Lease time.Duration
 }
 
@@ -202,14 +204,21 @@ func (s *Semantic) send(ctx context.Context, key string, args []any) (Answer, er
 		return Answer{}, err
 	}
 	c := s.c
+	var lost lostLease
 	v, mine, err := c.share(ctx, key, out, func(v client.Value, sent int64) (name string, end life) {
 		if id, ok := v.Get("id"); ok {
 			name = s.prefix + id.Str
+		}
+		if token, ok := v.Get("token"); ok && lost.came(token.Str) {
+			s.abort(token.Str)
 		}
 		ttl, _ := v.Get("pttl")
 		return name, c.endOf(ttl, sent)
 	})
 	if err != nil {
+		if token := lost.left(); token != "" {
+			s.abort(token)
+		}
 		return Answer{}, err
 	}
 	a := answerOf(v)
@@ -217,6 +226,39 @@ func (s *Semantic) send(ctx context.Context, key string, args []any) (Answer, er
 		a.Token = "" // it is the other caller's
 	}
 	return a, nil
+}
+
+// lostLease is what has become of a question that may bring a lease: a lease that comes when nobody waits for it any more is
+// given back, else all others would wait for nobody until it ends.
+type lostLease struct {
+	mu    sync.Mutex
+	token string
+	gone  bool
+}
+
+// came notes a lease, and reports whether who has asked is gone.
+func (l *lostLease) came(token string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.token = token
+	return l.gone
+}
+
+// left notes that who has asked is gone, and returns the lease that has come, "" for none.
+func (l *lostLease) left() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	return l.token
+}
+
+// abort gives a lease back. It does not wait, as it runs in the reader, too: where there is no connection the lease
+// has ended with that.
+func (s *Semantic) abort(token string) { s.tell("SEM.LEASE", "ABORT", s.ns, token) }
+
+func (s *Semantic) tell(args ...any) {
+	out, _ := client.AppendCommand(nil, args...)
+	s.c.mux.tell(out)
 }
 
 // answerOf reads a reply of SEM.GET.
@@ -278,10 +320,13 @@ func (s *Semantic) Set(ctx context.Context, p Prompt, x Computed, token string) 
 		return "", err
 	}
 	r, err := s.c.do(ctx, out, 1, []string{s.key(&p), s.key(&p) + exactly})
+	if err == nil {
+		err = r[0].Err()
+	}
 	if err != nil {
 		return "", err
 	}
-	return r[0].Str, r[0].Err()
+	return r[0].Str, nil
 }
 
 // Waits between looks for an answer that another client computes, doubled up to the longest.
@@ -292,7 +337,8 @@ const (
 
 // Cached returns an answer, and where there is none has one caller compute it, in all
 // processes. The others wait for it, those with a prompt that means the same as well. An
-// answer that could not be stored, since what it depends on has changed, is returned.
+// answer that could not be stored, since what it depends on has changed or the server is away, is
+// returned.
 func (s *Semantic) Cached(ctx context.Context, p Prompt, compute func(context.Context) (Computed, error)) (Answer, error) {
 	key := s.key(&p)
 	for wait := semFirst; ; wait = min(2*wait, semMost) {
@@ -320,22 +366,54 @@ func (s *Semantic) compute(ctx context.Context, p Prompt, a Answer, compute func
 	stored := false
 	defer func() {
 		if !stored { // also where compute has panicked
-			out, _ := client.AppendCommand(nil, "SEM.LEASE", "ABORT", s.ns, a.Token)
-			_ = s.c.mux.send(s.c.mux.ctx, out, call{replies: 1, reply: func(int, client.Value, error) {}})
+			s.abort(a.Token)
 		}
 	}()
-	within, cancel := context.WithTimeout(ctx, s.o.Lease)
-	defer cancel()
-	x, err := compute(within)
+	x, err := s.held(ctx, a.Token, compute)
 	if err != nil {
 		return Answer{}, err
 	}
 	id, err := s.Set(ctx, p, x, a.Token)
-	if err != nil {
+	if err != nil && !unable(err) {
 		return Answer{}, err
 	}
-	stored = true
+	stored = err == nil
 	return Answer{Text: x.Text, Status: a.Status, ID: id}, nil
+}
+
+// heldMost is how long a lease is renewed: what has not returned by then will not.
+const heldMost = 10 * time.Minute
+
+// held computes, and renews the lease meanwhile.
+func (s *Semantic) held(ctx context.Context, token string, compute func(context.Context) (Computed, error)) (Computed, error) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		t := time.NewTicker(max(s.o.Lease/3, time.Millisecond))
+		defer t.Stop()
+		for began := time.Now(); time.Since(began) < heldMost; {
+			select {
+			case <-t.C:
+				s.tell("SEM.LEASE", "RENEW", s.ns, token)
+			case <-done:
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(done)
+	return compute(ctx)
+}
+
+// unable reports whether an answer could not be stored through no fault of the caller's: it is returned all the same. An error
+// of the server's but for these is the caller's mistake.
+func unable(err error) bool {
+	var e client.Error
+	if !errors.As(err, &e) {
+		return true
+	}
+	code, _, _ := strings.Cut(string(e), " ")
+	return slices.Contains([]string{"OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS"}, code)
 }
 
 // Feedback says whether the answer of an entry was right, for a prompt if one is given.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nearcache/nearcache/resp/client/near"
 	"github.com/nearcache/nearcache/resp/resptest"
@@ -114,6 +115,84 @@ func TestSemanticCachedComputesOnce(t *testing.T) {
 	if n := computed.Load(); n != 2 {
 		t.Errorf("computed %d times, once of them in vain", n)
 	}
+}
+
+// What takes longer than its lease is computed once, and stored.
+func TestSemanticLeaseIsRenewedWhileItIsComputed(t *testing.T) {
+	s := resptest.Start(t)
+	do(t, dial(t, s.Addr()), "SEM.CREATE", "ns", "DIM", 2)
+	var a angles
+	var computed atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 {
+		ns := open(t, s.Addr(), near.Options{}).Semantic("ns", near.SemanticOptions{Embed: a.embed, Lease: 600 * time.Millisecond})
+		for range 2 {
+			wg.Go(func() {
+				x, err := ns.Cached(t.Context(), near.Prompt{Text: "10 degrees is how much"}, func(ctx context.Context) (near.Computed, error) {
+					computed.Add(1)
+					select {
+					case <-time.After(1500 * time.Millisecond):
+						return near.Computed{Text: "little"}, nil
+					case <-ctx.Done():
+						return near.Computed{}, ctx.Err()
+					}
+				})
+				if err != nil || x.Text != "little" || x.ID == "" {
+					t.Errorf("%+v, %v", x, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if n := computed.Load(); n != 1 {
+		t.Errorf("computed %d times", n)
+	}
+}
+
+// A lease that comes when nobody waits for it any more would have all others wait until it ends.
+func TestSemanticLeaseOfWhoHasLeftIsGivenBack(t *testing.T) {
+	s := resptest.Start(t)
+	other := dial(t, s.Addr())
+	do(t, other, "SEM.CREATE", "ns", "DIM", 2)
+	ns := open(t, s.Addr(), near.Options{}).Semantic("ns", near.SemanticOptions{})
+	p := near.Prompt{Text: "10 degrees is how much", Vector: []float32{1, 0}}
+	answer := func(text string) func(context.Context) (near.Computed, error) {
+		return func(context.Context) (near.Computed, error) { return near.Computed{Text: text}, nil }
+	}
+	do(t, other, "CLIENT", "PAUSE", 300, "ALL")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if x, err := ns.Cached(ctx, p, answer("no")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if x, err := ns.Cached(ctx, p, answer("little")); err != nil || x.Text != "little" {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// What was computed is returned though it cannot be stored.
+func TestSemanticAnswerIsReturnedThoughTheServerIsAway(t *testing.T) {
+	s := resptest.Start(t)
+	other := dial(t, s.Addr())
+	do(t, other, "SEM.CREATE", "ns", "DIM", 2)
+	f := func(prompt string, before func(c *near.Client)) {
+		t.Helper()
+		c := open(t, s.Addr(), near.Options{})
+		p := near.Prompt{Text: prompt, Vector: []float32{1, 0}}
+		x, err := c.Semantic("ns", near.SemanticOptions{}).Cached(t.Context(), p, func(context.Context) (near.Computed, error) {
+			before(c)
+			return near.Computed{Text: "little"}, nil
+		})
+		if err != nil || x.Text != "little" || x.ID != "" {
+			t.Errorf("%s: %+v, %v", prompt, x, err)
+		}
+	}
+	f("away", func(c *near.Client) { _ = c.Close() })
+	do(t, other, "SET", "k", "v")
+	f("full", func(*near.Client) { do(t, other, "CONFIG", "SET", "maxmemory", 1) })
+	do(t, other, "CONFIG", "SET", "maxmemory", 0)
 }
 
 // What came before a prompt divides the copies as it divides the entries.
