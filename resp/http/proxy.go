@@ -75,7 +75,9 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 		var again []byte
 		if a.Status.Hit() {
 			if again, err = d.replay(&q, a.Answer); err != nil { // then upstream is asked, and what it says is kept in its place
-				s.o.Logger().Warn("an answer cannot be replayed", "id", string(a.ID), "error", err)
+				if !errors.Is(err, errNoUsage) {
+					s.o.Logger().Warn("an answer cannot be replayed", "id", string(a.ID), "error", err)
+				}
 				a = semcache.Answer{Sim: a.Sim, Reason: err.Error()}
 			}
 		}
@@ -263,6 +265,7 @@ func (s *Server) copyStream(w http.ResponseWriter, from io.Reader, before func([
 // end is passed on: who asks again at once finds it.
 func (s *Server) keepStream(w http.ResponseWriter, r *http.Request, resp *http.Response, x *miss) {
 	rec := newRecording(x.d, s.o.Settings().MaxBody)
+	rec.answer.Unasked = !x.q.usage
 	s.setID(w, x)
 	w.WriteHeader(resp.StatusCode)
 	s.copyStream(w, resp.Body, func(p []byte) {

@@ -91,6 +91,46 @@ func TestStreamsAreRecordedAndReplayed(t *testing.T) {
 	}
 }
 
+// TestAStreamEndsWithItsUsageWhereThatIsAskedFor: also where who was answered first has not asked for it.
+func TestAStreamEndsWithItsUsageWhereThatIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	const asked = `,"stream":true,"stream_options":{"include_usage":true}`
+	f := func(from, more, want string) {
+		t.Helper()
+		a := w.from(from, chatBody("one", more))
+		if strings.Contains(a.body, "not_asked") {
+			t.Error(a.body)
+		}
+		var use string
+		if more != "" {
+			_, _, use, _ = streamed(t, a.body)
+		} else {
+			var c struct{ Usage json.RawMessage }
+			a.want(t, 200, &c)
+			use = string(c.Usage)
+		}
+		if use != want {
+			t.Errorf("%s %q: %q, want %q", from, more, use, want)
+		}
+	}
+	f("miss", `,"stream":true`, "")
+	f("exact", `,"stream":true`, "")
+	f("exact", "", "")
+	f("miss", asked, usage)
+	f("exact", asked, usage)
+	f("exact", "", usage)
+	f("exact", `,"stream":true`, "")
+
+	// A model that never says it is not asked again and again.
+	w.model.set(func(rw http.ResponseWriter, _ *http.Request, q modelRequest) bool {
+		q.StreamOptions.Usage = false
+		w.model.chat(rw, q, "mum")
+		return true
+	})
+	w.from("miss", chatBody("two", asked))
+	w.from("exact", chatBody("two", asked))
+}
+
 func TestTextsAreCompletedLikewise(t *testing.T) {
 	w := newWorld(t)
 	const path = "/v1/completions"

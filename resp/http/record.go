@@ -16,6 +16,8 @@ type completion struct {
 	Choices []choice        `json:"choices"`
 	Usage   json.RawMessage `json:"usage,omitempty"`
 	Error   json.RawMessage `json:"error,omitempty"`
+	// Unasked is kept with a streamed answer whose request has not asked for the usage. No client sees it.
+	Unasked bool `json:"usage_not_asked_for,omitempty"`
 }
 
 type choice struct {
@@ -279,7 +281,7 @@ func recordChunk(r *recording, data []byte) {
 		r.answer.Object = r.d.object
 	}
 	if !isNothing(c.Usage) {
-		r.answer.Usage = c.Usage
+		r.answer.Usage, r.answer.Unasked = c.Usage, false
 	}
 	for i := range c.Choices {
 		r.choice(&c.Choices[i])

@@ -190,9 +190,26 @@ func streamResponse(d *dialect, b, answer []byte, _ bool) ([]byte, error) {
 	return b, err
 }
 
+// errNoUsage: a stream that is asked for its usage ends with it. What was recorded without is asked for once more, rather than that
+// somebody's count of tokens fails. An answer that comes as a whole need not have it.
+var errNoUsage = errors.New("what is kept was streamed without its usage")
+
 // replay is what is kept, as the question wants it. Others than us may have stored it: an error says that it
 // is no answer.
 func (d *dialect) replay(q *question, answer []byte) ([]byte, error) {
+	if bytes.Contains(answer, []byte("usage_not_asked_for")) {
+		var c completion
+		if json.Unmarshal(answer, &c) == nil && c.Unasked {
+			if q.stream && q.usage {
+				return nil, errNoUsage
+			}
+			c.Unasked = false
+			var err error
+			if answer, err = json.Marshal(&c); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if q.stream {
 		return d.stream(d, nil, answer, q.usage)
 	}
