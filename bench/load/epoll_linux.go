@@ -23,15 +23,10 @@ func driveEpoll(socks []net.Conn, conns []*conn, p *pace) error {
 	defer syscall.Close(ep)
 	l := &loop{ep: ep, conns: conns, fds: make([]int, len(conns)), writing: make([]int, len(conns)), pace: p}
 	for i, s := range socks {
-		f, err := s.(interface{ File() (*os.File, error) }).File() // a duplicate
-		if err != nil {
+		if l.fds[i], err = takeOver(s); err != nil {
 			return err
 		}
-		defer f.Close()
-		l.fds[i] = int(f.Fd())
-		if err := syscall.SetNonblock(l.fds[i], true); err != nil {
-			return os.NewSyscallError("setnonblock", err)
-		}
+		defer syscall.Close(l.fds[i])
 		if err := l.control(syscall.EPOLL_CTL_ADD, i, syscall.EPOLLIN); err != nil {
 			return err
 		}
@@ -42,6 +37,21 @@ func driveEpoll(socks []net.Conn, conns []*conn, p *pace) error {
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	}
 	return l.run()
+}
+
+// takeOver makes a descriptor of its own for a connection, and closes the one that Go's
+// poller knows: each reply would wake a thread there too, at the server's expense and
+// wherever the system likes to run it.
+func takeOver(s net.Conn) (fd int, err error) {
+	defer s.Close()
+	raw, err := s.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if e := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return -1, e
+	}
+	return fd, os.NewSyscallError("fcntl", err)
 }
 
 type loop struct {
