@@ -85,6 +85,8 @@ func parseWaitAOF(a *args.Parser) (p waitAOF) {
 
 const errWaitAOFReplica resp.Error = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated."
 
+const errWaitAOFOff resp.Error = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+
 // runWaitAOF waits until what the client has written is on the disk here, and on those of
 // replicas.
 func runWaitAOF(c *command.Ctx, p waitAOF) error {
@@ -92,8 +94,12 @@ func runWaitAOF(c *command.Ctx, p waitAOF) error {
 		return errWaitAOFReplica
 	}
 	lsn, offset := c.S.Wrote.Load(), c.S.Sent.Load()
-	if _, enabled := c.Server.Durable(lsn); p.local > 0 && !enabled {
-		return resp.Error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+	off := func() bool {
+		_, enabled := c.Server.Durable(lsn)
+		return p.local > 0 && !enabled
+	}
+	if off() {
+		return errWaitAOFOff
 	}
 	count := func() (local, replicas int64) {
 		if durable, _ := c.Server.Durable(lsn); durable {
@@ -102,6 +108,10 @@ func runWaitAOF(c *command.Ctx, p waitAOF) error {
 		return local, c.Server.ReplicasAt(offset, true)
 	}
 	reply := func(w *resp.Writer) {
+		if off() { // since then
+			w.Error(string(errWaitAOFOff))
+			return
+		}
 		local, replicas := count()
 		w.Array(2)
 		w.Int(local)
@@ -117,7 +127,7 @@ func runWaitAOF(c *command.Ctx, p waitAOF) error {
 	}
 	c.BlockUntil(p.timeout, reply, func(end func()) (stop func()) {
 		check := func() {
-			if done() {
+			if done() || off() {
 				end()
 			}
 		}

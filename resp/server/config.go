@@ -118,9 +118,10 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.dbFilename },
 	},
 	{
-		Name: "appendonly", Kind: Bool, Default: "yes", Fixed: true,
+		Name: "appendonly", Kind: Bool, Default: "yes",
 		Help:  "keep a log of all changes in dir, and load it at start. Redis' default is no",
 		Field: func(c *Config) *Value { return &c.appendOnly },
+		Apply: func(s *Server, c *Config) error { return s.setAppendOnly() },
 	},
 	{
 		Name: "appendfsync", Kind: Enum, Default: "everysec", Words: []string{"everysec", "always", "no"},

@@ -132,6 +132,33 @@ func (s *Server) setFsync() {
 	}
 }
 
+// setAppendOnly applies appendonly at run time. The log begins with the next save, which is due then: what comes after
+// its moment goes behind its base, and what the folder had is loaded until that is whole. A log that ends stays as it
+// is, up to this moment, until something is saved.
+func (s *Server) setAppendOnly() error {
+	switch {
+	case s.ctx == nil: // the server does not run yet: see openData
+		return nil
+	case s.loading.on():
+		return errors.New("can't be changed while the data is loaded")
+	case !s.cfg.AppendOnly():
+		if log := s.aof.Swap(nil); log != nil {
+			_ = log.Flush() // where it fails the log tells why, and it may be what the log is ended for
+		}
+		return nil
+	}
+	if _, err := s.openFiles(); err != nil {
+		s.cfg.Logger().Error("the log cannot begin", "dir", s.cfg.Dir(), "error", err)
+		return errors.New("Unable to turn on AOF. Check server logs.") //lint:ignore ST1005 Redis' words
+	}
+	return nil
+}
+
+// logBegins reports whether a log is wanted and has not begun.
+func (s *Server) logBegins() bool {
+	return s.cfg.AppendOnly() && s.aof.Load() == nil && !s.loading.on()
+}
+
 func (s *Server) replay(c *command.Ctx, cmd persist.Command) error {
 	if string(cmd.Args[0]) == catalog.LeftOut && len(cmd.Args) > 1 {
 		c.Settle()

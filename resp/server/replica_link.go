@@ -365,6 +365,9 @@ func (d *onDisk) offset(l *link, log *persist.Log) int64 {
 	lsn := log.Appended()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if log.Detached() {
+		return d.mu.known
+	}
 	if n := len(d.mu.next); n < maxNext && (n == 0 || d.mu.next[n-1].offset < offset) {
 		d.mu.next = append(d.mu.next, struct {
 			offset int64

@@ -152,16 +152,24 @@ func (s *Server) LastSave() int64 { return s.saves.lastSave.Load() }
 func (s *Server) Durable(lsn uint64) (durable, enabled bool) {
 	log := s.aof.Load()
 	if log == nil {
-		return false, false
+		return false, s.cfg.AppendOnly()
 	}
-	return log.Durable() >= lsn, true
+	return !log.Detached() && log.Durable() >= lsn, true
 }
 
 // AwaitDurable implements command.Server.
 func (s *Server) AwaitDurable(lsn uint64, done func()) (stop func()) {
 	ctx, stop := context.WithCancel(s.ctx)
 	s.spawn(func() {
-		if s.aof.Load().Await(ctx, lsn) == nil {
+		log := s.aof.Load()
+		for ; log == nil && s.cfg.AppendOnly(); log = s.aof.Load() { // it is about to begin
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookEvery):
+			}
+		}
+		if log == nil || log.Await(ctx, lsn) == nil {
 			done()
 		}
 	})
@@ -250,6 +258,10 @@ func (s *Server) runSave(k saveKind) error {
 // in it, and the place of the stream: functions, definitions of indexes, then keys, and which of them indexes leave out.
 func (s *Server) writeState() (seq uint64, offset int64, err error) {
 	files, err := s.openFiles()
+	begins := s.logBegins()
+	if err == nil && begins {
+		err = files.Detach()
+	}
 	if err != nil {
 		return 0, 0, err
 	}
@@ -260,6 +272,9 @@ func (s *Server) writeState() (seq uint64, offset int64, err error) {
 	err = files.RewriteAt(s.ctx, func(mark func()) {
 		snap, cutErr = s.ks.Cut(encodeEntry, func(at *store.Snapshot) {
 			mark()
+			if begins && s.cfg.AppendOnly() {
+				s.aof.Store(files)
+			}
 			offset = s.source.backlog.Offset()
 			definitions = append(s.basePlace(at), s.definitions(at)...)
 			indexes = s.env.Catalog.Cut()
@@ -411,7 +426,7 @@ func (s *Server) saveTick() {
 		k = saveRewrite
 	case scheduled[saveRDB]:
 		k = saveRDB
-	case s.rewriteDue(aof) && rested(aof):
+	case (s.rewriteDue(aof) || s.logBegins()) && rested(aof):
 		k = saveRewrite
 	case s.saveDue() && rested(rdb):
 		k = saveRDB
@@ -500,7 +515,8 @@ func (s *Server) savesAtEnd(mode command.ShutdownMode) bool {
 	case command.ShutdownSaved:
 		return s.changes() != 0 || s.source.backlog.On() && s.source.backlog.Offset() != s.saves.savedOffset.Load()
 	case command.ShutdownDefault:
-		return s.cfg.save.String() != "" && s.aof.Load() == nil && s.changes() != 0
+		log := s.aof.Load()
+		return s.changes() != 0 && (s.cfg.save.String() != "" && log == nil || s.logBegins() || log != nil && log.Detached())
 	}
 	return false
 }

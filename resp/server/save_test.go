@@ -236,6 +236,93 @@ func TestFolderOfAnother(t *testing.T) {
 	}
 }
 
+// TestLogBeginsAndEnds turns appendonly on and off while clients write: what a copy of the folder has, as after a kill,
+// is what was there when the log ended, or all, or before the first base is whole, what was saved last.
+func TestLogBeginsAndEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := startAt(t, nil, nil, "--dir", dir, "--appendonly", "no", "--appendfsync", "always", "--save", "")
+	c, w := dial(t, s, client.Options{}), dial(t, s, client.Options{})
+	killed := func(want string) {
+		t.Helper()
+		to := t.TempDir()
+		if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		again, stop := startAt(t, nil, nil, "--dir", to, "--appendonly", "no")
+		defer stop()
+		if got := do(t, dial(t, again, client.Options{}), "MGET", "saved", "between", "logged", "n").String(); got != want {
+			t.Errorf("the folder has %s, want %s", got, want)
+		}
+	}
+	waits := func(want string) {
+		t.Helper()
+		v, err := c.Do("WAITAOF", "1", "0", "0")
+		got := v.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("WAITAOF: %s, want %s", got, want)
+		}
+	}
+	const off = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+	do(t, c, "SET", "saved", "1")
+	do(t, c, "SAVE")
+	do(t, c, "SET", "between", "1")
+	waits(off)
+	for i := range 20000 {
+		do(t, c, "SET", fmt.Sprint("fill", i), "x")
+	}
+	for round := 1; round <= 3; round++ {
+		s.saves.claim(saveCopy) // as one that takes long
+		do(t, c, "CONFIG", "SET", "appendonly", "yes")
+		do(t, c, "INCR", "n")
+		if round == 1 {
+			killed(`*["1" (nil) (nil) (nil)]`)
+		}
+		end := make(chan struct{})
+		go func() {
+			defer close(end)
+			for range 500 {
+				do(t, w, "SET", "logged", fmt.Sprint(round))
+			}
+		}()
+		s.saves.mu.Lock()
+		s.saves.endLocked()
+		s.saves.mu.Unlock()
+		waits(`*[1 0]`)
+		<-end
+		all := fmt.Sprintf(`*["1" "1" "%d" "%d"]`, round, 2*round-1)
+		waits(`*[1 0]`)
+		killed(all)
+		if got := field(t, c, "persistence", "aof_enabled") + field(t, c, "persistence", "aof_last_write_status"); got != "1ok" {
+			t.Error(got)
+		}
+		do(t, c, "CONFIG", "SET", "appendonly", "no")
+		do(t, c, "INCR", "n")
+		killed(all)
+		waits(off)
+	}
+	do(t, c, "CONFIG", "SET", "appendonly", "yes") // and the end of the server comes at once
+	do(t, c, "SET", "logged", "last")
+	_, _ = c.Do("SHUTDOWN")
+	<-s.ctx.Done()
+	lockName := filepath.Join(dir, "nearcache.lock")
+	lock, err := vfs.OS.Lock(lockName)
+	for end := time.Now().Add(60 * time.Second); err != nil && time.Now().Before(end); lock, err = vfs.OS.Lock(lockName) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lock.Close()
+	again, _ := startAt(t, nil, nil, "--dir", dir)
+	if got := do(t, dial(t, again, client.Options{}), "GET", "logged").String(); got != `"last"` {
+		t.Errorf("after SHUTDOWN: %s", got)
+	}
+}
+
 // TestDataOfRedis is told of, where a data folder is new.
 func TestDataOfRedis(t *testing.T) {
 	t.Parallel()

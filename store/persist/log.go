@@ -99,6 +99,7 @@ type Log struct {
 	closed   atomic.Bool
 	number   atomic.Uint64 // last segment number given
 	rewrites atomic.Bool   // one runs
+	detached atomic.Bool   // see Detach
 
 	rewriting sync.Mutex // held by a rewrite from its begin to its end, and by nobody else for long
 
@@ -380,7 +381,7 @@ func (l *Log) Wait(lsn uint64) error {
 // Await waits until all records up to lsn are durable, whatever the policy. Under No it makes
 // them so. It goes on waiting while the log has failed, and ends with Close or the context.
 func (l *Log) Await(ctx context.Context, lsn uint64) error {
-	if l.durable.Load() >= lsn {
+	if l.durable.Load() >= lsn && !l.detached.Load() {
 		return nil
 	}
 	if Policy(l.policy.Load()) == No {
@@ -390,7 +391,7 @@ func (l *Log) Await(ctx context.Context, lsn uint64) error {
 	defer context.AfterFunc(ctx, l.broadcast)()
 	l.waiters.Lock()
 	defer l.waiters.Unlock()
-	for l.durable.Load() < lsn {
+	for l.durable.Load() < lsn || l.detached.Load() {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -401,6 +402,22 @@ func (l *Log) Await(ctx context.Context, lsn uint64) error {
 	}
 	return nil
 }
+
+// Detach is for a log that has not followed what it is the log of: what it has stays as it is, and is loaded, until a
+// rewrite has ended. What is appended from the mark of that on follows its base, is durable with it, and not before.
+// Nothing may be appended between.
+func (l *Log) Detach() error {
+	return l.control(func(w *writer) {
+		if w.flush() {
+			w.sync()
+		}
+		l.detached.Store(true)
+		w.forget()
+	})
+}
+
+// Detached reports whether that is so.
+func (l *Log) Detached() bool { return l.detached.Load() }
 
 // Durable returns the LSN of the last record known to be on disk.
 func (l *Log) Durable() uint64 { return l.durable.Load() }

@@ -707,6 +707,55 @@ func TestRecordThatIsTooLargeFailsTheLog(t *testing.T) {
 	check(t, l.Close())
 }
 
+// TestCrashWhileALogBegins cuts the power at every operation while a log that was detached begins again: the folder has
+// what the log had, or all of the new base and what came behind it, and nothing between.
+func TestCrashWhileALogBegins(t *testing.T) {
+	before := []string{"3:SET k 0", "3:SET k 1"}
+	behind := []string{"3:SET base 1", "3:SET base 2", "3:SET a 1", "3:SET b 1"}
+	ends := map[string]int{}
+	for n := 0; ends["whole"] == 0; n++ {
+		fsys := vfs.NewMem()
+		l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 100})
+		l.Append(set("k", "0"))
+		check(t, l.Wait(l.Append(set("k", "1"))))
+		fsys.Inject(vfs.CutAfter(n))
+		check(t, l.Detach())
+		durable := false
+		err := l.RewriteAt(t.Context(), func(mark func()) {
+			mark()
+			l.Append(set("a", "1"))
+		}, func(b *Base) error {
+			durable = l.Durable() > 2 || !l.Detached() // of what is named by nothing
+			return errors.Join(b.Add(*set("base", "1")), b.Add(*set("base", "2")))
+		})
+		if durable {
+			t.Fatalf("cut %d: durable before the base is whole", n)
+		}
+		promised := err == nil && l.Wait(l.Append(set("b", "1"))) == nil
+		fsys.Inject(nil)
+		got, _ := reload(t, fsys.CrashClone(rand.New(rand.NewPCG(uint64(n), 9))))
+		switch {
+		case promised:
+			same(t, got, behind)
+			if l.Detached() || l.Durable() != l.Appended() {
+				t.Fatalf("cut %d: detached %t, %d of %d", n, l.Detached(), l.Durable(), l.Appended())
+			}
+			ends["promised"]++
+		case len(got) > 2:
+			same(t, got, behind[:len(got)])
+		default:
+			same(t, got, before)
+			ends["before"]++
+		}
+		if cerr := l.Close(); promised && cerr == nil && n > 60 {
+			ends["whole"]++
+		}
+	}
+	if ends["before"] < 5 || ends["promised"] == 0 {
+		t.Fatal(ends)
+	}
+}
+
 func TestEverysecSyncsEachSecondAndWritesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := vfs.NewMem()

@@ -134,9 +134,11 @@ func (w *writer) adopt(bases []segment, files []string, c *cut) error {
 	w.segs = segs
 	if w.lost {
 		w.lost = false
-		w.l.failed.Store(nil)
+		if w.l.failed.Swap(nil) != nil {
+			w.l.o.Logger.Info("log: the rewrite healed it")
+		}
+		w.l.detached.Store(false)
 		w.publish()
-		w.l.o.Logger.Info("log: the rewrite healed it")
 	}
 	w.collect()
 	w.count(func(s *Stats) { s.BaseSize = s.Size })

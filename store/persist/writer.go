@@ -553,6 +553,13 @@ func (w *writer) setErr(err error) {
 
 // lose gives up what is not on disk. From here only a rewrite helps.
 func (w *writer) lose(err error) {
+	w.forget()
+	w.setErr(fmt.Errorf("%w: %w", ErrNeedsRewrite, err))
+	w.l.o.Logger.Error("log: records are lost; writes are refused until a rewrite", "after", w.durable, "err", err)
+}
+
+// forget drops what is not on disk, and what comes until a rewrite.
+func (w *writer) forget() {
 	if w.inflight != nil {
 		<-w.synced // its file is not trusted, whatever it says
 		w.inflight = nil
@@ -577,8 +584,6 @@ func (w *writer) lose(err error) {
 		w.release(c)
 	}
 	w.held = nil
-	w.setErr(fmt.Errorf("%w: %w", ErrNeedsRewrite, err))
-	w.l.o.Logger.Error("log: records are lost; writes are refused until a rewrite", "after", w.durable, "err", err)
 }
 
 // start makes a segment that begins with what is held, durable before the manifest names it.
