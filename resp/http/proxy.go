@@ -65,11 +65,16 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 		if set.Upstream != "" && !q.tools {
 			query.Lease, query.Wait, query.Once = min(set.Timeout, semcache.MaxLease), set.Timeout, true
 		}
-		var a semcache.Answer
-		if err := n.Get(call, &query, &a); err != nil {
+		a, err := ask(n, call, &query)
+		if err != nil {
 			if r.Context().Err() == nil {
 				s.bypass(w, r, who, d, body, s.asProblem(r, err).Detail)
 			}
+			return
+		}
+		if f, ok := a.Vain.Failure.(*failure); ok {
+			s.metrics.cache("miss")
+			f.write(w)
 			return
 		}
 		var again []byte
@@ -96,7 +101,10 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 		if a.Token != "" {
 			defer func() {
 				if !x.kept {
-					n.Abort(s.o.Cache.Begin(context.Background()), a.Token)
+					if r.Context().Err() != nil {
+						x.vain = semcache.Vain{Why: semcache.Left} // whatever has come of it
+					}
+					n.End(s.o.Cache.Begin(context.Background()), a.Token, x.vain)
 				}
 			}()
 		}
@@ -139,6 +147,7 @@ type miss struct {
 	reason  string
 	keep    bool
 	kept    bool
+	vain    semcache.Vain // what those are told who wait, if it was not kept
 }
 
 // notPassed are headers that are between us and the client, or us and upstream.
@@ -193,7 +202,7 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, who *caller, pa
 	began := time.Now()
 	resp, err := s.client.Do(req)
 	if err != nil {
-		s.upstreamFailed(w, r, err)
+		s.upstreamFailed(w, r, err, x)
 		return
 	}
 	defer resp.Body.Close()
@@ -209,9 +218,12 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, who *caller, pa
 			h.Set(headerReason, x.reason)
 		}
 		x.keep = x.keep && resp.StatusCode == http.StatusOK
+		x.vain.Why = semcache.NotKept
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
+	case x != nil && resp.StatusCode >= http.StatusBadRequest:
+		s.passFailure(w, r, resp, x)
 	case x == nil || !x.keep:
 		w.WriteHeader(resp.StatusCode)
 		s.copyStream(w, resp.Body, nil)
@@ -222,17 +234,20 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, who *caller, pa
 	}
 }
 
-func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err error, x *miss) {
 	s.metrics.upstream(0, 0)
 	if r.Context().Err() != nil {
 		return // nobody is there any more
 	}
 	s.o.Logger().Warn("upstream does not answer", "path", r.URL.Path, "error", err)
+	f := &failure{status: http.StatusBadGateway, code: "unreachable", text: "upstream cannot be reached"}
 	if errors.Is(err, context.DeadlineExceeded) {
-		writeAPIError(w, http.StatusGatewayTimeout, "upstream_error", "timeout", "upstream has not answered in time")
-		return
+		f = &failure{status: http.StatusGatewayTimeout, code: "timeout", text: "upstream has not answered in time"}
 	}
-	writeAPIError(w, http.StatusBadGateway, "upstream_error", "unreachable", "upstream cannot be reached")
+	if x != nil {
+		x.vain = semcache.Vain{Why: semcache.Failed, Failure: f}
+	}
+	writeAPIError(w, f.status, "upstream_error", f.code, f.text)
 }
 
 // copyStream passes bytes on as they come. before sees them first.
@@ -286,7 +301,7 @@ func (s *Server) keepWhole(w http.ResponseWriter, r *http.Request, resp *http.Re
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		w.Header().Del(headerID)
-		s.upstreamFailed(w, r, err)
+		s.upstreamFailed(w, r, err, x)
 		return
 	}
 	if int64(len(b)) <= limit {

@@ -2,12 +2,16 @@ package http_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nearcache/nearcache/resp/client"
@@ -430,6 +434,89 @@ func TestWhenTheFirstFailsTheNextAsks(t *testing.T) {
 	if a := <-second; a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+}
+
+// TestManyWhoWaitForAFailure: the first is told, the second tries, and what that is told all others are told; a client that
+// goes is no failure, and what is not kept is asked for by each.
+func TestManyWhoWaitForAFailure(t *testing.T) {
+	const many = 40
+	stacks := make([]byte, 8<<20)
+	waiting := func() int {
+		return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "semcache.(*getting).wait(")
+	}
+	f := func(name string, calls int64, fails int, client func(w *world, ask func()), reply func(rw http.ResponseWriter) bool) {
+		t.Helper()
+		w := newWorld(t)
+		open := make(chan struct{})
+		w.model.set(func(rw http.ResponseWriter, _ *http.Request, _ modelRequest) bool {
+			<-open
+			return reply(rw)
+		})
+		var wg sync.WaitGroup
+		statuses := map[int]int{}
+		var mu sync.Mutex
+		ask := func() {
+			wg.Go(func() {
+				a := w.ask("POST", chatPath, chatBody("x y z", ""))
+				mu.Lock()
+				defer mu.Unlock()
+				if statuses[a.status]++; a.status == 503 && (a.header.Get("Retry-After") != "7" || !strings.Contains(a.body, "so busy") || a.header.Get("X-Cache") != "miss") {
+					t.Errorf("%s: %v %s", name, a.header, a.body)
+				}
+			})
+		}
+		client(w, ask)
+		eventually(t, name+": all others wait", func() bool { return waiting() == many-1 })
+		close(open)
+		wg.Wait()
+		if n := w.model.calls.Load(); n != calls || statuses[503] != fails || statuses[200] != many-fails {
+			t.Errorf("%s: %d calls, want %d; %v", name, n, calls, statuses)
+		}
+	}
+	all := func(w *world, ask func()) {
+		ask()
+		eventually(t, "the first has asked", func() bool { return w.model.calls.Load() == 1 })
+		for range many - 1 {
+			ask()
+		}
+	}
+	busy := func(rw http.ResponseWriter) bool {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Retry-After", "7")
+		rw.WriteHeader(503)
+		_, _ = io.WriteString(rw, `{"error":{"message":"so busy"}}`)
+		return true
+	}
+	f("fails", 2, many, all, busy)
+	var once atomic.Bool
+	f("fails once", 2, 1, all, func(rw http.ResponseWriter) bool { return once.CompareAndSwap(false, true) && busy(rw) })
+	f("not kept", many, 0, all, func(rw http.ResponseWriter) bool {
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(rw, `{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"length"}]}`)
+		return true
+	})
+	f("goes", 2, 0, func(w *world, ask func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, "POST", w.url+chatPath, strings.NewReader(chatBody("x y z", "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+			}
+		}()
+		eventually(t, "the first has asked", func() bool { return w.model.calls.Load() == 1 })
+		for range many {
+			ask()
+		}
+		eventually(t, "all wait", func() bool { return waiting() == many })
+		cancel()
+		<-gone
+	}, func(http.ResponseWriter) bool { return false })
 }
 
 func TestAClientThatGoesLeavesNothingBehind(t *testing.T) {

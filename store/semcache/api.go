@@ -43,7 +43,8 @@ type Query struct {
 
 	Lease time.Duration // of a miss: how long the caller may take to compute it, 0 for no lease
 	Wait  time.Duration // how long to wait where another has the lease
-	Once  bool          // who has waited in vain computes it without a lease, and nobody waits for him in turn
+	Once  bool          // who has waited in vain is told why, and given no lease
+	Vain  Vain          // what Get has told before, with Once: a failure since then is told at once
 	Track bool          // the caller keeps the answer: Call.Closer is told of a better one
 }
 
@@ -80,6 +81,7 @@ type Answer struct {
 	Age        int64   // ms since it was stored
 	Reason     string  // why there is no answer
 	Token      string  // of the lease that the caller holds
+	Vain       Vain    // with Once, of a miss: why it has waited in vain
 }
 
 // Entry is what Put stores.

@@ -9,32 +9,54 @@ import (
 	"github.com/nearcache/nearcache/store/semcache"
 )
 
-// TestWhoHasWaitedInVainGoesAlone: with Once, a failure of the first does not put the
+// TestWhoHasWaitedInVainIsToldWhy: with Once, a failure of the first does not put the
 // others in a queue.
-func TestWhoHasWaitedInVainGoesAlone(t *testing.T) {
+func TestWhoHasWaitedInVainIsToldWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.create("ns", semcache.Defaults(2))
 		q := semcache.Query{Prompt: []byte("p"), Vector: vec(0), Lease: time.Minute, Wait: time.Minute, Once: true}
-		first := w.get(n, q)
+		first, vain := w.get(n, q), semcache.Vain{Why: semcache.Failed, Failure: "no money"}
 		if first.Status != semcache.Miss || first.Token == "" {
 			t.Fatalf("%+v", first)
 		}
 		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var told semcache.Vain
 		for range 4 {
 			wg.Go(func() {
 				q := q
 				var a semcache.Answer
-				if err := n.Get(w.cache.Begin(t.Context()), &q, &a); err != nil || a.Status != semcache.Miss || a.Token != "" {
+				if err := n.Get(w.cache.Begin(t.Context()), &q, &a); err != nil || a.Status != semcache.Miss || a.Token != "" || a.Vain.Why != vain.Why || a.Vain.Failure != vain.Failure {
 					t.Errorf("%+v, %v", a, err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
+				told = a.Vain
 			})
 		}
 		synctest.Wait()
-		if !n.Abort(w.call(), first.Token) {
+		if !n.End(w.call(), first.Token, vain) {
 			t.Error("the lease has ended")
 		}
 		wg.Wait()
+
+		// A failure behind the one that was told is told at once, though it has ended already; and once only.
+		var a semcache.Answer
+		again := q
+		again.Vain = told
+		second := w.get(n, again)
+		if second.Token == "" || !n.End(w.call(), second.Token, vain) {
+			t.Fatalf("%+v", second)
+		}
+		again.Vain = told
+		if err := n.Get(w.cache.Begin(t.Context()), &again, &a); err != nil || a.Token != "" || a.Vain.Failure != "no money" {
+			t.Errorf("%+v, %v", a, err)
+		}
+		again.Vain = a.Vain
+		if third := w.get(n, again); third.Token == "" {
+			t.Errorf("%+v", third)
+		}
 	})
 }
 

@@ -147,6 +147,7 @@ func (g *getting) run() error {
 		until = time.Now().Add(q.Wait)
 	}
 	waited := false
+	var vain Vain
 	for {
 		g.began = time.Now()
 		*a = Answer{}
@@ -166,6 +167,7 @@ func (g *getting) run() error {
 			a.Reason = "no such prompt"
 		}
 		if q.Lease <= 0 || waited && q.Once {
+			a.Vain = vain
 			n.stats.miss.Add(1)
 			return nil
 		}
@@ -189,6 +191,7 @@ func (g *getting) run() error {
 				n.stats.hit(&n.stats.semantic, g)
 				return nil
 			}
+			waited, vain = g.lease.stored == "", g.lease.vain
 			continue
 		}
 		a.Reason = "another computes it"
@@ -202,6 +205,7 @@ func (g *getting) run() error {
 		if err != nil {
 			return err
 		}
+		vain = g.lease.inVain()
 		if g.found {
 			n.stats.hit(&n.stats.semantic, g)
 			n.stats.waited.Add(1)
@@ -487,7 +491,7 @@ func (g *getting) take(tx *store.Tx) {
 	}
 	a := ask{
 		key: string(g.key), partition: string(g.partition), since: g.began, owner: g.call.Owner,
-		now: tx.Now, time: min(g.q.Lease, MaxLease),
+		now: tx.Now, time: min(g.q.Lease, MaxLease), vain: g.q.Vain,
 	}
 	if g.q.Mode != OnlyExact {
 		if g.prompt == nil {
@@ -585,6 +589,16 @@ func (g *getting) fulfilled() bool {
 		g.judgeStored(x)
 	}
 	return true
+}
+
+// inVain is why a lease has ended without an answer, if it has.
+func (x *lease) inVain() Vain {
+	select {
+	case <-x.done:
+		return x.vain
+	default: // its time is up
+		return Vain{Why: Left}
+	}
 }
 
 // endsIn is how many ms a lease has left.

@@ -30,8 +30,29 @@ type lease struct {
 	ends      int64     // Unix ms
 	time      int64     // ms that it was given
 	stored    string    // the key under which there is an answer now; "" where there is none
+	nth       uint64    // its place among the begins and ends of the namespace's leases
+	vain      Vain      // why there is none, once done is closed
 	done      chan struct{}
 }
+
+// Vain says why a lease has ended without an answer.
+type Vain struct {
+	Why     Why
+	Failure any // what its holder said of it, for those who wait
+	nth     uint64
+}
+
+// Why is one of these.
+type Why uint8
+
+// The reasons: none, as nobody has waited in vain; the holder has gone, or its time was up; it has an answer that
+// is not kept; it could not make one.
+const (
+	NotInVain Why = iota
+	Left
+	NotKept
+	Failed
+)
 
 // leases are those of a namespace. Its mutex is taken below the namespace's shard.
 type leases struct {
@@ -39,6 +60,8 @@ type leases struct {
 		sync.Mutex
 		by     map[string]*lease // by the entry's key
 		recent []*lease          // that were fulfilled a moment ago, the last at the end
+		failed []*lease          // likewise
+		nth    uint64            // counts begins and ends
 		ended  bool              // the namespace has gone: there are none any more
 	}
 }
@@ -48,11 +71,27 @@ type leases struct {
 const (
 	maxLeases    = 10000
 	recentLeases = 64
+	failedLeases = 16 // they hold what was said of the failure
 	MaxLease     = 10 * time.Minute
 )
 
+// lastly appends to a list of at most n.
+func lastly(l []*lease, x *lease, n int) []*lease {
+	if len(l) == n {
+		l = l[:copy(l, l[1:])]
+	}
+	return append(l, x)
+}
+
 // endLocked ends a lease.
-func (l *leases) endLocked(c *Cache, x *lease) {
+func (l *leases) endLocked(c *Cache, x *lease) { l.endForLocked(c, x, Vain{Why: Left}) }
+
+func (l *leases) endForLocked(c *Cache, x *lease, v Vain) {
+	l.mu.nth++
+	x.vain, x.vain.nth = v, l.mu.nth
+	if v.Why == Failed {
+		l.mu.failed = lastly(l.mu.failed, x, failedLeases)
+	}
 	delete(l.mu.by, x.key)
 	c.leases.Add(-1)
 	close(x.done)
@@ -94,6 +133,7 @@ type ask struct {
 	now            int64
 	time           time.Duration
 	same           func(x *lease) bool // a paraphrase, by prompt and vector
+	vain           Vain                // what the caller was told before
 }
 
 // take gives the caller a lease, or returns the one of another that it should wait
@@ -106,6 +146,13 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 			return x, false
 		}
 		l.endLocked(c, x)
+	}
+	if a.vain.Why == Failed {
+		for _, x := range l.mu.failed { // who took it when its end was told may have ended already
+			if x.key == a.key && x.nth > a.vain.nth {
+				return x, false
+			}
+		}
 	}
 	if a.same != nil {
 		for _, x := range l.mu.by {
@@ -131,6 +178,8 @@ func (l *leases) take(c *Cache, a ask) (x *lease, mine bool) {
 		token: hex.EncodeToString(t[:]), key: strings.Clone(a.key), partition: strings.Clone(a.partition), prompt: a.prompt, vector: a.vector, said: a.said, before: a.before, normal: a.normal,
 		owner: a.owner, began: a.now, since: c.recent.now(), ends: a.now + a.time.Milliseconds(), time: a.time.Milliseconds(), done: make(chan struct{}),
 	}
+	l.mu.nth++
+	x.nth = l.mu.nth
 	l.mu.by[x.key] = x
 	c.leases.Add(1)
 	return x, true
@@ -164,13 +213,16 @@ func (n *Namespace) Renew(call *Call, token string, d time.Duration) bool {
 
 // Abort ends a lease without an answer: the next of those who wait gets it. False
 // where it has ended already.
-func (n *Namespace) Abort(call *Call, token string) bool {
+func (n *Namespace) Abort(call *Call, token string) bool { return n.End(call, token, Vain{Why: Left}) }
+
+// End is Abort that tells those who wait, with Once, why.
+func (n *Namespace) End(call *Call, token string, v Vain) bool {
 	l := &n.leases
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.findLocked(token, call.Tx.Now)
 	if x != nil {
-		l.endLocked(n.c, x)
+		l.endForLocked(n.c, x, v)
 	}
 	return x != nil
 }
@@ -201,11 +253,7 @@ func (l *leases) fulfil(c *Cache, x *lease, key string) {
 		return
 	}
 	x.stored = key
-	if len(l.mu.recent) == recentLeases {
-		copy(l.mu.recent, l.mu.recent[1:])
-		l.mu.recent = l.mu.recent[:recentLeases-1]
-	}
-	l.mu.recent = append(l.mu.recent, x)
+	l.mu.recent = lastly(l.mu.recent, x, recentLeases)
 	l.endLocked(c, x)
 }
 
