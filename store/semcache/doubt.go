@@ -127,6 +127,19 @@ func (n *Namespace) answered(tx *store.Tx, key []byte, a answer) {
 	}
 }
 
+// unwritten is what was learned since it was written last, nil for nothing: it goes with the figures, so that a server that
+// ends forgets nothing of it.
+func (d *doubts) unwritten() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.lossLocked()
+	if now == d.mu.kept {
+		return nil
+	}
+	d.mu.kept = now
+	return d.mu.here.AppendText(nil)
+}
+
 // know takes over what was written, when a log or a snapshot is loaded, or by another server.
 func (d *doubts) know(h *hash.Value) {
 	d.mu.Lock()

@@ -78,8 +78,21 @@ func TestDoubtFollowsTheAnswersThatAreStored(t *testing.T) {
 		t.Errorf("doubt %.2f, was %.2f", n.Stats().Doubt, d)
 	}
 
-	// What is kept comes back, and nothing that cannot have been learned.
+	// A server that ends keeps all of it.
+	ask("yes")
+	w.cache.Keep(w.call())
 	key := []byte("sem:{ns}")
+	var tx store.Tx
+	tx.Begin(w.ks, 0, 0)
+	tx.LockKey(key)
+	kept, _ := tx.Peek(key).Value().(*hash.Value).GetString("doubt")
+	text := string(kept)
+	store.DoAll(tx.End())
+	if here, ok := judge.Default().ParseHere(text); !ok || math.Abs(here.LogOdds(3)-3-n.Stats().Doubt) > 1e-3 {
+		t.Errorf("%q is kept of %v", text, n.Stats().Doubt)
+	}
+
+	// What is kept comes back, and nothing that cannot have been learned.
 	for _, v := range []string{"-1 1 20 0 20", "0.5 0.8 40 -3 50", "-0.5", "NaN 1 20 0 20", "0 1 1 5 1", "0 -1 20 0 20", "1e9 1 20 0 20", "x"} {
 		var tx store.Tx
 		tx.Begin(w.ks, 0, 0)

@@ -89,6 +89,9 @@ func (n *Namespace) writeFigures(tx *store.Tx, every int64) {
 		return // somebody's own key
 	}
 	pairs := s.pairs()
+	if text := n.doubts.unwritten(); text != nil {
+		pairs = append(pairs, []byte(fieldDoubt), text)
+	}
 	if e == nil {
 		h = hash.New()
 		h.SetPairs(pairs)
