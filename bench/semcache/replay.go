@@ -214,12 +214,13 @@ type promise struct {
 	// Cal is what became of the hits of all orders by their confidence, Off by how much that was off in the mean.
 	Cal []calibration `json:"calibration"`
 	Off float64       `json:"calibration_error"`
+	by  tenths
 }
 
 // tallied is a policy whose hits are counted by the confidence they are served with.
 type tallied struct {
 	*bounded
-	by [10]struct{ said, right, hits float64 }
+	by tenths
 }
 
 func (t *tallied) serve(l []decision) int {
@@ -227,12 +228,7 @@ func (t *tallied) serve(l []decision) int {
 	if at >= 0 {
 		_, sure, _ := t.best(l)
 		p := 1 / (1 + math.Exp(-sure))
-		b := &t.by[min(int(p*10), 9)]
-		b.hits++
-		b.said += p
-		if l[at].right {
-			b.right++
-		}
+		t.by.add(p, 1, l[at].right)
 	}
 	return at
 }
@@ -272,27 +268,13 @@ func (p *promise) keep(s surroundings, m *judge.Model) {
 	if o.Wrong > p.MaxWrong*o.Hits {
 		p.Over++
 	}
-	if p.Cal == nil {
-		p.Cal = make([]calibration, len(t.by))
-	}
-	for i, b := range t.by {
-		c := &p.Cal[i]
-		c.Said, c.Right, c.Pairs = c.Said+b.said, c.Right+b.right, c.Pairs+int(b.hits)
-	}
+	p.by.addAll(&t.by)
 }
 
 // sum makes shares of what was counted in all orders.
 func (p *promise) sum() {
 	p.Wrong /= max(p.Hits, 1e-9)
-	var off, hits float64
-	for i := range p.Cal {
-		c := &p.Cal[i]
-		off += math.Abs(c.Said - c.Right)
-		hits += float64(c.Pairs)
-		c.Said, c.Right = c.Said/max(float64(c.Pairs), 1), c.Right/max(float64(c.Pairs), 1)
-	}
-	p.Off = off / max(hits, 1)
-	p.Cal = slices.DeleteFunc(p.Cal, func(c calibration) bool { return c.Pairs == 0 })
+	p.Cal, p.Off = p.by.calibrations()
 }
 
 // follow replays a trace under each rule and threshold.

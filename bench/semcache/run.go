@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,14 +61,6 @@ type share struct {
 	Label  int     `json:"label"`
 	Cosine float64 `json:"cosine"`
 	Model  float64 `json:"model"`
-}
-
-// calibration is what became of the pairs whose confidence lies in one tenth,
-// with both labels weighing the same.
-type calibration struct {
-	Said  float64 `json:"said"`
-	Right float64 `json:"right"`
-	Pairs int     `json:"pairs"`
 }
 
 // Run carries out the command `nearcache bench semcache`.
@@ -277,32 +268,17 @@ func assess(s judged, m *judge.Model, trained []judged) result {
 	return r
 }
 
-// reliability is what became of the pairs by their confidence, and by how much the
-// confidence was off in the mean: the expected calibration error of Naeini and
-// others, "Obtaining Well Calibrated Probabilities" (2015), with both labels weighing the same.
+// reliability is what became of the pairs by their confidence, with both labels weighing the same.
 func reliability(s set, score []float64, same, other int) (out []calibration, off float64) {
-	var said, right, weight [10]float64
-	var n [10]int
+	var by tenths
 	for i, p := range s.pairs {
-		b := min(int(score[i]*10), 9)
 		w := 1 / float64(max(other, 1))
 		if p.Label == 1 {
 			w = 1 / float64(max(same, 1))
-			right[b] += w
 		}
-		said[b] += w * score[i]
-		weight[b] += w
-		n[b]++
+		by.add(score[i], w, p.Label == 1)
 	}
-	var total float64
-	for b := range n {
-		if n[b] > 0 {
-			out = append(out, calibration{said[b] / weight[b], right[b] / weight[b], n[b]})
-			off += math.Abs(said[b] - right[b])
-			total += weight[b]
-		}
-	}
-	return out, off / max(total, 1e-9)
+	return by.calibrations()
 }
 
 func (r *report) print(w io.Writer) {
