@@ -38,13 +38,21 @@ func (b *Bitmap) AddMany(labels []uint32) {
 	b.n = n
 }
 
-// Write gives f the first n words of an empty set to fill in, 64 labels in each.
-func (b *Bitmap) Write(n int, f func(words []uint64)) {
-	if n > len(b.words) {
-		b.grow(n)
+// OrWords adds labels, 64 in each word, the first of which stands for those from 64*at on.
+func (b *Bitmap) OrWords(at int, words []uint64) {
+	for len(words) > 0 && words[len(words)-1] == 0 {
+		words = words[:len(words)-1]
 	}
-	f(b.words)
-	b.recount()
+	if end := at + len(words); end > len(b.words) {
+		b.grow(end)
+	}
+	n := 0
+	for i, w := range words {
+		old := b.words[at+i]
+		b.words[at+i] = old | w
+		n += bits.OnesCount64(w &^ old)
+	}
+	b.n += n
 }
 
 // Words are the labels, 64 to a word. The caller must not change them.

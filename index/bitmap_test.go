@@ -53,17 +53,19 @@ func TestBitmapSample(t *testing.T) {
 	}
 }
 
-func TestFillSetsBitsOfWords(t *testing.T) {
+func TestOrWordsAddsBitsOfWords(t *testing.T) {
 	var b index.Bitmap
 	b.Add(500)
-	b.Reset() // what is kept of it is longer than what is filled
-	b.Write(2, func(w []uint64) { w[0], w[1] = 1<<3, 1<<63 })
-	if !b.Contains(3) || !b.Contains(127) || b.Contains(500) || b.Len() != 2 {
+	b.Reset() // what is kept of it is longer than what is added
+	b.Add(64)
+	b.OrWords(1, []uint64{1<<3 | 1, 1 << 63, 0})
+	if !b.Contains(64) || !b.Contains(67) || !b.Contains(191) || b.Contains(500) || b.Len() != 3 {
 		t.Fatal(b.Len())
 	}
 	var c index.Bitmap
-	c.Write(1, func(w []uint64) { w[0] = 5 })
-	if c.Len() != 2 || !c.Contains(0) || !c.Contains(2) {
+	c.OrWords(2, []uint64{5})
+	c.OrWords(0, nil)
+	if c.Len() != 2 || !c.Contains(128) || !c.Contains(130) {
 		t.Fatal(c.Len())
 	}
 }

@@ -55,6 +55,68 @@ func TestSet(t *testing.T) {
 	equal(t, "set", ids(&b), slices.Sorted(maps.Keys(want)))
 }
 
+// Blocks of ids become full and empty again, in the middle of a set of others.
+func TestSetOfManyIds(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var s Set
+	want := map[uint32]bool{}
+	check := func(what string, blocks int) {
+		t.Helper()
+		full := 0
+		for _, b := range s.big.blocks {
+			if b.bits != nil {
+				full++
+			}
+		}
+		if full != blocks || s.Len() != len(want) {
+			t.Errorf("%s: %d blocks are bits, want %d; %d ids, want %d", what, full, blocks, s.Len(), len(want))
+		}
+		in := s.Ascending()
+		for id := range uint32(300_000) {
+			if s.Contains(id) != want[id] || id%7 == 0 && in(id) != want[id] {
+				t.Fatal(what, id)
+			}
+		}
+		var b index.Bitmap
+		s.OrInto(&b)
+		equal(t, what, ids(&b), slices.Sorted(maps.Keys(want)))
+	}
+	add := func(from, span uint32, n int) {
+		for range n {
+			id := from + r.Uint32N(span)
+			if s.Add(id) == want[id] {
+				t.Fatal("Add", id)
+			}
+			want[id] = true
+		}
+	}
+	add(0, 300_000, 2000)
+	check("sparse", 0)
+	add(1<<16, 3<<16, 60_000)
+	check("full", 3)
+	if n := s.Bytes(); n < 3*8<<10 || n > 48<<10 {
+		t.Errorf("%d bytes", n)
+	}
+	for id := range want {
+		if id>>16 == 2 || id%5 > 0 && id>>16 == 3 {
+			if !s.Remove(id) || s.Remove(id) {
+				t.Fatal("Remove", id)
+			}
+			delete(want, id)
+		}
+	}
+	check("emptied", 2)
+	for id := range want {
+		if !s.Remove(id) || s.Remove(id) {
+			t.Fatal("Remove", id)
+		}
+		delete(want, id)
+	}
+	if s.Len() != 0 || s.big != nil {
+		t.Error("not empty")
+	}
+}
+
 func TestNumericAgainstMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	n := NewNumeric()
