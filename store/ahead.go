@@ -20,8 +20,8 @@ type Lookup struct {
 
 // Look works out where a key belongs, and has the processor fetch its bucket. No
 // shard may be held. The key must stay as it is.
-func (ks *Keyspace) Look(db int, key []byte) Lookup {
-	l := Lookup{key: key, hash: ks.hash(key), shard: shardOf(key)}
+func (ks *Keyspace) Look(l *Lookup, db int, key []byte) {
+	l.key, l.hash, l.shard, l.bucket = key, ks.hash(key), shardOf(key), nil
 	// A shard that somebody holds is not waited for.
 	if sh := &ks.shards[l.shard]; sh.TryLock() {
 		if s := sh.dbs[db]; sh.lent == nil && s != nil && s.n > 0 {
@@ -32,7 +32,6 @@ func (ks *Keyspace) Look(db int, key []byte) Lookup {
 		}
 		sh.Unlock()
 	}
-	return l
 }
 
 // Fetch has the processor fetch the record that a look-up will find. No lock is

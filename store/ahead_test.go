@@ -24,7 +24,7 @@ func TestExpectedLookups(t *testing.T) {
 		var of [16]int
 		for i := range l {
 			of[i] = rng.IntN(len(keys))
-			l[i] = ks.Look(0, keys[of[i]])
+			ks.Look(&l[i], 0, keys[of[i]])
 		}
 		for i := range l {
 			ks.Fetch(&l[i])
@@ -107,7 +107,7 @@ func TestFetchWhileTablesChange(t *testing.T) {
 				default:
 				}
 				for i := range l {
-					l[i] = ks.Look(0, key(rng.IntN(keys)))
+					ks.Look(&l[i], 0, key(rng.IntN(keys)))
 				}
 				for i := range l {
 					ks.Fetch(&l[i])

@@ -29,6 +29,9 @@ type bigKeys [object.IDs][bigKept]struct {
 
 // noteBig remembers the entry if it is large.
 func (sh *shard) noteBig(e *Entry) {
+	if r := e.rec; r.place() != onHeap && r.size() < bigKeyMin/2 { // what a cell has beyond that is less
+		return
+	}
 	n := e.Size()
 	if n < bigKeyMin {
 		return

@@ -160,7 +160,7 @@ func (tx *Tx) expireParts(e *Entry, x object.Expiring) (n int) {
 	tx.Fields(effect[2:], 1)
 	if x.Len() == 0 {
 		tx.remove(e)
-		tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: ClassGeneric, Name: "del"})
+		tx.event(e, ClassGeneric, "del", nil)
 	}
 	return n
 }

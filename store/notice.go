@@ -2,7 +2,7 @@ package store
 
 import "github.com/nearcache/nearcache/store/object"
 
-// Wanted says what keyspace notifications want to know beside events.
+// Wanted says what keyspace notifications want to know.
 type Wanted uint32
 
 // What they may want.
@@ -12,10 +12,11 @@ const (
 	WantOverwritten                    // values that were replaced as a whole
 	WantRetyped                        // …by one of another type
 	WantFields                         // which fields of a hash an event is about
+	WantEvents                         // commits, whatever they hold
 )
 
-// Noticer hears of every commit after the observers, and of notices without a
-// commit, which then has no events and no number of its own. As for an Observer,
+// Noticer hears of every commit after the observers, where it wants to, and of notices
+// without a commit, which then has no events and no number of its own. As for an Observer,
 // shard locks are held.
 type Noticer interface{ Noticed(*Commit) }
 

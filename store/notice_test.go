@@ -66,11 +66,12 @@ func TestNoticesAreInOrderAndOnlyWhereWanted(t *testing.T) {
 			t.Errorf("wanted %b:\n got %q\nwant %q", w, n.log, want)
 		}
 	}
-	f(0, `set {k}[]`, `hset {k}[]`, `copy_to {k}2[]`)
-	f(WantNew, `n 3 new {k}`, `set {k}[]`, `hset {k}[]`, `n 3 new {k}2`, `n 3 new {k}2`, `copy_to {k}2[]`)
-	f(WantMisses, `m 3 keymiss {k}`, `set {k}[]`, `hset {k}[]`, `copy_to {k}2[]`, `m 3 keymiss {k}4`)
-	f(WantOverwritten, `set {k}[]`, `o 3 overwritten {k}`, `hset {k}[]`, `copy_to {k}2[]`, `o 3 overwritten {k}2`)
-	f(WantRetyped|WantFields, `set {k}[]`, `c 3 type_changed {k}`, `hset {k}["f" "g"]`, `copy_to {k}2[]`, `c 3 type_changed {k}2`)
+	f(0)
+	f(WantEvents, `set {k}[]`, `hset {k}[]`, `copy_to {k}2[]`)
+	f(WantEvents|WantNew, `n 3 new {k}`, `set {k}[]`, `hset {k}[]`, `n 3 new {k}2`, `n 3 new {k}2`, `copy_to {k}2[]`)
+	f(WantEvents|WantMisses, `m 3 keymiss {k}`, `set {k}[]`, `hset {k}[]`, `copy_to {k}2[]`, `m 3 keymiss {k}4`)
+	f(WantEvents|WantOverwritten, `set {k}[]`, `o 3 overwritten {k}`, `hset {k}[]`, `copy_to {k}2[]`, `o 3 overwritten {k}2`)
+	f(WantEvents|WantRetyped|WantFields, `set {k}[]`, `c 3 type_changed {k}`, `hset {k}["f" "g"]`, `copy_to {k}2[]`, `c 3 type_changed {k}2`)
 }
 
 // TestNoticesCostNothingWhereNobodyListens compares the allocations of a miss.

@@ -11,7 +11,6 @@ func (tx *Tx) ChangedForWaiters(e *Entry, class Class, name string) { tx.quiet(e
 
 func (tx *Tx) quiet(e *Entry, class Class, name string, wakes bool) {
 	tx.update(e)
-	tx.commit.Events = append(tx.commit.Events, Event{
-		DB: e.s.db, Key: e.Key(), Class: class, Name: name, Entry: e, Quiet: true, Wakes: wakes,
-	})
+	ev := tx.note(e, class, name, e)
+	ev.Quiet, ev.Wakes = true, wakes
 }

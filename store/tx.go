@@ -127,8 +127,11 @@ func (tx *Tx) End() []Deferred {
 
 func (tx *Tx) publish() []Deferred {
 	c := &tx.commit
-	c.deferred = append(c.deferred[:0], tx.late...)
-	tx.late = emptied(tx.late)
+	c.deferred = c.deferred[:0]
+	if len(tx.late) > 0 {
+		c.deferred = append(c.deferred, tx.late...)
+		tx.late = emptied(tx.late)
+	}
 	if len(c.Events) == 0 && len(c.Effects) == 0 {
 		c.Served = false
 		if len(c.Notices) > 0 {
@@ -140,7 +143,9 @@ func (tx *Tx) publish() []Deferred {
 	for _, o := range tx.ks.observers {
 		o.Committed(c)
 	}
-	tx.publishNotices()
+	if len(c.Notices) > 0 || tx.wants(WantEvents) {
+		tx.publishNotices()
+	}
 	c.Events, c.Effects, c.Served = emptied(c.Events), emptied(c.Effects), false
 	return c.deferred
 }
@@ -441,7 +446,7 @@ func (tx *Tx) Delete(key []byte, name string) bool {
 	}
 	tx.remove(e)
 	tx.dirty = true
-	tx.event(e.s.shard, Event{DB: tx.DB, Key: e.Key(), Class: ClassGeneric, Name: name})
+	tx.event(e, ClassGeneric, name, nil)
 	return true
 }
 
@@ -463,7 +468,7 @@ func (tx *Tx) SetExpire(e *Entry, at int64) {
 // and stores what its value is now.
 func (tx *Tx) Changed(e *Entry, class Class, name string) {
 	tx.update(e)
-	tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: class, Name: name, Entry: e})
+	tx.event(e, class, name, e)
 }
 
 // update stores what the entry's value is now.
@@ -480,11 +485,22 @@ func (tx *Tx) update(e *Entry) {
 	e.noted = true
 }
 
-func (tx *Tx) event(sh *shard, ev Event) {
-	tx.commit.Events = append(tx.commit.Events, ev)
-	if len(sh.watches) > 0 {
-		sh.touchWatches(ev.DB, ev.Key)
+// event notes a change of a key, of which now is there after it, nil where that is gone.
+func (tx *Tx) event(e *Entry, class Class, name string, now *Entry) {
+	tx.note(e, class, name, now)
+	if sh := e.s.shard; len(sh.watches) > 0 {
+		sh.touchWatches(e.s.db, e.Key())
 	}
+}
+
+// note is event without a word to those who watch the key. It writes an Event where that
+// stays: one made elsewhere is copied by wider reads than it was written, and the processor
+// has those wait until all has reached the cache.
+func (tx *Tx) note(e *Entry, class Class, name string, now *Entry) *Event {
+	tx.commit.Events = append(tx.commit.Events, Event{})
+	ev := &tx.commit.Events[len(tx.commit.Events)-1]
+	ev.DB, ev.Key, ev.Class, ev.Name, ev.Entry = e.s.db, e.Key(), class, name, now
+	return ev
 }
 
 // expire removes an entry that is past its time.
@@ -499,7 +515,7 @@ var wordDel = []byte("DEL")
 func (tx *Tx) drop(e *Entry, class Class, name string) {
 	tx.remove(e)
 	tx.commit.Effects = append(tx.commit.Effects, Effect{DB: e.s.db, Args: [][]byte{wordDel, e.rec.key()}})
-	tx.event(e.s.shard, Event{DB: e.s.db, Key: e.Key(), Class: class, Name: name})
+	tx.event(e, class, name, nil)
 }
 
 // Flush empties database db, or all for -1. Every shard must be held.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
 )
@@ -45,12 +47,13 @@ func (a *ahead) look(c *command.Ctx) {
 	if a.left = c.Reader.Ahead(n); a.left < minAhead {
 		return
 	}
-	for i := range a.left {
-		k := known{spec: c.Table.Find(c.Reader.Arg(i, 0))}
-		if s := k.spec; s != nil && s.Keys.Single() && s.Keys.First < c.Reader.Args(i) {
-			k.key = c.Keyspace.Look(c.S.DB, c.Reader.Arg(i, s.Keys.First))
+	a.known = slices.Grow(a.known, a.left)[:a.left] // all zero
+	for i := range a.known {
+		s := c.Table.Find(c.Reader.Arg(i, 0))
+		a.known[i].spec = s
+		if s != nil && s.Keys.Single() && s.Keys.First < c.Reader.Args(i) {
+			c.Keyspace.Look(&a.known[i].key, c.S.DB, c.Reader.Arg(i, s.Keys.First))
 		}
-		a.known = append(a.known, k)
 	}
 	for i := range a.known {
 		c.Keyspace.Fetch(&a.known[i].key)

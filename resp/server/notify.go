@@ -84,6 +84,7 @@ func (n *Notifier) set(flags uint32, ks *store.Keyspace) {
 	n.flags.Store(flags)
 	var w store.Wanted
 	if flags&(keyChannels|fieldChannels) != 0 {
+		w = store.WantEvents
 		for _, x := range []struct {
 			class  store.Class
 			wanted store.Wanted

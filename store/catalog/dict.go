@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Dicts are the dictionaries of FT.DICTADD: sets of words that FT.SPELLCHECK takes
 // for right, or leaves out. They belong to no key; a flush takes them along.
 type Dicts struct {
-	mu struct {
+	some atomic.Bool // there are any; changed under mu
+	mu   struct {
 		sync.RWMutex
 		dicts map[string]map[string]struct{} // none is empty
 	}
@@ -27,6 +29,7 @@ func (d *Dicts) Add(name string, words [][]byte) int {
 		}
 		set = map[string]struct{}{}
 		d.mu.dicts[name] = set
+		d.some.Store(true)
 	}
 	n := len(set)
 	for _, w := range words {
@@ -47,6 +50,7 @@ func (d *Dicts) Remove(name string, words [][]byte) int {
 	n -= len(set)
 	if set != nil && len(set) == 0 {
 		delete(d.mu.dicts, name)
+		d.some.Store(len(d.mu.dicts) > 0)
 	}
 	return n
 }
@@ -74,14 +78,12 @@ func (d *Dicts) names() []string {
 	return slices.Sorted(maps.Keys(d.mu.dicts))
 }
 
-func (d *Dicts) none() bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return len(d.mu.dicts) == 0
-}
+// none reports whether there is no dictionary: each commit asks.
+func (d *Dicts) none() bool { return !d.some.Load() }
 
 func (d *Dicts) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.mu.dicts = nil
+	d.some.Store(false)
 }
