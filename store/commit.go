@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/index"
-	"github.com/nearcache/nearcache/index/thread"
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/thread"
 )
 
 // Class is a letter of notify-keyspace-events: the family an event belongs to.

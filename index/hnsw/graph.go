@@ -13,7 +13,6 @@ import (
 	"github.com/nearcache/nearcache/index/quant"
 	"github.com/nearcache/nearcache/index/slot"
 	"github.com/nearcache/nearcache/index/space"
-	"github.com/nearcache/nearcache/index/thread"
 )
 
 // RediSearch's defaults.
@@ -107,8 +106,6 @@ type Graph struct {
 	live   atomic.Int64 // labels
 	random atomic.Uint64
 	repair repairer
-
-	endTurn func() // thread.EndTurn
 }
 
 type stripe struct {
@@ -181,7 +178,6 @@ func newGraph(p index.Params, split bool) (*Graph, error) {
 			return nil, errors.Join(err, g.Close())
 		}
 	}
-	g.endTurn = thread.EndTurn
 	g.pool.New = g.newScratch
 	g.alloc.Grow = g.grow
 	g.alloc.Recycle = g.recycle

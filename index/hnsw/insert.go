@@ -3,11 +3,9 @@ package hnsw
 import (
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/slot"
-	"github.com/nearcache/nearcache/index/thread"
 )
 
 // Add inserts the vector or replaces the label's older one.
@@ -126,7 +124,6 @@ func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 		}
 	}
 	sc.allow, sc.pass, sc.hops, sc.budget = nil, nil, false, 0
-	sc.turn.begin(g)
 	g.asQuery(sc)
 	top, cur := int(e>>32)-1, uint32(e)
 	cur, d := g.descend(sc, cur, top, level)
@@ -137,7 +134,7 @@ func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 		sc.pool.reset(ef)
 		sc.pool.insert(d, cur, g.buried(cur))
 		g.beginSketch(sc, true)
-		g.explore(sc, l, sc.turn.over)
+		g.explore(sc, l, nil)
 		g.endSketch(sc)
 		sc.near = sc.near[:0]
 		for _, k := range sc.pool.keys {
@@ -157,7 +154,6 @@ func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 
 	parent := uint32(slot.None)
 	for _, o := range g.snapshot(sc, 0, s) {
-		sc.turn.over()
 		g.lock(o)
 		if !g.node(o).has(doomed) {
 			if parent == slot.None && g.adoptLocked(o, s) {
@@ -195,29 +191,6 @@ func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 			g.entry.Store(entryOf(s, level))
 		}
 		g.entryMu.Unlock()
-	}
-}
-
-// turn is what an insertion has the processor for. It is several times as long as a turn of work that is not urgent, and
-// who became ready to ask or to answer something would wait for all of it, for which no lock is a reason: none is
-// held here that a search takes.
-type turn struct {
-	began time.Time
-	end   func()
-	over  func() bool // ends the turn if it is over; false, as a search is stopped by true
-}
-
-func (t *turn) begin(g *Graph) {
-	t.began, t.end = time.Now(), g.endTurn
-	if t.over != nil {
-		return
-	}
-	t.over = func() bool {
-		if time.Since(t.began) > thread.Turn {
-			t.end()
-			t.began = time.Now()
-		}
-		return false
 	}
 }
 

@@ -20,7 +20,6 @@ type scratch struct {
 	floats  []float32      // what codec gets
 	decoded []float32      // what codec gives back
 
-	turn  turn
 	dist  []float32 // the walk's results
 	wdist []float64
 	batch []uint32 // the slots whose distances are wanted

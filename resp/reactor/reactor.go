@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nearcache/nearcache/index/thread"
+	"github.com/nearcache/nearcache/store/thread"
 )
 
 // Pool is a number of reactors that share the connections.

@@ -9,12 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nearcache/nearcache/index/thread"
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/command"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/thread"
 	"github.com/nearcache/nearcache/store/types/str"
 )
 

@@ -3,7 +3,7 @@ package server
 import (
 	"runtime"
 
-	"github.com/nearcache/nearcache/index/thread"
+	"github.com/nearcache/nearcache/store/thread"
 )
 
 // yield lets others run first: goroutines, and threads that the system has waiting

@@ -7,9 +7,6 @@ import "runtime"
 // GiveWay lets other goroutines run first.
 func GiveWay() { runtime.Gosched() }
 
-// EndTurn does nothing: no thread has short turns.
-func EndTurn() {}
-
 // ShortTurns does nothing: turns are as long as the system makes them.
 func ShortTurns() (end func()) { return func() {} }
 

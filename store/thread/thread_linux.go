@@ -15,14 +15,6 @@ import (
 // GiveWay ends the thread's turn where another waits for its processor.
 func GiveWay() { _, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }
 
-// EndTurn gives way where the thread has short turns: for work that keeps the processor for longer than one of them
-// now and then, and that may be anybody's.
-func EndTurn() {
-	if p, _, _ := syscall.Syscall(syscall.SYS_SCHED_GETSCHEDULER, 0, 0, 0); p == unix.SCHED_BATCH {
-		GiveWay()
-	}
-}
-
 // ShortTurns makes those of the goroutine's thread short until end is called: others that become ready, who serve
 // clients and other processes alike, wait for a piece of work, and not for the 3 ms that Linux gives otherwise; and
 // what the thread gives away with GiveWay is a short turn, too, so that it has its share of the processor.
