@@ -214,14 +214,14 @@ func (b *buffered) Distance(q []byte, l index.Label) (float64, bool) {
 	return b.graph.Distance(q, l)
 }
 
-// Len implements index.Index.
-func (b *buffered) Len() int {
-	n := b.graph.Len()
+// Len implements index.Index. As a search does it looks beside the graph first: what moves meanwhile counts twice
+// rather than not at all, as a search asks for no more than there are.
+func (b *buffered) Len() (n int) {
 	if x, done := b.look(); x != nil {
-		n += x.Len()
+		n = x.Len()
 		done()
 	}
-	return n
+	return n + b.graph.Len()
 }
 
 // Stats implements index.Index.
