@@ -90,6 +90,8 @@ type Server interface {
 	MallocStats() string
 	// PurgeMemory gives back to the system what can be had.
 	PurgeMemory()
+	// Stale reports whether this is a replica without its master, and does not answer then.
+	Stale() bool
 	// WriteError is why nothing may be written now, nil if it may.
 	WriteError() error
 	// Shutdown begins to end the process. failed is called if it goes on after all, unless stop is before.

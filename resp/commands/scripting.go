@@ -222,6 +222,8 @@ func (h *host) run(f found, p callArgs) error {
 		if c.Full && f.flags.DeniesOOM() {
 			return errScriptOOM
 		}
+	} else if c.Server.Stale() {
+		return resp.ErrMasterDown
 	}
 	h.readOnly = ro || f.flags&script.NoWrites != 0
 	h.anyOOM = f.flags&script.AllowOOM != 0
@@ -270,6 +272,8 @@ func (h *host) Do(argv [][]byte, proto int) (reply []byte, refused string) {
 		return nil, wrong
 	case spec.Flags&command.NoScript != 0:
 		return nil, "This Redis command is not allowed from script"
+	case spec.Flags&command.Stale == 0 && c.Server.Stale():
+		return nil, "Can not execute the command on a stale replica"
 	case h.readOnly && spec.Flags&(command.Write|command.MayReplicate) != 0:
 		return nil, "Write commands are not allowed from read-only scripts."
 	}

@@ -450,6 +450,16 @@ var Settings = []*Setting{
 		Field: func(c *Config) *Value { return &c.replicaReadOnly },
 	},
 	{
+		Name: "replica-serve-stale-data", Alias: "slave-serve-stale-data", Kind: Bool, Default: "yes",
+		Help:  "a replica answers while its link to the master is down, or not: MASTERDOWN",
+		Field: func(c *Config) *Value { return &c.serveStale },
+	},
+	{
+		Name: "replica-priority", Alias: "slave-priority", Kind: Int, Default: "100", Max: maxInt32,
+		Help:  "what INFO says of it, for those who choose a new master: the lowest first, 0 for never",
+		Field: func(c *Config) *Value { return &c.replicaPriority },
+	},
+	{
 		Name: "repl-timeout", Kind: Int, Default: "60", Min: 1, Max: maxInt32,
 		Help:  "seconds without a word of the master after which a replica connects anew, and of a replica after which it is cut off",
 		Field: func(c *Config) *Value { return &c.replTimeout },
@@ -560,6 +570,7 @@ type Config struct {
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value
 	replicaOf, masterUser, masterAuth, replicaReadOnly, replTimeout                       Value
+	serveStale, replicaPriority                                                           Value
 	enableReplicas, backlogSize, backlogTTL, pingPeriod, minReplicas, maxLag              Value
 	shutdownTimeout                                                                       Value
 	enableDebug, enableOutgoing, enableProtected, logLevel, logFile, hz                   Value

@@ -169,6 +169,9 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	if c.S.InPubSub() && c.S.Proto.Load() == 2 && !allowedInPubSub(spec) {
 		return spec, resp.InSubscribeMode(spec.Title())
 	}
+	if s.Stale() && deniedWhenStale(c, spec, argv) {
+		return spec, resp.ErrMasterDown
+	}
 	if spec.Flags&command.Loading == 0 && s.loading.on() {
 		return spec, resp.ErrLoading
 	}
@@ -192,6 +195,13 @@ func deniedWhenFull(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
 		}
 	}
 	return false
+}
+
+func deniedWhenStale(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	if spec.Name != "exec" {
+		return spec.FlagsOf(c, argv)&command.Stale == 0
+	}
+	return slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return q.Flags&command.Stale == 0 })
 }
 
 func allowedInPubSub(spec *command.Spec) bool {

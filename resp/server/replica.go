@@ -149,6 +149,12 @@ func (s *Server) refuses(spec *command.Spec) error {
 	return nil
 }
 
+// Stale implements command.Server.
+func (s *Server) Stale() bool {
+	l := s.replica.link.Load()
+	return l != nil && l.state() != linkConnected && !s.cfg.serveStale.Bool()
+}
+
 // Master implements command.Server.
 func (s *Server) Master() (m command.Master, ok bool) {
 	l := s.replica.link.Load()
@@ -169,7 +175,7 @@ func (s *Server) infoReplication(t *infoText) {
 	} else {
 		t.field("role", "slave")
 		l.info(t)
-		t.field("slave_priority", 100)
+		t.field("slave_priority", s.cfg.replicaPriority.Int())
 		t.field("slave_read_only", flagOf(s.cfg.replicaReadOnly.Bool()))
 		t.field("replica_announced", 1)
 	}
