@@ -41,13 +41,13 @@ func parseManifest(text string) ([]segment, error) {
 	if !ok {
 		if v, ok := strings.CutPrefix(text, "nearcache manifest "); ok {
 			v, _, _ = strings.Cut(v, "\n")
-			return nil, fmt.Errorf("format version %.20q; this program reads version 1", v)
+			return nil, fmt.Errorf("format version %.20q, which this program does not know: it reads version 1", v)
 		}
-		return nil, errors.New("not a manifest of nearcache")
+		return nil, damagedManifest("it does not begin as one")
 	}
 	sum := strings.LastIndex(text, "crc32c ")
 	if sum < 0 || text[sum:] != fmt.Sprintf("crc32c %08x\n", crc32.Checksum([]byte(text[:sum]), castagnoli)) {
-		return nil, errors.New("checksum")
+		return nil, damagedManifest("wrong checksum")
 	}
 	body = body[:len(body)-(len(text)-sum)]
 	var segs []segment
@@ -88,6 +88,11 @@ func parseManifest(text string) ([]segment, error) {
 		return nil, errors.New("no segments")
 	}
 	return segs, nil
+}
+
+// damagedManifest is the error of one that does not hold: nothing else says which files are the state.
+func damagedManifest(why string) error {
+	return fmt.Errorf("the manifest is damaged: %s. It cannot be repaired; restore the folder from a backup", why)
 }
 
 // readManifest returns the segments, or fs.ErrNotExist.

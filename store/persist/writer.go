@@ -108,7 +108,7 @@ func (w *writer) open(replay func(Record) error) (Report, error) {
 		if fi, err := l.fs.Stat(w.path(name)); err != nil {
 			return ld.report, err
 		} else if fi.Size > headerSize {
-			return ld.report, fmt.Errorf("%s is missing, but %s has records", w.path(manifestName), w.path(name))
+			return ld.report, fmt.Errorf("%s is missing, but %s has records: restore it, or the folder from a backup", w.path(manifestName), w.path(name))
 		}
 	}
 	if !fresh {
