@@ -203,7 +203,11 @@ func (c *Catalog) indexGraphs() (l []toSave) {
 		if err != nil || len(ix.search.Graphs()) == 0 || ix.search.Len() == 0 {
 			continue
 		}
-		l = append(l, toSave{ix.search, definitionOf(&ix.Definition), name, ix.search.Changes(), func(fsys vfs.FS, dir string, s saved) error {
+		changes := ix.search.Changes()
+		if len(ix.search.Unabsorbed()) > 0 { // which get into the graph without a change of their own
+			changes = unsettled
+		}
+		l = append(l, toSave{ix.search, definitionOf(&ix.Definition), name, changes, func(fsys vfs.FS, dir string, s saved) error {
 			return c.saveIndex(fsys, dir, ix, s)
 		}})
 	}
