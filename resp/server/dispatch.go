@@ -183,25 +183,16 @@ func isHTTP(name []byte) bool {
 }
 
 func deniedWhenFull(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	if spec.FlagsOf(c, argv)&command.DenyOOM != 0 {
-		return true
-	}
-	if spec.Name != "exec" {
-		return false
-	}
-	for _, q := range c.Queue.Cmds {
-		if q.Flags&command.DenyOOM != 0 {
-			return true
-		}
-	}
-	return false
+	return anyRuns(c, spec, argv, func(f command.Flags) bool { return f&command.DenyOOM != 0 })
 }
 
 func deniedWhenStale(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	if spec.Name != "exec" {
-		return spec.FlagsOf(c, argv)&command.Stale == 0
-	}
-	return slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return q.Flags&command.Stale == 0 })
+	return anyRuns(c, spec, argv, func(f command.Flags) bool { return f&command.Stale == 0 })
+}
+
+// anyRuns reports whether the command is one that is asked about, or EXEC of one.
+func anyRuns(c *command.Ctx, spec *command.Spec, argv [][]byte, is func(command.Flags) bool) bool {
+	return is(spec.FlagsOf(c, argv)) || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return is(q.Flags) })
 }
 
 func allowedInPubSub(spec *command.Spec) bool {
