@@ -53,16 +53,7 @@ func testAggregateOracle(t *testing.T, g searchtest.Generator, queries int) {
 		if err != nil {
 			t.Fatal(text, err)
 		}
-		var docs []searchtest.Doc
-		var names []string
-		for _, name := range order {
-			if q.Root == nil {
-				break
-			}
-			if _, ok := o.Match(q.Root, name); ok {
-				docs, names = append(docs, o.Docs[name]), append(names, name)
-			}
-		}
+		docs, names := o.Matching(q.Root, order)
 		want, total, failed := p.Run(docs, names)
 		scan, err := ix.Scan(q, search.Options{})
 		if err != nil {
@@ -70,15 +61,9 @@ func testAggregateOracle(t *testing.T, g searchtest.Generator, queries int) {
 		}
 		got, gotTotal, err := runPipeline(p.Plan, o, &scanned{scan}, reader{o, new([]byte)})
 		scan.Close()
-		switch {
-		case (err != nil) != (failed != nil):
-			err = fmt.Errorf("error %v, want %v", err, failed)
-		case failed != nil:
-			err = nil
-		default:
-			if err = searchtest.Same(got, want); err == nil && p.Total && gotTotal != total {
-				err = fmt.Errorf("total %d, want %d", gotTotal, total)
-			}
+		err = searchtest.Agree(got, err, want, failed)
+		if err == nil && failed == nil && p.Total && gotTotal != total {
+			err = fmt.Errorf("total %d, want %d", gotTotal, total)
 		}
 		if err != nil {
 			t.Fatalf("%s %s\nof %d documents: %v", text, strings.Join(p.Args, " "), len(docs), err)

@@ -28,20 +28,7 @@ func TestAggregateOracle(t *testing.T) {
 }
 
 func testAggregateOracle(t *testing.T, c *client.Conn, g searchtest.Generator, queries int, onJSON bool) {
-	schema, parse, create := g.Schema(onJSON), search.ParseSchema, "FT.CREATE idx SCHEMA "
-	if onJSON {
-		parse, create = search.ParseJSONSchema, "FT.CREATE idx ON JSON SCHEMA "
-	}
-	do(t, c, split(create+schema)...)
-	var args [][]byte
-	for _, s := range strings.Fields(schema) {
-		args = append(args, []byte(s))
-	}
-	parsed, err := parse(args)
-	if err != nil {
-		t.Fatal(schema, err)
-	}
-	o := searchtest.New(parsed)
+	o := createDrawn(t, c, g, onJSON)
 	var order []string // of writes
 	for range queries {
 		for range g.IntN(6) {
@@ -54,16 +41,10 @@ func testAggregateOracle(t *testing.T, c *client.Conn, g searchtest.Generator, q
 			o.Docs[name], order = d, append(order, name)
 			if onJSON {
 				delete(d, "v")
-				do(t, c, "JSON.SET", name, "$", one(d, parsed))
+				do(t, c, "JSON.SET", name, "$", one(d, o.Schema))
 				continue
 			}
-			hset := []any{"HSET", name, "other", "x"}
-			for i := range parsed.Fields {
-				if l := d[parsed.Fields[i].Name]; l != nil {
-					hset = append(hset, parsed.Fields[i].Identifier, l[0])
-				}
-			}
-			do(t, c, hset...)
+			do(t, c, hsetOf(name, d, o.Schema)...)
 		}
 		o.Count()
 		askPipeline(t, c, g, o, order)
@@ -106,16 +87,7 @@ func askPipeline(t *testing.T, c *client.Conn, g searchtest.Generator, o *search
 	if err != nil {
 		t.Fatal(text, err)
 	}
-	var docs []searchtest.Doc
-	var names []string
-	for _, name := range order {
-		if q.Root == nil {
-			break
-		}
-		if _, ok := o.Match(q.Root, name); ok {
-			docs, names = append(docs, o.Docs[name]), append(names, name)
-		}
-	}
+	docs, names := o.Matching(q.Root, order)
 	want, total, failed := p.Run(docs, names)
 
 	args := []any{"FT.AGGREGATE", "idx", text, "DIALECT", 2, "PARAMS", len(params)}
@@ -160,15 +132,7 @@ func askPipeline(t *testing.T, c *client.Conn, g searchtest.Generator, o *search
 		}
 		got = append(got, row)
 	}
-	switch {
-	case (err != nil) != (failed != nil):
-		err = fmt.Errorf("error %v, want %v", err, failed)
-	case failed != nil:
-		err = nil
-	default:
-		err = searchtest.Same(got, want)
-	}
-	if err != nil || t.Failed() {
+	if err = searchtest.Agree(got, err, want, failed); err != nil || t.Failed() {
 		t.Errorf("%q\nof %d documents: %v", args, len(docs), err)
 	}
 }

@@ -29,7 +29,9 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-func testOracle(t *testing.T, c *client.Conn, g searchtest.Generator, now *atomic.Int64, queries int, json bool) {
+// createDrawn makes the index idx of a drawn schema, and its oracle.
+func createDrawn(t *testing.T, c *client.Conn, g searchtest.Generator, json bool) *searchtest.Oracle {
+	t.Helper()
 	schema := g.Schema(json)
 	create, parse := "FT.CREATE idx SCHEMA ", search.ParseSchema
 	if json {
@@ -44,7 +46,23 @@ func testOracle(t *testing.T, c *client.Conn, g searchtest.Generator, now *atomi
 	if err != nil {
 		t.Fatal(schema, err)
 	}
-	o := searchtest.New(parsed)
+	return searchtest.New(parsed)
+}
+
+// hsetOf is the command that makes a hash of a document, which then has one value a field.
+func hsetOf(name string, d searchtest.Doc, s *search.Schema) []any {
+	hset := []any{"HSET", name, "other", "x"}
+	for i := range s.Fields {
+		if l := d[s.Fields[i].Name]; l != nil {
+			d[s.Fields[i].Name] = l[:1]
+			hset = append(hset, s.Fields[i].Identifier, l[0])
+		}
+	}
+	return hset
+}
+
+func testOracle(t *testing.T, c *client.Conn, g searchtest.Generator, now *atomic.Int64, queries int, json bool) {
+	o := createDrawn(t, c, g, json)
 	expires := map[string]int64{}
 	for range queries {
 		for range g.IntN(6) {
@@ -57,16 +75,9 @@ func testOracle(t *testing.T, c *client.Conn, g searchtest.Generator, now *atomi
 			case g.IntN(5) == 0:
 				continue
 			case json:
-				do(t, c, "JSON.SET", name, "$", d.JSON(g, parsed))
+				do(t, c, "JSON.SET", name, "$", d.JSON(g, o.Schema))
 			default:
-				hset := []any{"HSET", name, "other", "x"}
-				for i := range parsed.Fields {
-					if l := d[parsed.Fields[i].Name]; l != nil {
-						d[parsed.Fields[i].Name] = l[:1]
-						hset = append(hset, parsed.Fields[i].Identifier, l[0])
-					}
-				}
-				do(t, c, hset...)
+				do(t, c, hsetOf(name, d, o.Schema)...)
 			}
 			if o.Docs[name] = d; g.IntN(3) == 0 {
 				expires[name] = now.Load() + 1 + int64(g.IntN(9))

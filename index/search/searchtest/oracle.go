@@ -99,6 +99,19 @@ func near(v string, n *query.Node) bool {
 	return g.Near(0, n.Lon, n.Lat, n.Radius*map[string]float64{"m": 1, "km": 1000}[n.Unit])
 }
 
+// Matching are the documents that match, of those of these names and in their order. nil matches none.
+func (o *Oracle) Matching(n *query.Node, order []string) (docs []Doc, names []string) {
+	if n == nil {
+		return nil, nil
+	}
+	for _, name := range order {
+		if _, ok := o.Match(n, name); ok {
+			docs, names = append(docs, o.Docs[name]), append(names, name)
+		}
+	}
+	return docs, names
+}
+
 // tags are those of a field of a document.
 func (o *Oracle) tags(d Doc, f *search.Field) (out []string) {
 	for _, v := range d[f.Name] {

@@ -453,6 +453,17 @@ func figure(x float64) string {
 	return strconv.FormatFloat(x, 'g', 12, 64)
 }
 
+// Agree tells whether a pipeline has failed where it had to (failed), and has given the rows that were wanted otherwise.
+func Agree(got []Row, err error, want []Row, failed error) error {
+	switch {
+	case (err != nil) != (failed != nil):
+		return fmt.Errorf("error %v, want %v", err, failed)
+	case failed != nil:
+		return nil
+	}
+	return Same(got, want)
+}
+
 // Same tells where rows that were got are others than those wanted. Sums of the same numbers in another order are the same.
 func Same(got, want []Row) error {
 	if len(got) != len(want) {
