@@ -719,7 +719,7 @@ func (ix *Index) sweep() {
 	list := ix.reclaim.retired
 	gen := ix.epochs.gen.Load()
 	for range 2 {
-		if len(list) > 0 && list[0].gen+2 > gen {
+		if n := len(list); n > 0 && list[n-1].gen+2 > gen {
 			gen = ix.epochs.advance()
 		}
 	}

@@ -390,6 +390,25 @@ func TestLongDocument(t *testing.T) {
 	}
 }
 
+// What was removed while a search ran is reclaimed with the first that is removed when none does.
+func TestLabelsOfSeveralGenerationsAreReclaimed(t *testing.T) {
+	x := newTester(t, "v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")
+	for _, name := range []string{"a", "b", "c"} {
+		x.put(name, "v", string(blob(1, 0)))
+	}
+	search := x.ix.epochs.enter()
+	x.ix.Delete("a", 100)
+	x.ix.Delete("b", 100)
+	if n := x.ix.Info().NumRecords; n != 3 {
+		t.Errorf("%d vectors while a search may look at 3", n)
+	}
+	x.ix.epochs.leave(search)
+	x.ix.Delete("c", 100)
+	if n := x.ix.Info().NumRecords; n != 0 {
+		t.Errorf("%d vectors left", n)
+	}
+}
+
 func TestTombsAreForgotten(t *testing.T) {
 	x := newTester(t, "g TAG")
 	now := time.Unix(0, 0)
