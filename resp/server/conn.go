@@ -106,7 +106,9 @@ func (k *connection) run(quick bool) state {
 			if done == long {
 				return busy
 			}
-			ses.Paused.Store(true)
+			if !ses.Paused.Swap(true) {
+				continue // the pause may have ended before it could be seen who is to be woken
+			}
 			return stuck
 		}
 		if k.held != nil {

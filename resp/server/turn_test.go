@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -251,6 +252,29 @@ func TestSoftLimitCutsAClient(t *testing.T) {
 	})
 	if d := time.Since(under); d < 900*time.Millisecond {
 		t.Errorf("cut after %v", d)
+	}
+}
+
+// A pause that ends while a client comes to it does not keep the client.
+func TestPauseEndsAtAnyMoment(t *testing.T) {
+	var left atomic.Int64 // times that the clock is looked at before the pause ends
+	var s *Server
+	s, _ = startAt(t, func() int64 {
+		if left.Load() > 0 && left.Add(-1) == 0 {
+			s.Unpause()
+		}
+		return time.Now().UnixMilli()
+	}, nil, "--appendonly", "no")
+	w := dialWire(t, s)
+	_ = w.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	for n := range int64(10) {
+		s.Pause(s.ks.Now()+time.Hour.Milliseconds(), false)
+		left.Store(n + 1)
+		t.Logf("the pause ends at look %d at the clock", n+1)
+		if raw, _ := w.do("SET k v"); raw != "+OK\r\n" {
+			t.Fatal(raw)
+		}
+		left.Store(0)
 	}
 }
 
