@@ -1,15 +1,6 @@
 package store
 
-import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-	"time"
-
-	"github.com/nearcache/nearcache/index"
-	"github.com/nearcache/nearcache/store/persist"
-	"github.com/nearcache/nearcache/store/thread"
-)
+import "github.com/nearcache/nearcache/store/persist"
 
 // Class is a letter of notify-keyspace-events: the family an event belongs to.
 type Class byte
@@ -78,48 +69,6 @@ type Commit struct {
 	deferred []Deferred
 }
 
-// Deferred is work an observer wants done after the shards are unlocked and
-// before the client gets its reply.
-type Deferred interface{ Do() }
-
-// Defer hands over such work.
-func (c *Commit) Defer(d Deferred) { c.deferred = append(c.deferred, d) }
-
 // Observer hears of every commit, in order for each key. Shard locks are held:
 // copy, queue, return. It must not call back into the keyspace.
 type Observer interface{ Committed(*Commit) }
-
-// DoAll does deferred work, several pieces in parallel, and waits for it. It gives way between pieces, to
-// goroutines and to threads, and leaves the places among GOMAXPROCS that are more than there are processors to who answers
-// clients: otherwise each of those who become ready would wait until the scheduler takes a place from
-// work that goes on for 10 ms.
-func DoAll(l []Deferred) {
-	switch len(l) {
-	case 0:
-		return
-	case 1:
-		l[0].Do()
-		return
-	}
-	var next atomic.Int64
-	work := func() {
-		for more := true; more; {
-			end := thread.ShortTurns()
-			for began := time.Now(); more && time.Since(began) < thread.Turn; {
-				i := int(next.Add(1)) - 1
-				if more = i < len(l); more {
-					l[i].Do()
-				}
-			}
-			thread.GiveWay()
-			end()
-			runtime.Gosched()
-		}
-	}
-	var wg sync.WaitGroup
-	for range min(len(l), index.Processors()) - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
-}

@@ -147,8 +147,12 @@ func quantile(times []time.Duration, q float64) float64 {
 // bulkCases are what is asked while documents are loaded: neighbours, filters and words.
 var bulkCases = []string{"KNN 10, EF 100", "KNN 10, tag of 1%", "numbers, sorted", "a tag", "a word"}
 
-// measureBulk asks each of bulkCases over a connection of its own, first while nothing else happens, then
-// while documents are loaded over a further one.
+// bulkPace is between two queries of a connection's: a hundred a second, so that what is measured is not how they wait
+// for each other.
+const bulkPace = 10 * time.Millisecond
+
+// measureBulk asks each of bulkCases over a connection of its own: while nothing else happens, while documents are
+// loaded over a further one, and while nothing else happens with all of them there.
 func (o *options) measureBulk(ctx context.Context, c *corpus, p *peer.Server) (*bulkResult, error) {
 	r := &bulkResult{}
 	loader, err := newAsker(ctx, p)
@@ -163,7 +167,6 @@ func (o *options) measureBulk(ctx context.Context, c *corpus, p *peer.Server) (*
 		}
 		defer askers[i].conn.Close()
 	}
-	// Each connection asks a hundred times a second, so that what is measured is not how the queries wait for each other.
 	during := func(load func() error) error {
 		done := make(chan struct{})
 		errs := make([]error, len(askers))
@@ -172,7 +175,8 @@ func (o *options) measureBulk(ctx context.Context, c *corpus, p *peer.Server) (*
 			a := &cases[slices.IndexFunc(cases, func(a aCase) bool { return a.name == bulkCases[i] })]
 			q.times = q.times[:0]
 			wg.Go(func() {
-				tick := time.NewTicker(10 * time.Millisecond)
+				time.Sleep(time.Duration(i) * bulkPace / time.Duration(len(askers))) // not all at one moment
+				tick := time.NewTicker(bulkPace)
 				defer tick.Stop()
 				for n := 0; errs[i] == nil; n++ {
 					select {
@@ -189,12 +193,15 @@ func (o *options) measureBulk(ctx context.Context, c *corpus, p *peer.Server) (*
 		wg.Wait()
 		return errors.Join(append(errs, err)...)
 	}
-	err = during(func() error {
-		time.Sleep(max(o.duration, 3*time.Second))
-		return ctx.Err()
-	})
+	calm := func() error {
+		return during(func() error {
+			time.Sleep(max(o.duration, 3*time.Second))
+			return ctx.Err()
+		})
+	}
+	err = calm()
 	for i, q := range askers {
-		r.Cases = append(r.Cases, bulkCase{Name: bulkCases[i], QuietP50: quantile(q.times, 0.5), QuietP99: quantile(q.times, 0.99)})
+		r.Cases = append(r.Cases, bulkCase{Name: bulkCases[i], Before: latencyOf(q.times)})
 	}
 	if err != nil {
 		return r, err
@@ -209,8 +216,18 @@ func (o *options) measureBulk(ctx context.Context, c *corpus, p *peer.Server) (*
 		return err
 	})
 	for i, q := range askers {
-		b := &r.Cases[i]
-		b.Queries, b.P50, b.P99, b.Most = len(q.times), quantile(q.times, 0.5), quantile(q.times, 0.99), quantile(q.times, 1)
+		r.Cases[i].During = latencyOf(q.times)
+	}
+	if err != nil {
+		return r, err
+	}
+	err = calm()
+	for i, q := range askers {
+		r.Cases[i].After = latencyOf(q.times)
 	}
 	return r, err
+}
+
+func latencyOf(times []time.Duration) latency {
+	return latency{len(times), quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1)}
 }

@@ -319,7 +319,8 @@ func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) erro
 	free <- nil
 	free <- nil
 	go func() {
-		rest := thread.Lower()
+		thread.Lower(thread.Turn)
+		rest := thread.Rests()
 		var err error
 		for block := range blocks {
 			if err == nil {

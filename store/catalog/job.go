@@ -197,6 +197,9 @@ func (j *job) value(i int) (search.Value, bool) {
 	return v, v.Data != nil || v.Numbers != nil || v.Err != nil
 }
 
+// Lengthy implements store.Lengthy.
+func (j *job) Lengthy() {}
+
 // Do implements store.Deferred.
 func (j *job) Do() {
 	s := j.ix.search

@@ -2,13 +2,16 @@
 
 package thread
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // GiveWay lets other goroutines run first.
 func GiveWay() { runtime.Gosched() }
 
-// ShortTurns does nothing: turns are as long as the system makes them.
-func ShortTurns() (end func()) { return func() {} }
+// Lower does nothing, nor does Rests: threads have no priority of their own here.
+func Lower(time.Duration) {}
 
-// Lower does nothing, nor does rest: threads have no priority of their own here.
-func Lower() (rest func()) { return func() {} }
+// Rests gives a function that does nothing.
+func Rests() (rest func()) { return func() {} }

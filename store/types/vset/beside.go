@@ -67,6 +67,9 @@ func (v *Value) enter() (end func(), ok bool) {
 
 func (v *Value) leaveBusy() { v.busy.Add(-1) }
 
+// Lengthy implements store.Lengthy.
+func (j *Job) Lengthy() {}
+
 // Do implements store.Deferred.
 func (j *Job) Do() {
 	end, ok := j.v.enter()
