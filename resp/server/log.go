@@ -72,9 +72,6 @@ func (s *Server) openData(ctx context.Context) error {
 		s.cfg.Logger().Warn("another server uses the data folder: nothing is loaded, and nothing can be saved", "dir", dir)
 		return nil
 	}
-	if _, damaged := errors.AsType[*persist.CorruptError](err); damaged {
-		return fmt.Errorf("load %s: %w; 'nearcache check %s' tells how much of it holds, and with --repair keeps that", dir, err, dir)
-	}
 	if err != nil {
 		return fmt.Errorf("load %s: %w", dir, err)
 	}

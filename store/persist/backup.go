@@ -24,7 +24,7 @@ func Backup(fsys vfs.FS, from, to string) (CheckReport, error) {
 			return Check(fsys, to)
 		}
 		if !isNotExist(err) || tries == 10 {
-			return CheckReport{}, err
+			return CheckReport{}, refused(from, err)
 		}
 		if names, lerr := fsys.List(to); lerr == nil { // of the manifest that is no more
 			for _, n := range names {

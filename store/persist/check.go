@@ -39,10 +39,10 @@ type CheckReport struct {
 func Check(fsys vfs.FS, dir string) (CheckReport, error) {
 	lock, err := lockDir(fsys, dir)
 	if err != nil {
-		return CheckReport{}, err
+		return CheckReport{}, refused(dir, err)
 	}
 	rep, _, err := inspect(fsys, dir)
-	return rep, errors.Join(err, lock.Close())
+	return rep, refused(dir, errors.Join(err, lock.Close()))
 }
 
 func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
@@ -148,10 +148,11 @@ func inspectSegment(fsys vfs.FS, dir string, x *inspected, rep *CheckReport, dam
 			continue
 		}
 		if reason == "" {
+			if !isCommit(fr.typ) { // whole, so not damaged
+				return 0, fmt.Errorf("%s at %d: %w", name, off, unknownType(fr.typ))
+			}
 			_, err := dec.commit(fr.payload, fr.typ&^typeCommit)
 			switch {
-			case fr.typ&typeCommit == 0:
-				reason = fmt.Sprintf("record type %d is unknown to this program", fr.typ)
 			case fr.lsn != next:
 				reason = fmt.Sprintf("record %d where %d was due", fr.lsn, next)
 			case err != nil:
@@ -186,13 +187,13 @@ func inspectSegment(fsys vfs.FS, dir string, x *inspected, rep *CheckReport, dam
 func Repair(fsys vfs.FS, dir string, now time.Time) (CheckReport, error) {
 	lock, err := lockDir(fsys, dir)
 	if err != nil {
-		return CheckReport{}, err
+		return CheckReport{}, refused(dir, err)
 	}
 	rep, all, err := inspect(fsys, dir)
 	if err == nil && len(rep.Damage) > 0 {
 		err = repair(fsys, dir, all, &rep, ".damaged-"+now.UTC().Format("20060102T150405Z"))
 	}
-	return rep, errors.Join(err, lock.Close())
+	return rep, refused(dir, errors.Join(err, lock.Close()))
 }
 
 func repair(fsys vfs.FS, dir string, all []inspected, rep *CheckReport, suffix string) error {
@@ -361,8 +362,8 @@ func salvage(fsys vfs.FS, from, to string, s segment, gone bool) (records uint64
 			if err != nil {
 				return 0, 0, err
 			}
-			if fr.typ&typeCommit == 0 {
-				continue
+			if !isCommit(fr.typ) {
+				return 0, 0, fmt.Errorf("%s at %d: %w", from, off, unknownType(fr.typ))
 			}
 			last = fr.lsn
 			if _, err := dec.commit(fr.payload, fr.typ&^typeCommit); err != nil {

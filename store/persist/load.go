@@ -31,10 +31,10 @@ type Torn struct {
 	Reason string
 }
 
-// Exists reports whether there is something to load in dir.
+// Exists reports whether there is something to load in dir, or whether nobody can tell: then Open says why.
 func Exists(fsys vfs.FS, dir string) bool {
 	_, err := fsys.Stat(filepath.Join(dir, manifestName))
-	return err == nil
+	return !isNotExist(err)
 }
 
 // loader replays the segments of a manifest.
@@ -202,17 +202,16 @@ func (l *loader) read(x *read, s segment, sc *scanner, want *uint64) {
 		x.err = err
 		return
 	}
-	switch fr.typ {
-	case typeMark:
+	switch {
+	case fr.typ == typeMark:
 		if s.kind == kindBase || fr.lsn >= *want {
 			x.bad = fmt.Errorf("a mark for record %d, which is still to come", fr.lsn)
 			return
 		}
 		l.marked = max(l.marked, fr.lsn)
 		return
-	case typeCommit, typeCommit | flagS2, typeCommit | flagZstd:
-	default:
-		x.bad = fmt.Errorf("record type %d is unknown to this program", fr.typ)
+	case !isCommit(fr.typ):
+		x.bad = unknownType(fr.typ)
 		return
 	}
 	if fr.lsn != *want {
@@ -227,6 +226,14 @@ func (l *loader) read(x *read, s segment, sc *scanner, want *uint64) {
 		x.record.LSN = fr.lsn
 	}
 }
+
+// isCommit reports whether typ is that of a commit, plain or compressed.
+func isCommit(typ byte) bool {
+	return typ == typeCommit || typ == typeCommit|flagS2 || typ == typeCommit|flagZstd
+}
+
+// unknownType is the error of a record that is whole and of a type that there was not.
+func unknownType(typ byte) error { return fmt.Errorf("record type %d: %w", typ, ErrVersion) }
 
 // take replays what was read.
 func (l *loader) take(x *read) error {

@@ -161,8 +161,14 @@ type Stats struct {
 
 // Open loads the log in dir, which it makes where there is none, and starts it. replay gets every record in order; the
 // record's slices are valid during the call. A torn end is cut, kept beside and reported; any other damage is an error
-// (see [CorruptError]) and leaves the files as they are. A folder in use elsewhere is refused with [vfs.ErrLocked].
+// (see [CorruptError]) and leaves the files as they are. A folder in use elsewhere is refused with [vfs.ErrLocked], one
+// of a newer program with [ErrVersion]. What is refused says what to do.
 func Open(fsys vfs.FS, dir string, o Options, replay func(Record) error) (*Log, Report, error) {
+	l, report, err := openLog(fsys, dir, o, replay)
+	return l, report, refused(dir, err)
+}
+
+func openLog(fsys vfs.FS, dir string, o Options, replay func(Record) error) (*Log, Report, error) {
 	if o.SegmentSize <= 0 {
 		o.SegmentSize = 64 << 20
 	}

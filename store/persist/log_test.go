@@ -1271,7 +1271,7 @@ func TestDamagedBaseIsRefusedAtItsOffset(t *testing.T) {
 		typ  byte
 		body string
 		want string
-	}{{3, typeCommit, "\x00\x00\x00", "malformed record"}, {3, 99, "", "record type 99 is unknown"}, {9, typeCommit, "", "record 9 where 3 was due"}, {3, typeMark, "", "still to come"}} {
+	}{{3, typeCommit, "\x00\x00\x00", "malformed record"}, {3, 99, "", "record type 99: this program does not know it"}, {9, typeCommit, "", "record 9 where 3 was due"}, {3, typeMark, "", "still to come"}} {
 		b := slices.Clone(whole[:starts[2]])
 		at := len(b)
 		b = binary.LittleEndian.AppendUint32(b, 0)

@@ -41,7 +41,7 @@ func parseManifest(text string) ([]segment, error) {
 	if !ok {
 		if v, ok := strings.CutPrefix(text, "nearcache manifest "); ok {
 			v, _, _ = strings.Cut(v, "\n")
-			return nil, fmt.Errorf("format version %.20q, which this program does not know: it reads version 1", v)
+			return nil, fmt.Errorf("format version %.20q: %w: it reads version 1", v, ErrVersion)
 		}
 		return nil, damagedManifest("it does not begin as one")
 	}

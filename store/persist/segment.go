@@ -154,7 +154,7 @@ func (s *scanner) header() (segment, error) {
 		return bad("checksum of the header")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
-		return segment{}, fmt.Errorf("%s has format version %d; this program reads version %d", s.name, v, version)
+		return segment{}, fmt.Errorf("%s has format version %d: %w: it reads version %d", s.name, v, ErrVersion, version)
 	}
 	s.seed = seedOf(binary.LittleEndian.Uint64(b[16:]))
 	seg := segment{kind: b[12], first: binary.LittleEndian.Uint64(b[24:])}
