@@ -92,6 +92,31 @@ type caller struct {
 	own   bool // the key is one of ours: it is not for upstream
 }
 
+// accounts are the headers by which upstream knows who asks, beside Authorization.
+var accounts = []string{"Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Openai-Organization", "Openai-Project"}
+
+// upstream is what separates answers by who asks upstream, and with what query: those who say the same of both share
+// the answers.
+func (c *caller) upstream(r *http.Request) (scope []semcache.Pair) {
+	var said []byte
+	if !c.own { // the key is upstream's
+		said = append(said, r.Header.Get("Authorization")...)
+	}
+	for _, name := range accounts {
+		for _, v := range r.Header.Values(name) {
+			said = fmt.Appendf(said, "\n%s: %s", name, v)
+		}
+	}
+	if r.URL.RawQuery != "" {
+		said = fmt.Appendf(said, "\n?%s", r.URL.RawQuery)
+	}
+	if c.own && said == nil {
+		return nil
+	}
+	sum := sha256.Sum256(said)
+	return []semcache.Pair{{Field: mark + "key", Value: hex.EncodeToString(sum[:16])}}
+}
+
 // refusal is why a caller may not come in.
 type refusal struct {
 	status int

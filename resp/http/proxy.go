@@ -37,10 +37,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, who *caller, d
 		return
 	}
 	tenant := *who
-	if !tenant.own { // the key is upstream's: those who share it share the answers
-		sum := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		tenant.scope = []semcache.Pair{{Field: mark + "key", Value: hex.EncodeToString(sum[:16])}}
-	}
+	tenant.scope = append(slices.Clone(who.scope), who.upstream(r)...)
 	q, why, err := d.readQuestion(body, r.Header, &tenant)
 	if err != nil {
 		writeAPIError(w, http.StatusBadRequest, "invalid_request_error", "", err.Error())

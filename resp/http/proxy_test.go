@@ -201,6 +201,24 @@ func TestWhatMayChangeTheAnswerSeparates(t *testing.T) {
 	w.from("miss", body, "X-Cache-Scope", "tenant=b")
 	w.from("miss", body, "Authorization", "Bearer sk-other")
 	w.from("exact", body, "Authorization", "Bearer sk-other")
+	for _, h := range [][]string{
+		{"Api-Key", "sk-a"},
+		{"Api-Key", "sk-b"},
+		{"X-Api-Key", "sk-a"},
+		{"X-Goog-Api-Key", "sk-a"},
+		{"OpenAI-Organization", "a"},
+		{"OpenAI-Project", "a"},
+		{"Authorization", "Bearer sk-other", "OpenAI-Project", "a"},
+	} {
+		w.from("miss", body, h...)
+		w.from("exact", body, h...)
+	}
+	for _, status := range []string{"miss", "exact"} {
+		if a := w.ask("POST", chatPath+"?api-version=2", body); a.header.Get("X-Cache") != status {
+			t.Errorf("with a query: %v, want a %s", a.header, status)
+		}
+	}
+	w.from("exact", body)
 }
 
 func TestHeadersSayWhatIsWanted(t *testing.T) {
@@ -578,6 +596,7 @@ func TestKeysOfUpstream(t *testing.T) {
 		t.Errorf("upstream is told %v", h)
 	}
 	w.from("exact", chatBody("p", ""), a...)
+	w.from("miss", chatBody("p", ""), append(a, "OpenAI-Project", "x")...)
 	w.from("miss", chatBody("p", ""), b...)
 	w.do("CONFIG", "SET", "http-upstream-key", "sk-up")
 	w.from("miss", chatBody("q", ""), a...)
