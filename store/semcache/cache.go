@@ -135,6 +135,7 @@ type Namespace struct {
 	without without
 	bias    atomic.Uint64
 	doubts  doubts
+	copies  copies
 	stats   counters
 	leases  leases
 }

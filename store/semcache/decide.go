@@ -33,6 +33,7 @@ type Candidate struct {
 	before   string
 	same     bool // the very prompt, behind what is compared by what it means
 	judged   bool
+	here     bool // the odds were worth what the namespace has learned of other answers
 	inserted int64
 	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
 }
@@ -164,11 +165,11 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, t *trial) {
 		odds = m.LogOddsAmong(m.LogOdds(m.Score(x.Evidence)), x.Around, n.without.circumstances)
 	}
 	odds = n.contextual(odds, x, t.before)
-	x.judged, x.odds = true, odds
+	x.judged, x.odds, x.here = true, odds, t.here != nil
 	if t.here != nil {
 		odds = t.here.LogOdds(odds)
 	}
-	x.Confidence = 1 / (1 + math.Exp(-(odds + x.Shift + n.learnedBias())))
+	x.Confidence = confidence(odds + x.Shift + n.learnedBias())
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1

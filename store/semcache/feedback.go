@@ -200,6 +200,7 @@ func (c *Cache) learned(name string, h *hash.Value) {
 	}
 	n.bias.Store(math.Float64bits(bias))
 	n.doubts.know(h)
+	n.review()
 }
 
 func (n *Namespace) learnedBias() float64 { return math.Float64frombits(n.bias.Load()) }

@@ -373,6 +373,7 @@ func (g *getting) watched(key []byte, rank int) (done bool, err error) {
 		return false, nil
 	}
 	s.Settle(w, name+string(g.id))
+	g.keep(name)
 	return true, nil
 }
 

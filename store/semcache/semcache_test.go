@@ -476,6 +476,47 @@ func TestFeedbackIsLocal(t *testing.T) {
 	}
 }
 
+// TestCopiesThatWouldNotBeServedAnyMoreAreTold: feedback about an entry makes the whole namespace careful.
+func TestCopiesThatWouldNotBeServedAnyMoreAreTold(t *testing.T) {
+	w := newWorld(t)
+	p := semcache.Defaults(2)
+	p.MaxWrong = 0.2
+	n := w.create("ns", p)
+	id := w.put(n, semcache.Entry{Prompt: []byte("Is it open on Sundays?"), Answer: []byte("no"), Vector: vec(0)})
+	w.put(n, semcache.Entry{Prompt: []byte("Do you sell apples?"), Answer: []byte("yes"), Vector: vec(90)})
+	sure := semcache.Query{Prompt: []byte("Do you sell apples?"), Vector: vec(90), Track: true} // the very prompt
+	like := semcache.Query{Prompt: []byte("do you sell some apples?"), Vector: vec(89), Track: true}
+	var told []string
+	keep := func(q semcache.Query) semcache.Answer {
+		var a semcache.Answer
+		call := w.call()
+		call.Closer = func(key string) { told = append(told, key) }
+		if err := n.Get(call, &q, &a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if a, b := keep(sure), keep(like); a.Status != semcache.Exact || b.Status != semcache.Semantic {
+		t.Fatalf("%+v %+v", a, b)
+	}
+	for i := range 200 {
+		if err := n.Feedback(w.call(), id, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		served := w.get(n, like).Status == semcache.Semantic
+		if served != (len(told) == 0) {
+			t.Fatalf("after %d: served %v, told %q", i+1, served, told)
+		}
+		if !served {
+			if len(told) != 1 || !strings.HasPrefix(told[0], "sem:{ns}:") || i == 0 {
+				t.Errorf("after %d: %q", i+1, told)
+			}
+			return
+		}
+	}
+	t.Error("it is served still")
+}
+
 func TestMaxEntries(t *testing.T) {
 	for _, by := range []semcache.Evict{semcache.LRU, semcache.LFU, semcache.ByCost} {
 		w := newWorld(t)
