@@ -25,7 +25,8 @@ def conversation(messages: Sequence[Any], similar: bool = False) -> Turn:
     """The question that the last of the messages asks. They are mappings as OpenAI has them, {"role": …, "content": …}, or
     objects with a model_dump. Those before it have to be the same for an answer to be shared; with similar, what the user
     and the assistant have said in plain text need only mean the same. What instructs the model, and all of it where
-    something is no plain text or too long to be compared, has to be the same as before.
+    something is no plain text or too long to be compared, has to be the same as before; so has what the last message has
+    beside its text.
 
     The client for Go makes the same of messages that are plain text: both share their answers."""
     if not messages:
@@ -33,8 +34,10 @@ def conversation(messages: Sequence[Any], similar: bool = False) -> Turn:
     *before, last = (_mapping(m) for m in messages)
     prompt = _plain(last.get("content"))
     rest = {k: v for k, v in last.items() if k != "content" and v is not None and (k, v) != ("role", "user")}
-    if not prompt:  # what else the message has is the prompt, then
-        prompt = _json(last.get("content"))
+    if prompt is None:  # a picture, say, which the embedding of a text knows nothing of
+        rest["content"] = last.get("content")
+        prompt = _texts(last.get("content"))
+    prompt = prompt or _json(last.get("content"))
     turns = [_words(m) for m in before]
     if rest:  # what is asked is another thing
         turns.append(("", "", _json(rest)))
@@ -70,6 +73,12 @@ def _plain(content: Any) -> Optional[str]:
     if not all(isinstance(p, Mapping) and set(p) == {"type", "text"} and p["type"] == "text" and isinstance(p["text"], str) for p in content):
         return None
     return "\n".join(p["text"] for p in content)
+
+
+def _texts(content: Any) -> str:
+    """The texts among the parts of a content."""
+    parts = content if isinstance(content, (list, tuple)) else ()
+    return "\n".join(p["text"] for p in parts if isinstance(p, Mapping) and isinstance(p.get("text"), str))
 
 
 def _json(v: Any) -> str:

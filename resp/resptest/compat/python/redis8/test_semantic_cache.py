@@ -196,6 +196,12 @@ def test_a_conversation_is_a_prompt_and_what_came_before():
     seen = {conversation([*m, *talk("How long?")], similar=True) for m in (picture, call, [*call, *picture], talk("u"))}
     assert len({t.context for t in seen}) == 4 and [t.before for t in seen if t.before] == ["u\n"]
     assert conversation([{"role": "tool", "content": "How long?"}], similar=True).context
+    # Of a question about a picture the words alone are the prompt, and the picture has to be the same.
+    about = [{"type": "text", "text": "How long?"}, {"type": "image_url", "image_url": {"url": "u"}}]
+    asked = [conversation([{"role": "user", "content": c}], similar=True) for c in (about, about[:1], about[1:], [about[0], {**about[1], "image_url": {"url": "v"}}])]
+    assert [t.prompt for t in asked if "image" not in t.prompt] == ["How long?"] * 3
+    assert len({t.context for t in asked}) == 4 and not any(t.before for t in asked)
+    assert conversation([{"role": "user", "content": ""}]).prompt
     assert conversation(talk("x" * (1 << 20), "Yes.", "How long?"), similar=True).before == ""
     with pytest.raises(ValueError):
         conversation([])
