@@ -149,11 +149,9 @@ func (s *Snapshot) keep(b []byte, sp *space, r record, ref slab.Ref, room **Entr
 	return s.append(b, sp, r, ref, room)
 }
 
-// append encodes a record, unless it was dead at the cut.
+// append encodes a record, of one that is due too: as in Redis that is there until somebody finds it, and the clock
+// may be set back before.
 func (s *Snapshot) append(b []byte, sp *space, r record, ref slab.Ref, room **Entry) []byte {
-	if at := r.expireAt(); at != 0 && at <= s.At && !s.ks.follows.Load() {
-		return b
-	}
 	if *room == nil {
 		*room = new(Entry)
 	}

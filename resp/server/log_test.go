@@ -191,6 +191,43 @@ func TestLogHasTheOrderOfTheKeys(t *testing.T) {
 	do(t, dial(t, s, client.Options{}), "PING")
 }
 
+// TestLogUnderAClockThatIsSetBack: the clock goes far forwards and back between commands, also around a rewrite, so
+// that keys are due for a while and are not any more. What is loaded is what was there.
+func TestLogUnderAClockThatIsSetBack(t *testing.T) {
+	dir := t.TempDir()
+	const noon = 1_800_000_000_000
+	now := atomic.Int64{}
+	now.Store(noon)
+	flags := []string{"--dir", dir, "--appendfsync", "no", "--enable-debug-command", "yes", "--auto-aof-rewrite-percentage", "0"}
+	rng := rand.New(rand.NewPCG(3, 4))
+	h := &history{Rand: rng}
+	var before map[string]string
+	for round := range 12 {
+		s, stop := startAt(t, now.Load, nil, flags...)
+		if round > 0 {
+			sameContents(t, contents(t, s, 2), before)
+		}
+		do(t, dial(t, s, client.Options{}), "DEBUG", "SET-ACTIVE-EXPIRE", "0")
+		c := dial(t, s, client.Options{})
+		for i := range 30 {
+			h.play(t, c, 20)
+			now.Store(noon + int64(rng.IntN(400)) - 200)
+			if i == 20 {
+				now.Add(int64(rng.IntN(2)) * 365 * 24 * 3600 * 1000)
+				if run, busy, _ := s.beginSave(saveRewrite); run == nil || run() != nil {
+					t.Fatalf("no rewrite: %v runs", busy)
+				}
+				now.Store(noon)
+			}
+		}
+		before = contents(t, s, 2)
+		stop()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 // lastSegment is the newest file of the log in dir.
 func lastSegment(t *testing.T, dir string) string {
 	t.Helper()
