@@ -149,7 +149,7 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	if c.Queue.Open && spec.Flags&command.NoMulti != 0 {
 		return spec, errMulti
 	}
-	if err := s.refuses(spec); err != nil {
+	if err := s.replicaRefuses(c, spec, argv); err != nil {
 		return spec, err
 	}
 	c.Full = false
@@ -158,7 +158,7 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 			return spec, resp.ErrOOM
 		}
 	}
-	if spec.Flags&command.Write != 0 {
+	if anyWrites(c, spec, argv) {
 		if err := s.storeFailure(); err != nil {
 			return spec, err
 		}
@@ -172,7 +172,7 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	if s.Stale() && deniedWhenStale(c, spec, argv) {
 		return spec, resp.ErrMasterDown
 	}
-	if spec.Flags&command.Loading == 0 && s.loading.on() {
+	if s.loading.on() && deniedWhileLoading(c, spec, argv) {
 		return spec, resp.ErrLoading
 	}
 	return spec, nil
@@ -183,16 +183,24 @@ func isHTTP(name []byte) bool {
 }
 
 func deniedWhenFull(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(f command.Flags) bool { return f&command.DenyOOM != 0 })
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.DenyOOM != 0 })
 }
 
 func deniedWhenStale(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(f command.Flags) bool { return f&command.Stale == 0 })
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Stale == 0 })
+}
+
+func deniedWhileLoading(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Loading == 0 })
+}
+
+func anyWrites(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Write != 0 })
 }
 
 // anyRuns reports whether the command is one that is asked about, or EXEC of one.
-func anyRuns(c *command.Ctx, spec *command.Spec, argv [][]byte, is func(command.Flags) bool) bool {
-	return is(spec.FlagsOf(c, argv)) || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, func(q command.Queued) bool { return is(q.Flags) })
+func anyRuns(c *command.Ctx, spec *command.Spec, argv [][]byte, is func(command.Queued) bool) bool {
+	return is(command.Queued{Spec: spec, Args: argv, Flags: spec.FlagsOf(c, argv)}) || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, is)
 }
 
 func allowedInPubSub(spec *command.Spec) bool {

@@ -135,15 +135,17 @@ func (s *Server) follow(host string, port int, wait bool) {
 	})
 }
 
-// refuses is why a replica does not run a command, nil where it does. Indexes are
+// replicaRefuses is why a replica does not run a command, nil where it does. Indexes are
 // its own where the master is a Redis, which knows nothing of them.
-func (s *Server) refuses(spec *command.Spec) error {
+func (s *Server) replicaRefuses(c *command.Ctx, spec *command.Spec, argv [][]byte) error {
 	l := s.replica.link.Load()
 	switch {
 	case l == nil:
-	case l.loading.Load() && spec.Flags&command.Loading == 0:
+	case l.loading.Load() && deniedWhileLoading(c, spec, argv):
 		return resp.ErrLoading
-	case spec.Flags&command.Write != 0 && (spec.Group != command.GroupSearch || l.ours.Load()) && s.cfg.replicaReadOnly.Bool():
+	case s.cfg.replicaReadOnly.Bool() && anyRuns(c, spec, argv, func(q command.Queued) bool {
+		return q.Flags&command.Write != 0 && (q.Spec.Group != command.GroupSearch || l.ours.Load())
+	}):
 		return errReadOnly
 	}
 	return nil

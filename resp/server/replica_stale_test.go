@@ -49,3 +49,37 @@ func TestReplicaWithoutItsMaster(t *testing.T) {
 	do(t, dial(t, s, client.Options{}), "CONFIG", "SET", "replica-serve-stale-data", "no")
 	ask("EXECABORT Transaction discarded because of: "+down, "EXEC")
 }
+
+// TestExecIsRefusedAsWhatItRuns: what was queued while it was allowed is asked about again, as a Redis 8.10 does.
+func TestExecIsRefusedAsWhatItRuns(t *testing.T) {
+	t.Parallel()
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir(), "--enable-outgoing-connections", "yes")
+	c, other := dial(t, s, client.Options{}), dial(t, s, client.Options{})
+	exec := func(want string, between func(), queued ...any) {
+		t.Helper()
+		do(t, c, "MULTI")
+		do(t, c, queued...)
+		between()
+		v, err := c.Do("EXEC")
+		got := v.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %s, want %s", queued, got, want)
+		}
+	}
+	const discarded = "EXECABORT Transaction discarded because of: "
+	exec(`*["x"]`, func() { do(t, other, "CONFIG", "SET", "min-replicas-to-write", 1) }, "ECHO", "x")
+	do(t, other, "CONFIG", "SET", "min-replicas-to-write", 0)
+	exec(discarded+"NOREPLICAS", func() { do(t, other, "CONFIG", "SET", "min-replicas-to-write", 1) }, "SET", "a", 1)
+	do(t, other, "CONFIG", "SET", "min-replicas-to-write", 0)
+	exec(discarded+"LOADING", s.loading.begin, "GET", "a")
+	s.loading.end()
+	exec(`*["x"]`, s.loading.begin, "ECHO", "x")
+	s.loading.end()
+	toReplica := func() { do(t, other, "REPLICAOF", "127.0.0.1", 1) }
+	exec(discarded+"READONLY", toReplica, "SET", "a", 1)
+	do(t, other, "REPLICAOF", "NO", "ONE")
+	exec("*[(nil)]", toReplica, "GET", "a")
+}
