@@ -108,7 +108,7 @@ func groups(rows []line, by []string, l []reducer) (out []line) {
 // reducer draws REDUCE, and tells what kind of property it makes: 0, one that is not used any more.
 func (g Generator) reducer(p *Pipeline) (of func([]line) any, kind byte, name string, args []string) {
 	x, ok := g.any(p, "ntl")
-	name = g.of("COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "TOLIST", "FIRST_VALUE", "FIRST_VALUE", "RANDOM_SAMPLE", "COLLECT")
+	name = g.of("COUNT", "COUNT_DISTINCT", "COUNT_DISTINCTISH", "SUM", "AVG", "MIN", "MAX", "STDDEV", "QUANTILE", "TOLIST", "FIRST_VALUE", "FIRST_VALUE", "RANDOM_SAMPLE", "COLLECT")
 	if name == "COUNT" {
 		return func(l []line) any { return float64(len(l)) }, 'n', name, nil
 	}
@@ -137,7 +137,7 @@ func (g Generator) reducer(p *Pipeline) (of func([]line) any, kind byte, name st
 		return s
 	}
 	switch name {
-	case "COUNT_DISTINCT":
+	case "COUNT_DISTINCT", "COUNT_DISTINCTISH": // which is exact for as few
 		return func(l []line) any {
 			seen := map[string]bool{}
 			for _, r := range l {
@@ -183,6 +183,18 @@ func (g Generator) reducer(p *Pipeline) (of func([]line) any, kind byte, name st
 			}
 			return math.Sqrt(s / float64(len(v)-1))
 		}, 0, name, args
+	case "QUANTILE":
+		at := float64(g.IntN(21)) / 20
+		return func(l []line) any {
+			v := slices.DeleteFunc(numbers(l, true), math.IsNaN)
+			if len(v) == 0 {
+				return math.NaN()
+			}
+			slices.Sort(v)
+			rank := math.Ceil(at * float64(len(v)))
+			rank += math.Floor(rank / 100) // the error that it allows itself
+			return v[min(max(int(rank), 1), len(v))-1]
+		}, 0, name, append(args, strconv.FormatFloat(at, 'g', -1, 64))
 	case "TOLIST":
 		kind := byte('l')
 		if x.kind == 'n' {
