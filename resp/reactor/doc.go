@@ -52,8 +52,10 @@
 // but keeps a P (a place among GOMAXPROCS) occupied for up to 10 ms if nobody
 // needs it, and sometimes if somebody does, with the goroutines in its queue: give
 // the process a P more for each reactor, and for each thread with work that goes
-// on. The calls of a turn are made without telling the scheduler at all: they do
-// not block.
+// on. Where there are several reactors a driver offers its processor to whoever
+// waits for it before it sleeps: a client on the same machine would wait for the
+// end of the thread's turn otherwise, a millisecond or more. The calls of a turn
+// are made without telling the scheduler at all: they do not block.
 //
 // Descriptors are registered once, edge-triggered, for everything: no further
 // epoll_ctl is needed. A handler must therefore read until nothing is left, or

@@ -232,8 +232,11 @@ func (r *reactor) drive() {
 			r.spawned = false
 			runtime.Gosched()
 		}
-		if r.at, r.n = 0, 0; len(r.long)+len(r.hoards) > 0 {
-			thread.GiveWay() // those who are served first may need this processor to ask
+		queued := len(r.long)+len(r.hoards) > 0
+		if queued || len(r.pool.reactors) > 1 { // these leave clients on this machine no processor of their own
+			thread.GiveWay() // those who were served may need this one to ask again
+		}
+		if r.at, r.n = 0, 0; queued {
 			r.n = epollPoll(r.ep, r.events[:])
 		} else {
 			r.sleep()

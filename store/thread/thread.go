@@ -4,6 +4,5 @@ package thread
 
 import "time"
 
-// Turn is how long work that is not urgent keeps a processor that others want, if one piece of it is
-// not longer.
+// Turn is how long a thread of the server keeps a processor that others wait for. Linux does not give less.
 const Turn = 100 * time.Microsecond

@@ -10,7 +10,10 @@ import (
 // GiveWay lets other goroutines run first.
 func GiveWay() { runtime.Gosched() }
 
-// Lower does nothing, nor does Rests: threads have no priority of their own here.
+// Shorten does nothing, nor do Lower and Rests: threads have no turns and no priority of their own here.
+func Shorten(time.Duration) {}
+
+// Lower does nothing.
 func Lower(time.Duration) {}
 
 // Rests gives a function that does nothing.
