@@ -74,8 +74,9 @@ func run(args []string, stdout io.Writer) (err error) {
 	// there is, so that searches find theirs free: a thread that becomes ready takes a processor from such work at
 	// once, a goroutine would wait for up to 10 ms.
 	runtime.GOMAXPROCS(2*runtime.GOMAXPROCS(0) + cfg.IOThreads())
-	// A client on this machine may share a processor with a reactor, and finds its replies at its next turn there.
-	thread.Shorten(thread.Turn)
+	if cfg.IOThreads() > 1 { // a client on this machine shares a processor with a reactor, and waits for it less so
+		thread.Shorten(thread.Turn)
+	}
 	return server.New(cfg).Run(ctx)
 }
 
