@@ -19,6 +19,7 @@ import (
 // Pool is a number of reactors that share the connections.
 type Pool struct {
 	reactors []*reactor
+	several  bool           // there are more than one
 	awaiting atomic.Int64   // connections that are away after Await
 	wg       sync.WaitGroup // of these and of drivers
 	watch    watch
@@ -86,7 +87,7 @@ const (
 
 // New starts n reactors.
 func New(n int) (*Pool, error) {
-	p := &Pool{}
+	p := &Pool{several: n > 1}
 	for range n {
 		r, err := p.open()
 		if err != nil {
@@ -233,7 +234,7 @@ func (r *reactor) drive() {
 			runtime.Gosched()
 		}
 		queued := len(r.long)+len(r.hoards) > 0
-		if queued || len(r.pool.reactors) > 1 { // these leave clients on this machine no processor of their own
+		if queued || r.pool.several { // these leave clients on this machine no processor of their own
 			thread.GiveWay() // those who were served may need this one to ask again
 		}
 		if r.at, r.n = 0, 0; queued {
