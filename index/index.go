@@ -190,6 +190,8 @@ type Index interface {
 	Range(dst []Neighbor, q []byte, radius float64, o SearchOptions) ([]Neighbor, error)
 	// Distance is the distance from the query to the label's vector; false where there is none.
 	Distance(q []byte, l Label) (float64, bool)
+	// Has reports whether the label has a vector.
+	Has(l Label) bool
 	Len() int
 	Stats() Stats
 	// Close returns the index's off-heap memory. Nothing may be called after it.

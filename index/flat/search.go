@@ -157,6 +157,9 @@ func (s *search) one(l index.Label) (float64, bool) {
 	return w.dist[0], true
 }
 
+// Has implements index.Index.
+func (x *Index) Has(l index.Label) bool { return x.labels.Slot(l) != slot.None }
+
 // Distance is the distance from the query to the label's vector.
 func (x *Index) Distance(q []byte, l index.Label) (float64, bool) {
 	c := x.pool.Enter()

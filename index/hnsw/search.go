@@ -341,6 +341,9 @@ func (g *Graph) allowed(sc *scratch, radius float64) func(index.Label) (float64,
 	}
 }
 
+// Has implements index.Index.
+func (g *Graph) Has(l index.Label) bool { return g.labels.Slot(l) != slot.None }
+
 // Distance is the distance from the query to the label's vector.
 func (g *Graph) Distance(q []byte, l index.Label) (float64, bool) {
 	c := g.pool.Enter()

@@ -220,6 +220,9 @@ func (s *suite) racingWritersOf(t *testing.T, e index.Element) {
 	n := 0
 	for l := range last {
 		want := last[l].v
+		if has := x.Has(index.Label(l)); has != (want != nil) {
+			t.Errorf("Has(%d) = %v", l, has)
+		}
 		if want != nil {
 			n++
 			if d, ok := x.Distance(Blob(p.Element, want), index.Label(l)); !ok || d > s.itself(p.Metric, e) {

@@ -121,6 +121,12 @@ func (b *brute) Distance(q []byte, l index.Label) (float64, bool) {
 	return l2(floats(q), v), true
 }
 
+func (b *brute) Has(l index.Label) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.vectors[l] != nil
+}
+
 func (b *brute) Len() int {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

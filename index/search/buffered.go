@@ -214,6 +214,18 @@ func (b *buffered) Distance(q []byte, l index.Label) (float64, bool) {
 	return b.graph.Distance(q, l)
 }
 
+// Has implements index.Index.
+func (b *buffered) Has(l index.Label) bool {
+	if x, done := b.look(); x != nil {
+		has := x.Has(l)
+		done()
+		if has {
+			return true
+		}
+	}
+	return b.graph.Has(l)
+}
+
 // Len implements index.Index. As a search does it looks beside the graph first: what moves meanwhile counts twice
 // rather than not at all, as a search asks for no more than there are.
 func (b *buffered) Len() (n int) {

@@ -284,7 +284,7 @@ func (ix *Index) claimed(name string, p *prepared) (uint32, bool) {
 			if a.vectors.Add(index.Label(c.label), ix.seq.Add(1), p.values[a.at]) != nil {
 				return 0, false
 			}
-		} else if _, there := a.graph.graph.Distance(p.values[a.at], index.Label(c.label)); !there {
+		} else if !a.graph.graph.Has(index.Label(c.label)) {
 			return 0, false
 		}
 	}

@@ -164,6 +164,11 @@ func (s *several) Distance(q []byte, l index.Label) (float64, bool) {
 	return d, ok
 }
 
+// Has implements index.Index.
+func (s *several) Has(l index.Label) bool {
+	return s.Index.Has(l) || slices.ContainsFunc(s.others(l), s.Index.Has)
+}
+
 // Stats implements index.Index.
 func (s *several) Stats() index.Stats {
 	st := s.Index.Stats()
