@@ -46,6 +46,10 @@ func unknown(offset int, name string) error {
 	return errorf("Unknown field at offset %d near %s", offset, name)
 }
 
+func wrongType(offset int, name string, want FieldType) error {
+	return errorf("Expected a %s field at offset %d near %s", want, offset, name)
+}
+
 // compile binds a node to the schema.
 func (e *exec) compile(n *query.Node) (*plan, error) {
 	x := &plan{kind: n.Kind, n: n, col: -1}
@@ -85,7 +89,7 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			want = TypeVector
 		}
 		if a.Type != want {
-			return nil, errorf("Field `%s` at offset %d is not a %s field", a.Name, n.Offset, want)
+			return nil, wrongType(n.Offset, a.Name, want)
 		}
 		x.a = a
 		switch n.Kind {
@@ -102,6 +106,9 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 				}
 			}
 		case query.Numeric:
+			if n.Min > n.Max {
+				return nil, errorf("Invalid numeric range (min > max): @%s:[%s %s]", n.Field, six(n.Min), six(n.Max))
+			}
 			x.lo, x.hi = n.Min, n.Max
 			if n.MinExcl {
 				if x.lo = math.Nextafter(n.Min, math.Inf(1)); math.IsInf(n.Min, 1) {
@@ -133,7 +140,7 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 				return nil, unknown(n.Offset, name)
 			}
 			if a.text < 0 {
-				return nil, errorf("Field `%s` at offset %d is not a TEXT field", a.Name, n.Offset)
+				return nil, wrongType(n.Offset, a.Name, TypeText)
 			}
 			x.mask.Add(a.text)
 			empty = empty || a.IndexEmpty

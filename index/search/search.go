@@ -96,7 +96,7 @@ func (e *exec) begin(q *query.Query) (knn *attribute, err error) {
 			return nil, unknown(k.Offset, k.Field)
 		}
 		if knn.vectors == nil {
-			return nil, errorf("Field `%s` at offset %d is not a VECTOR field", k.Field, k.Offset)
+			return nil, wrongType(k.Offset, k.Field, TypeVector)
 		}
 		if err := knn.checkBlob(k.Blob); err != nil {
 			return nil, err

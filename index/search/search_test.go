@@ -160,7 +160,6 @@ func TestFilters(t *testing.T) {
 	x.want("@n:[(1 (2.5]", Options{}, "0:")
 	x.want("@n:[(1 inf]", Options{}, "2: b d")
 	x.want("@n:[-inf (inf]", Options{}, "3: a b c")
-	x.want("@n:[5 4]", Options{}, "0:")
 	x.want("@n==1 | @n<0", Options{}, "2: a c")
 	x.want("@loc:[15 37 100 km]", Options{}, "1: b")
 	x.want("@loc:[15 37 200000 m]", Options{}, "2: a b")
@@ -269,8 +268,9 @@ func TestVectors(t *testing.T) {
 	f("*=>[KNN 1 @nope $b]", "Unknown field at offset 10 near nope")
 	f("@nope:{x}", "Unknown field at offset 0 near nope")
 	f("@nope:x", "Unknown field at offset 6 near nope")
-	f("@g:x", "Field `g` at offset 3 is not a TEXT field")
-	f("@t:{x}", "Field `t` at offset 0 is not a TAG field")
+	f("@n:[5 4]", "Invalid numeric range (min > max): @n:[5.000000 4.000000]")
+	f("@g:x", "Expected a TEXT field at offset 3 near g")
+	f("@t:{x}", "Expected a TAG field at offset 0 near t")
 }
 
 func TestScores(t *testing.T) {

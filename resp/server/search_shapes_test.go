@@ -296,7 +296,7 @@ var searchShapes = []struct{ query, want string }{
 	{`FT.SEARCH mh * SORTBY nofield`, "error: Property `nofield` not loaded nor in schema"},
 	{`FT.SEARCH ix1 "*=>[KNN 3 @emb $vector AS d]" PARAMS 2 vector short`, `error: Error parsing vector similarity query: query vector blob size (5) does not match index's expected size (12).`},
 	{`FT.SEARCH ix1 "*=>[KNN 3 @emb $vector AS d]" PARAMS 2 other x`, "error: No such parameter `vector`"},
-	{`FT.SEARCH ix1 "*=>[KNN 3 @user $vector AS d]" PARAMS 2 vector $1`, "error: Field `user` at offset 10 is not a VECTOR field"},
+	{`FT.SEARCH ix1 "*=>[KNN 3 @user $vector AS d]" PARAMS 2 vector $1`, "error: Expected a VECTOR field at offset 10 near user"},
 	{`FT.SEARCH ix1 * LIMIT 0`, `error: LIMIT requires two valid numeric arguments`},
 	{`FT.SEARCH ix1 * LIMIT 0 -1`, `error: LIMIT requires two valid numeric arguments`},
 	{`FT.SEARCH ix1 * NONSENSE`, "error: Unknown argument `NONSENSE` at position 1 for <main>"},

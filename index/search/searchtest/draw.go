@@ -241,7 +241,8 @@ func (g Generator) Query(s *search.Schema, depth int, vectors bool) string {
 	case 2:
 		return fmt.Sprintf("@g0:{g%d}=>{$weight: 2}", g.IntN(7))
 	case 3:
-		return fmt.Sprintf("@n0:[(%d %d]", g.IntN(9)-1, g.IntN(13))
+		n := g.IntN(9) - 1
+		return fmt.Sprintf("@n0:[(%d %d]", n, n+g.IntN(13-n))
 	case 4:
 		return fmt.Sprintf("@n1%s%.2f", g.of("==", "!=", "<", "<=", ">", ">="), g.NormFloat64())
 	case 5:
