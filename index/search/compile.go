@@ -162,14 +162,9 @@ func (a *attribute) checkBlob(blob []byte) error {
 	return nil
 }
 
-// KnownExpander reports whether RediSearch has an expander of that name: SBSTEM
+// expands reports whether the search's expander does what this one does: SBSTEM
 // looks for what has the same stem, SYNONYM for synonyms, PHONETIC for what sounds
-// alike, DEFAULT, and "", for all of these.
-func KnownExpander(name string) bool {
-	return name == "" || name == "DEFAULT" || name == "SBSTEM" || name == "SYNONYM" || name == "PHONETIC"
-}
-
-// expands reports whether the search's expander does what this one does.
+// alike, DEFAULT, and "", for all of these, any other name for nothing.
 func (e *exec) expands(expander string) bool {
 	return e.o.Expander == "" || e.o.Expander == "DEFAULT" || e.o.Expander == expander
 }

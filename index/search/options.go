@@ -19,7 +19,7 @@ type Options struct {
 
 	Verbatim bool          // words without their stems
 	Language attr.Language // of the words
-	Expander string        // how words are expanded; see [KnownExpander]
+	Expander string        // how words are expanded: SBSTEM, SYNONYM, PHONETIC, or all of it
 	InOrder  bool          // the words of the query in its order
 	HasSlop  bool          // at most Slop other words between them
 	Slop     int

@@ -263,29 +263,13 @@ func parseExpression(a *args.Parser) string {
 }
 
 func parseAggregateLimit(a *args.Parser, plan *agg.Plan) {
-	if a.Len() < 2 {
-		a.Fail(resp.Error("LIMIT requires two arguments"))
-		return
-	}
-	offset, ok1 := resp.ParseInt(a.Bytes())
-	limit, ok2 := resp.ParseInt(a.Bytes())
-	switch {
-	case !ok1 || !ok2 || offset < 0 || limit < 0:
-		a.Fail(resp.Error("LIMIT needs two numeric arguments"))
-		return
-	case limit == 0 && offset != 0:
-		a.Fail(resp.Error("The `offset` of the LIMIT must be 0 when `num` is 0"))
-		return
-	case limit > maxAggregateResults:
-		a.Fail(resp.Error("LIMIT exceeds maximum of " + strconv.Itoa(maxAggregateResults)))
-		return
-	case offset > maxResults:
-		a.Fail(resp.Error("OFFSET exceeds maximum of " + strconv.Itoa(maxResults)))
+	offset, num := parseLimit(a, maxAggregateResults)
+	if a.Err() != nil {
 		return
 	}
 	s := plan.Arrange()
-	s.Offset, s.Limit, s.Limited = int(offset), int(limit), true
-	plan.Count = plan.Count || limit == 0
+	s.Offset, s.Limit, s.Limited = offset, num, true
+	plan.Count = plan.Count || num == 0
 }
 
 func parseAggregateSort(a *args.Parser, plan *agg.Plan) {

@@ -126,9 +126,7 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 		case a.Accept("SLOP"):
 			p.o.Slop, p.o.HasSlop = int(clamp(a.Int(), -1, math.MaxInt32)), true
 		case a.Accept("TIMEOUT"):
-			if p.timeout = a.Int(); p.timeout < 0 {
-				a.Fail(resp.Error("TIMEOUT requires a non negative integer"))
-			}
+			p.timeout = parseSearchTimeout(a)
 		case a.Accept("LANGUAGE"):
 			p.o.Language = parseLanguage(a)
 		case a.Accept("SCORER"):
@@ -140,9 +138,7 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 			}
 			p.o.Tanh = float64(n)
 		case a.Accept("EXPANDER"):
-			if p.o.Expander = strings.ToUpper(a.String()); !search.KnownExpander(p.o.Expander) {
-				a.Fail(resp.Error("No such expander " + p.o.Expander))
-			}
+			p.o.Expander = strings.ToUpper(a.String())
 		case a.Accept("PAYLOAD"):
 			p.o.Payload = a.Bytes()
 		case a.Accept("INKEYS"):
@@ -167,16 +163,9 @@ func parseFTQuery(index string, a *args.Parser) *ftSearch {
 			p.hasReturn = true
 			p.returned = parseReturn(p.returned[:0], a)
 		case a.Accept("SORTBY"):
-			p.o.SortBy = strings.TrimPrefix(view(a), "@")
-			if p.o.SortBy == "" {
-				a.Fail(resp.Error("Bad arguments for SORTBY: Expected an argument, but none provided"))
-			}
-			if p.o.Desc = a.Accept("DESC"); !p.o.Desc {
-				a.Accept("ASC")
-			}
-			a.Accept("WITHCOUNT")
+			p.parseSort(a)
 		case a.Accept("LIMIT"):
-			p.parseLimit(a)
+			p.o.Offset, p.o.Num = parseLimit(a, maxResults)
 		case a.Accept("PARAMS"):
 			p.params = parseParams(p.params[:0], a)
 		case a.Accept("DIALECT"):
@@ -212,22 +201,44 @@ const maxTanh = 10000
 
 func clamp(n, lo, hi int64) int64 { return min(max(n, lo), hi) }
 
-func (p *ftSearch) parseLimit(a *args.Parser) {
-	if a.Len() < 2 {
-		a.Fail(resp.Error("LIMIT requires two valid numeric arguments"))
-		return
-	}
-	offset, num := a.Int(), a.Int()
+func (p *ftSearch) parseSort(a *args.Parser) {
 	switch {
-	case a.Err() != nil:
-	case offset < 0 || num < 0:
-		a.Fail(resp.Error("LIMIT requires two valid numeric arguments"))
-	case offset > maxResults:
-		a.Fail(resp.Error("OFFSET exceeds maximum of " + strconv.Itoa(maxResults)))
-	case num > maxResults:
-		a.Fail(resp.Error("LIMIT exceeds maximum of " + strconv.Itoa(maxResults)))
+	case p.o.SortBy != "":
+		a.Fail(resp.Error("Multiple SORTBY steps are not allowed"))
+	case len(a.Peek()) == 0, string(a.Peek()) == "@":
+		a.Fail(resp.Error("Bad SORTBY arguments"))
 	}
-	p.o.Offset, p.o.Num = int(clamp(offset, 0, maxResults)), int(clamp(num, 0, maxResults))
+	p.o.SortBy = strings.TrimPrefix(view(a), "@")
+	if p.o.Desc = a.Accept("DESC"); !p.o.Desc {
+		a.Accept("ASC")
+	}
+	if a.Accept("MAX") {
+		a.Fail(resp.Error("SORTBY MAX is not supported by FT.SEARCH"))
+	}
+	a.Accept("WITHCOUNT")
+}
+
+// parseLimit reads the two numbers of a LIMIT, the second of which is at most most.
+func parseLimit(a *args.Parser, most int64) (offset, num int) {
+	if a.Len() < 2 {
+		a.Fail(resp.Error("LIMIT requires two arguments"))
+		return 0, 0
+	}
+	from, ok1 := resp.ParseInt(a.Bytes())
+	n, ok2 := resp.ParseInt(a.Bytes())
+	switch {
+	case !ok1 || !ok2 || from < 0 || n < 0:
+		a.Fail(resp.Error("LIMIT needs two numeric arguments"))
+	case n == 0 && from != 0:
+		a.Fail(resp.Error("The `offset` of the LIMIT must be 0 when `num` is 0"))
+	case n > most:
+		a.Fail(resp.Error("LIMIT exceeds maximum of " + strconv.FormatInt(most, 10)))
+	case from > maxResults:
+		a.Fail(resp.Error("OFFSET exceeds maximum of " + strconv.Itoa(maxResults)))
+	default:
+		return int(from), int(n)
+	}
+	return 0, 0
 }
 
 func parseParams(l query.Params, a *args.Parser) query.Params {
@@ -283,7 +294,10 @@ func parseReturn(l []returnField, a *args.Parser) []returnField {
 				return nil
 			}
 			n--
-			r.as = view(a)
+			if r.as = view(a); strings.EqualFold(r.as, "AS") {
+				a.Fail(resp.Error("Alias for RETURN cannot be `AS`"))
+				return nil
+			}
 		}
 		if seen != nil {
 			if _, ok := seen[r.as]; ok {
@@ -299,9 +313,13 @@ func parseReturn(l []returnField, a *args.Parser) []returnField {
 }
 
 func parseNumericFilter(a *args.Parser) search.NumericFilter {
+	if a.Len() < 3 {
+		a.Fail(resp.Error("FILTER requires 3 arguments"))
+		return search.NumericFilter{}
+	}
 	f := search.NumericFilter{Field: a.String()}
-	f.Min, f.MinExcl = parseBound(a)
-	f.Max, f.MaxExcl = parseBound(a)
+	f.Min, f.MinExcl = parseBound(a, "lower")
+	f.Max, f.MaxExcl = parseBound(a, "upper")
 	return f
 }
 
@@ -334,14 +352,14 @@ func parseGeoFilter(a *args.Parser) search.GeoFilter {
 	return f
 }
 
-func parseBound(a *args.Parser) (v float64, exclusive bool) {
-	s := strings.ToLower(a.String())
+func parseBound(a *args.Parser, which string) (v float64, exclusive bool) {
+	s := a.String()
 	if strings.HasPrefix(s, "(") {
 		s, exclusive = s[1:], true
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if a.Err() == nil && (err != nil || math.IsNaN(v)) {
-		a.Fail(resp.Error("Bad lower range: " + s))
+		a.Fail(resp.Error("Bad " + which + " range: " + s))
 	}
 	return v, exclusive
 }
