@@ -46,6 +46,8 @@ func unknown(offset int, name string) error {
 	return errorf("Unknown field at offset %d near %s", offset, name)
 }
 
+var errNoEmpty = errorf("Use `INDEXEMPTY` in field creation in order to index and query for empty strings")
+
 func wrongType(offset int, name string, want FieldType) error {
 	return errorf("Expected a %s field at offset %d near %s", want, offset, name)
 }
@@ -101,8 +103,11 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			x.predicate, _ = attr.ParsePredicate(n.Predicate)
 		case query.Tag:
 			for _, v := range n.Values {
-				if v.Kind == query.Wildcard && len(v.Text) > maxPattern {
+				switch {
+				case v.Kind == query.Wildcard && len(v.Text) > maxPattern:
 					return nil, errorf("Wildcard pattern is too long")
+				case v.Kind == query.Term && v.Text == "" && !a.IndexEmpty:
+					return nil, errNoEmpty
 				}
 			}
 		case query.Numeric:
@@ -146,7 +151,7 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			empty = empty || a.IndexEmpty
 		}
 		if !empty {
-			return nil, errorf("Use `INDEXEMPTY` in field creation in order to index and query for empty strings")
+			return nil, errNoEmpty
 		}
 		if n.Fields == nil {
 			x.mask = e.inFields

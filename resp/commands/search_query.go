@@ -442,10 +442,10 @@ func (p *ftSearch) find(ix *catalog.Index) error {
 	if p.shown.on {
 		p.o.Terms = true
 		switch {
-		case s.Schema().NoOffsets:
-			return resp.Error("Cannot use highlight/summarize because NOOFSETS was specified at index level")
-		case s.Schema().NoHL:
-			return resp.Error("Cannot use highlight/summarize because NOHL was specified at index level")
+		case ix.JSON:
+			return resp.Error("HIGHLIGHT/SUMMARIZE is not supported with JSON indexes")
+		case s.Schema().NoOffsets, s.Schema().NoHL:
+			return resp.Error("Cannot use HIGHLIGHT/SUMMARIZE because NOOFSETS was specified at index level")
 		}
 	}
 	p.o.Now, p.o.Load = p.c.Tx.Now, p.load
