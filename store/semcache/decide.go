@@ -99,12 +99,8 @@ func (n *Namespace) decide(p, before *judge.Prompt, l []Candidate, b bounds, now
 		sims = append(sims, l[i].near)
 	}
 	n.classes(l)
-	t := trial{bounds: b, now: now, before: before, least: judge.Default().Least(b.wrong)}
 	apart := n.Guard != Off && doubtful(l)
-	if apart || n.Guard != Off && n.doubts.told.Load() {
-		here := n.doubts.now()
-		t.here, t.least = &here, here.Least(b.wrong)
-	}
+	t := n.trial(b, now, before, apart)
 	for i := range l {
 		x := &l[i]
 		if !all && (i >= judge.MaxJudged || x.Sim < b.minSim && math.IsNaN(x.Context)) {
@@ -148,6 +144,22 @@ type trial struct {
 	here   *judge.Here   // nil where answers were never told apart
 	least  float64       // confidence
 }
+
+// trial is what is decided by. apart reports whether answers are told apart around what is judged: with that, or where they
+// were often enough before, what was learned of other answers counts.
+func (n *Namespace) trial(b bounds, now int64, before *judge.Prompt, apart bool) trial {
+	t := trial{bounds: b, now: now, before: before}
+	if apart || n.comparesAnswers() {
+		here := n.doubts.now()
+		t.here, t.least = &here, here.Least(b.wrong)
+	} else {
+		t.least = judge.Default().Least(b.wrong)
+	}
+	return t
+}
+
+// comparesAnswers reports whether what was learned of other answers counts for every candidate.
+func (n *Namespace) comparesAnswers() bool { return n.Guard != Off && n.doubts.told.Load() }
 
 // judge sets a candidate's confidence, and the reason if it is not to be served. of is its
 // prompt, taken apart.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/semcache"
@@ -160,6 +161,38 @@ func TestDoubtWhereAnswersWereToldApart(t *testing.T) {
 	w.put(n, semcache.Entry{Prompt: []byte("please is it open on sundays" + marks(10)), Answer: []byte("it is not"), Vector: vec(0), Scope: other})
 	if d := n.Stats().Doubt; d != doubt {
 		t.Errorf("doubt %v, was %v", d, doubt)
+	}
+}
+
+// Who means the same as what is being computed waits for it only where that answer would be served, by what was learned here.
+func TestParaphrasesWaitForWhatTheyWouldBeServed(t *testing.T) {
+	w := newWorld(t)
+	p := semcache.Defaults(2)
+	p.MaxWrong = 0.2
+	n := w.create("ns", p)
+	in := func(tenant string) []semcache.Pair { return []semcache.Pair{{Field: "tenant", Value: tenant}} }
+	prompt, like := []byte("Do you sell apples?"), []byte("do you sell some apples?")
+	w.put(n, semcache.Entry{Prompt: prompt, Answer: []byte("yes"), Vector: vec(0), Scope: in("answered")})
+	if a := w.get(n, semcache.Query{Prompt: prompt, Vector: vec(0), Scope: in("asked"), Lease: time.Hour}); a.Token == "" {
+		t.Fatalf("%+v", a)
+	}
+	for i := range 3 {
+		w.put(n, semcache.Entry{Prompt: []byte("is it open on sundays" + marks(i)), Answer: []byte("no"), Vector: vec(float64(i)), Scope: in("other")})
+	}
+	strict := 1e-9 // nothing is served
+	for i := range 10 {
+		served := w.get(n, semcache.Query{Prompt: like, Vector: vec(1), Scope: in("answered")}).Status == semcache.Semantic
+		waits := w.get(n, semcache.Query{Prompt: like, Vector: vec(1), Scope: in("asked"), Lease: time.Hour}).Status == semcache.Leased
+		if served != waits || !served {
+			t.Fatalf("after %d: served %v, waits %v", i, served, waits)
+		}
+		w.get(n, semcache.Query{Prompt: []byte("is it open on holidays" + marks(i)), Vector: vec(1), Scope: in("other"), MaxWrong: &strict})
+	}
+	if a := w.get(n, semcache.Query{Prompt: like, Vector: vec(1), Scope: in("answered")}); a.Status != semcache.Miss {
+		t.Fatalf("%+v", a)
+	}
+	if a := w.get(n, semcache.Query{Prompt: like, Vector: vec(1), Scope: in("asked"), Lease: time.Hour}); a.Token == "" {
+		t.Errorf("it waits for what it would not be served: %+v", a)
 	}
 }
 

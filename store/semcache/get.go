@@ -527,7 +527,8 @@ func (g *getting) paraphrases(x *lease) bool {
 		c.Context, c.same = float64(vek32.Dot(x.said, g.said)), x.normal == string(g.n.normalise(nil, g.q.Prompt))
 		c.before = x.before
 	}
-	g.n.judge(g.prompt, x.prompt, &c, &trial{bounds: g.bounds, now: g.call.Tx.Now, before: g.beforeText(), least: judge.Default().Least(g.bounds.wrong)})
+	t := g.n.trial(g.bounds, g.call.Tx.Now, g.beforeText(), false)
+	g.n.judge(g.prompt, x.prompt, &c, &t)
 	return c.Reason == ""
 }
 
