@@ -208,6 +208,62 @@ func TestSemanticAnswersAreTracked(t *testing.T) {
 	do(t, w, "SEM.DROP", "ns")
 }
 
+// TestCopiesHearOfWhatIsLearned: a client that keeps an answer hears when the namespace has become too careful to serve it, by
+// feedback about another answer, or since other misses were given other answers than the nearest ones.
+func TestCopiesHearOfWhatIsLearned(t *testing.T) {
+	for name, learn := range map[string]func(w *client.Conn, i int){
+		"feedback": func(w *client.Conn, _ int) {
+			id := do(t, w, "SEM.SET", "ns", "Where is it?", "Here.", "VEC", angle(270)).Str
+			do(t, w, "SEM.FEEDBACK", "ns", id, "BAD")
+		},
+		"misses": func(w *client.Conn, i int) {
+			elsewhere := func(cmd, prompt string, degrees float64, args ...any) client.Value {
+				return do(t, w, append([]any{cmd, "ns", prompt}, append(args, "VEC", angle(degrees), "SCOPE", 1, "tenant", "acme")...)...)
+			}
+			for j, answer := range []string{"At ten.", "No.", "No."} {
+				elsewhere("SEM.SET", fmt.Sprint("Is it open on day ", j), float64(j), answer)
+			}
+			prompt := "Is it open on the day" + strings.Repeat("?", i)
+			elsewhere("SEM.GET", prompt, 2, "MAXWRONG", "1e-9")
+			do(t, w, "SEM.DEL", "ns", elsewhere("SEM.SET", prompt, 2, "Yes.").Str)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := start(t, nil, "--appendonly", "no", "--dir", t.TempDir())
+			var told []string
+			near := dial(t, s, client.Options{OnPush: func(v client.Value) {
+				for _, k := range v.Elems[1].Elems {
+					told = append(told, k.Str)
+				}
+			}})
+			do(t, near, "CLIENT", "TRACKING", "ON")
+			w := dial(t, s, client.Options{})
+			do(t, w, "SEM.CREATE", "ns", "DIM", 2, "MAXWRONG", 0.2)
+			id := do(t, w, "SEM.SET", "ns", "Do you sell apples?", "Yes.", "VEC", angle(0)).Str
+			like := []any{"ns", "do you sell some apples?", "VEC", angle(1)}
+			const served = "semantic Yes."
+			if got := semStatus(t, near, append(like, "TRACK")...); got != served {
+				t.Fatal(got)
+			}
+			for i := range 200 {
+				learn(w, i)
+				got := semStatus(t, w, like...)
+				do(t, near, "PING")
+				if (got == served) != (len(told) == 0) {
+					t.Fatalf("after %d: %s, told of %q", i+1, got, told)
+				}
+				if got != served {
+					if len(told) != 1 || told[0] != "sem:{ns}:"+id || i == 0 {
+						t.Errorf("after %d: told of %q", i+1, told)
+					}
+					return
+				}
+			}
+			t.Error("it is served still")
+		})
+	}
+}
+
 // TestStampedeOverTheWire: of many clients that miss at once one computes, and when it
 // crashes another.
 func TestStampedeOverTheWire(t *testing.T) {

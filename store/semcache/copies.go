@@ -95,13 +95,13 @@ func (l *least) reached(k *kept) bool {
 		here := l.n.doubts.now()
 		l.here, l.of = &here, map[bound]float64{}
 	}
-	b, odds := bound{k.wrong, k.here}, k.odds
-	if k.here {
+	b, odds := bound{k.wrong, k.here || l.n.comparesAnswers()}, k.odds
+	if b.here {
 		odds = l.here.LogOdds(odds)
 	}
 	at, ok := l.of[b]
 	if !ok {
-		if at = judge.Default().Least(k.wrong); k.here {
+		if at = judge.Default().Least(k.wrong); b.here {
 			at = l.here.Least(k.wrong)
 		}
 		l.of[b] = at

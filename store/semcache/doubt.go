@@ -75,20 +75,27 @@ func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
 			best = i
 		}
 	}
-	d := &n.doubts
+	if n.doubts.asked(key, l, best, apart, missed) {
+		n.review()
+	}
+}
+
+// asked reports whether answers can be told apart from now on: what was learned counts then for all.
+func (d *doubts) asked(key []byte, l []Candidate, best int, apart, missed bool) (told bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if best >= 0 {
 		d.mu.here.Asked(l[best].odds, apart)
+		told = d.mu.here.Told() && !d.told.Load()
 		d.told.Store(d.mu.here.Told())
 	}
 	if !missed {
-		return
+		return told
 	}
 	// Where answers cannot be told apart around it, that the one that is stored differs says nothing.
 	if !apart || best < 0 || !d.mu.here.Counts(l[best].odds) {
 		delete(d.mu.misses, string(key))
-		return
+		return told
 	}
 	if d.mu.misses == nil {
 		d.mu.misses = map[string]check{}
@@ -100,6 +107,7 @@ func (n *Namespace) asked(key []byte, l []Candidate, missed bool) {
 		delete(d.mu.misses, k)
 	}
 	d.mu.misses[string(key)] = check{l[best].answer, l[best].odds}
+	return told
 }
 
 // answered compares an answer that is stored with what the miss before it might have been
