@@ -8,12 +8,13 @@ import (
 )
 
 // copies are the answers that callers keep (Query.Track) because they mean the same as what was asked. They are judged again when what
-// the namespace has learned is another: who keeps one that would not be served any more is told. That
-// an entry has changed, or that a nearer one has come, is told without them.
+// the namespace has learned is another: who keeps one that would not be served any more is told; so is who keeps one for a prompt
+// that feedback gives to another entry. That an entry has changed, or that a nearer one has come, is told without them.
 type copies struct {
 	mu struct {
 		sync.Mutex
-		of map[string]kept // by the entry's key and the id of the prompt
+		of        map[string]kept // by the entry's key and the id of the prompt
+		confirmed uint64          // counts what feedback has made certain for a prompt
 	}
 }
 
@@ -53,9 +54,29 @@ func (g *getting) keep(name string) {
 		k.wrong = min(k.wrong, old.wrong)
 	}
 	c.mu.of[name+string(g.id)] = k
-	if l := (least{n: g.n}); !l.reached(&k) { // learned since it was judged
+	if l := (least{n: g.n}); g.confirmed != c.mu.confirmed || !l.reached(&k) { // learned since it was judged
 		delete(c.mu.of, name+string(g.id))
 		k.closer(name)
+	}
+}
+
+// turn is by what keep knows whether something was confirmed since the candidates were read.
+func (c *copies) turn() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.confirmed
+}
+
+// confirm tells who keeps the answer of another entry than that of the key for the prompt of the id.
+func (c *copies) confirm(key, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.confirmed++
+	for of, k := range c.mu.of {
+		if k.key != key && of == k.key+id {
+			delete(c.mu.of, of)
+			k.closer(k.key)
+		}
 	}
 }
 

@@ -64,6 +64,9 @@ func (n *Namespace) Feedback(call *Call, id string, good bool, prompt []byte) er
 	if !found {
 		return ErrNotFound
 	}
+	if good && prompt != nil {
+		n.copies.confirm(string(key), string(about))
+	}
 	wrong := 0.0
 	if good {
 		n.stats.good.Add(1)

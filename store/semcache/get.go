@@ -43,6 +43,8 @@ type getting struct {
 	cands  []Candidate
 	began  time.Time
 
+	confirmed uint64 // copies.turn, as the candidates were read
+
 	node   query.Node
 	values [1]query.Value
 	knn    query.KNN
@@ -317,6 +319,9 @@ func (g *getting) semantic() error {
 	g.bounds = n.bounds(g.q)
 	g.call.Settle()
 	for range 3 { // what was chosen may change before it is read
+		if g.q.Track {
+			g.confirmed = n.copies.turn()
+		}
 		if err := g.nearest(neighbours, nil); err != nil {
 			return err
 		}

@@ -517,6 +517,41 @@ func TestCopiesThatWouldNotBeServedAnyMoreAreTold(t *testing.T) {
 	t.Error("it is served still")
 }
 
+// TestCopiesOfAPromptThatFeedbackGivesToAnother: they are told, and no others.
+func TestCopiesOfAPromptThatFeedbackGivesToAnother(t *testing.T) {
+	w := newWorld(t)
+	p := semcache.Defaults(2)
+	p.MaxWrong = 0.5
+	n := w.create("ns", p)
+	near := w.put(n, semcache.Entry{Prompt: []byte("Do you sell apples?"), Answer: []byte("yes"), Vector: vec(0)})
+	far := w.put(n, semcache.Entry{Prompt: []byte("Do you sell many apples?"), Answer: []byte("no"), Vector: vec(9)})
+	var told []string
+	keep := func(prompt, want string) {
+		t.Helper()
+		var a semcache.Answer
+		call := w.call()
+		call.Closer = func(key string) { told = append(told, key) }
+		if err := n.Get(call, &semcache.Query{Prompt: []byte(prompt), Vector: vec(1), Track: true}, &a); err != nil {
+			t.Fatal(err)
+		}
+		if string(a.Answer) != want || a.Status != semcache.Semantic {
+			t.Fatalf("%s: %+v", prompt, a)
+		}
+	}
+	const prompt = "do you sell some apples?"
+	keep("do you sell any apples?", "yes")
+	keep(prompt, "yes")
+	for range 2 {
+		if err := n.Feedback(w.call(), far, true, []byte(prompt)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(told, []string{"sem:{ns}:" + near}) {
+		t.Errorf("told %q", told)
+	}
+	keep(prompt, "no")
+}
+
 func TestMaxEntries(t *testing.T) {
 	for _, by := range []semcache.Evict{semcache.LRU, semcache.LFU, semcache.ByCost} {
 		w := newWorld(t)
