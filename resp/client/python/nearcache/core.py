@@ -18,9 +18,15 @@ Key = Union[bytes, str]
 Arg = Union[bytes, str, int, float]
 
 REDIAL_FIRST, REDIAL_MOST = 0.01, 1.0  # seconds between attempts to connect, doubled
+FOREVER = 50 * 365 * 86400.0  # seconds; the semantic cache takes up to 73 years
 
 
 SEARCH = ("FT.SEARCH",)
+
+
+def millis(ttl: float) -> int:
+    """A time to live as the server takes it. It may be infinite."""
+    return max(1, int(min(ttl, FOREVER) * 1000))
 
 
 def search_key(args: tuple) -> bytes:
@@ -217,7 +223,7 @@ class Core:
         return token, ("SET", self.lease_key(key), token, "NX", "PX", int(lease * 1000))
 
     def store_requests(self, key: bytes, value: Arg, ttl: float, stale: float, token: bytes) -> list[tuple]:
-        return [("SET", key, value, "PX", max(1, int((ttl + stale) * 1000))), self.release(key, token)]
+        return [("SET", key, value, "PX", millis(ttl) + int(stale * 1000)), self.release(key, token)]
 
     def release(self, key: bytes, token: bytes) -> tuple:
         return ("DELEX", self.lease_key(key), "IFEQ", token)

@@ -15,7 +15,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.outputs import Generation
 
 from .conversation import conversation
-from .semantic import SemanticCache
+from .semantic import SemanticCache, though_away
 
 ROLES = {"human": "user", "HumanMessageChunk": "user", "ai": "assistant", "AIMessageChunk": "assistant", "SystemMessageChunk": "system"}
 # What a message says of itself; the model is not told.
@@ -25,7 +25,7 @@ ASIDE = ("id", "type", "response_metadata", "usage_metadata")
 class NearcacheSemanticCache(BaseCache):
     """Answers are shared by the same model with the same settings only, which are LangChain's llm_string. Of a chat model's
     messages the last is the prompt; those before it are its context, which has to be the same, or to mean the same where the
-    SemanticCache is one with similar."""
+    SemanticCache is one with similar. An answer that calls a tool is not kept. While the server is away the model is asked."""
 
     def __init__(self, cache: SemanticCache, ttl: Optional[float] = None) -> None:
         self.cache, self.ttl = cache, ttl
@@ -42,14 +42,18 @@ class NearcacheSemanticCache(BaseCache):
 
     def lookup(self, prompt: str, llm_string: str) -> Optional[Sequence[Generation]]:
         text, place = self._place(prompt, llm_string)
-        a = self.cache.get(text, **place)
-        if not a.hit:
-            return None
-        return [loads(g, allowed_objects="core") for g in json.loads(a.text)]
+        with though_away():
+            a = self.cache.get(text, **place)
+            if a.hit:
+                return [loads(g, allowed_objects="core") for g in json.loads(a.text)]
+        return None
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        if any(_calls(g) for g in return_val):
+            return
         text, place = self._place(prompt, llm_string)
-        self.cache.set(text, json.dumps([dumps(g) for g in return_val]), ttl=self.ttl, **place)
+        with though_away():
+            self.cache.set(text, json.dumps([dumps(g) for g in return_val]), ttl=self.ttl, **place)
 
     def clear(self, **kwargs: Any) -> None:
         """Removes the answers of the model that llm_string names, or of all."""
@@ -73,6 +77,13 @@ def _message(kwargs: dict[str, Any]) -> dict[str, Any]:
     role = kwargs.get("role") or ROLES.get(kwargs["type"], kwargs["type"])  # a ChatMessage names its own
     beside = {k: v for k, v in kwargs.items() if k not in ASIDE and not _says_nothing(v)}
     return {**beside, "role": role, "content": kwargs["content"]}
+
+
+def _calls(g: Generation) -> bool:
+    """Whether an answer calls a tool: it is about what is now, and acts."""
+    m = getattr(g, "message", None)
+    beside = getattr(m, "additional_kwargs", {})
+    return bool(getattr(m, "tool_calls", None) or getattr(m, "invalid_tool_calls", None) or beside.get("function_call"))
 
 
 def _says_nothing(v: Any) -> bool:

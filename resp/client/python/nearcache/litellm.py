@@ -20,7 +20,7 @@ from .semantic import SemanticCache
 class NearcacheLiteLLM(Cache):
     """The last message is the prompt, what came before it the context, which has to be the same, or to mean the same where
     the SemanticCache is one with similar; all else that is asked for (model, settings, tools, user, the proxy's key and
-    team) is the scope. A call without messages has its own answer only. Options are those of litellm.Cache: ttl, namespace,
+    team) is the scope. A call without messages has its own answer only. An answer that calls a tool is not kept. Options are those of litellm.Cache: ttl, namespace,
     mode, supported_call_types …"""
 
     def __init__(self, cache: SemanticCache, **options: Any) -> None:
@@ -49,6 +49,8 @@ class _Answers(BaseCache):
         return turn.prompt, {"context": turn.context, "before": turn.before, "scope": {"call": key}}
 
     def set_cache(self, key: str, value: Any, **kwargs: Any) -> None:
+        if _calls(value):
+            return
         prompt, place = self._place(key, kwargs)
         self.cache.set(prompt, json.dumps(value, default=str), ttl=kwargs.get("ttl"), **place)
 
@@ -69,3 +71,22 @@ class _Answers(BaseCache):
 
     async def disconnect(self) -> None:
         """The SemanticCache is its maker's."""
+
+
+def _calls(value: Any) -> bool:
+    """Whether an answer, as LiteLLM has it kept, calls a tool: it is about what is now, and acts."""
+    response = value.get("response") if isinstance(value, dict) else None
+    if isinstance(response, str):
+        try:
+            response = json.loads(response)
+        except ValueError:
+            return False
+    if not isinstance(response, dict):
+        return False
+    messages = [c.get("message") or {} for c in _dicts(response.get("choices"))]
+    outputs = [str(o.get("type")) for o in _dicts(response.get("output"))]  # of /v1/responses
+    return any(m.get("tool_calls") or m.get("function_call") for m in messages) or any(t.endswith("_call") for t in outputs)
+
+
+def _dicts(v: Any) -> list[dict]:
+    return [x for x in v if isinstance(x, dict)] if isinstance(v, list) else []

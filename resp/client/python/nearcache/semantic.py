@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from .aio import AsyncNearCache
 from .conversation import conversation
-from .core import Call, Core, to_key
+from .core import Call, Core, millis, to_key
 from .local import Flight
 from .sync import NearCache
 from .wire import encode, to_text
@@ -161,7 +161,7 @@ class _Semantic:
     def _set(self, q: _Question, x: Computed, token: str) -> tuple:
         out: list = ["SEM.SET", self.namespace, q.prompt, x.text, *q.args()]
         if x.ttl is not None:
-            out += ["PX", max(1, int(x.ttl * 1000))]
+            out += ["PX", millis(x.ttl)]
         for word, l in (("TAGS", x.tags), ("DEPS", x.deps)):
             if l:
                 out += [word, len(l), *l]
@@ -255,6 +255,16 @@ def _computed(x: Union[str, Computed], more: Mapping[str, Any]) -> Computed:
 def _unable(e: Exception) -> bool:
     """Whether an answer could not be stored through no fault of the caller's."""
     return isinstance(e, (ConnectionError, TimeoutError)) or isinstance(e, ResponseError) and str(e).startswith(UNABLE)
+
+
+@contextlib.contextmanager
+def though_away() -> Iterator[None]:
+    """Goes on where the server is away or cannot store: an application has its answer from elsewhere."""
+    try:
+        yield
+    except Exception as e:
+        if not _unable(e):
+            raise
 
 
 class SemanticCache(_Semantic):

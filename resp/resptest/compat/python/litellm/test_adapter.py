@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from test_litellm import LIKE, MODEL, OTHER, PROMPT, acomplete, complete, litellm, r  # noqa: F401
+from test_litellm import FOUR, LIKE, MODEL, OTHER, PROMPT, acomplete, complete, litellm, r, said  # noqa: F401
 
 from nearcache import SemanticCache
 from nearcache.litellm import NearcacheLiteLLM
@@ -103,3 +103,45 @@ def test_without_messages_only_the_same_is_the_same(make, count):
         assert first.data[0]["embedding"] != first.data[1]["embedding"]
 
     asyncio.run(main())
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "send", "arguments": "{}"}}
+TOOL = {"type": "function", "function": {"name": "send", "parameters": {"type": "object", "properties": {}}}}
+
+
+def test_calls_of_tools_are_not_kept(make, count):
+    make()
+    call = {"model": FOUR, "messages": said(PROMPT), "tools": [TOOL], "caching": True}
+    assert litellm.completion(**call, mock_tool_calls=[CALL]).choices[0].message.tool_calls
+    assert count() == 0
+    assert [litellm.completion(**call, mock_response=text).choices[0].message.content for text in ("first", "second")] == ["first", "first"]
+    assert count() == 1
+
+
+@pytest.mark.parametrize(
+    "response, kept",
+    [
+        ({"choices": [{"message": {"content": None, "function_call": {"name": "send", "arguments": "{}"}}}]}, 0),
+        ({"output": [{"type": "reasoning"}, {"type": "function_call", "name": "send"}]}, 0),
+        ({"output": [{"type": "message", "content": [{"type": "output_text", "text": "little"}]}]}, 1),
+        ({"choices": [{"text": "little"}]}, 1),
+        ("little", 1),
+        (None, 1),
+    ],
+)
+def test_what_is_a_call_of_a_tool(make, count, response, kept):
+    make().cache.set_cache("key", {"timestamp": 1.5, "response": response}, messages=said(PROMPT))
+    assert count() == kept
+
+
+def test_the_server_may_be_away(make):
+    cache = make()
+    assert [complete(PROMPT, text) for text in ("first", "second")] == ["first", "first"]
+    cache.cache.cache.near.close()
+    assert [complete(OTHER, text) for text in ("first", "second")] == ["first", "second"]
+
+    async def main():
+        reply = await litellm.acompletion(model=FOUR, messages=said(OTHER), mock_response="third", caching=True)
+        return reply.choices[0].message.content, len((await litellm.aembedding(model=MODEL, input=[PROMPT, LIKE], caching=True)).data)
+
+    assert asyncio.run(main()) == ("third", 2)

@@ -78,3 +78,28 @@ def test_langchain_conversations(cache, similar):
     # Who says it is part of what is said.
     by = [model.invoke([ChatMessage("20 degrees", role=r), HumanMessage("10 degrees are how much")]).content for r in ("judge", "critic", "judge")]
     assert by == (["4", "5", "4"] if similar else ["5", "6", "5"])
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        {"tool_calls": [{"name": "send", "args": {"to": "ann"}, "id": "1"}]},
+        {"invalid_tool_calls": [{"name": "send", "args": "{", "id": "1", "error": None}]},
+        {"additional_kwargs": {"function_call": {"name": "send", "arguments": "{}"}}},
+    ],
+)
+def test_langchain_keeps_no_calls_of_tools(cache, calls):
+    answers = iter([AIMessage(content="", **calls), AIMessage(content="2"), AIMessage(content="3")])
+    model = GenericFakeChatModel(messages=answers, cache=NearcacheSemanticCache(cache))
+    assert [model.invoke("10 degrees are how much").content for _ in range(3)] == ["", "2", "2"]
+
+
+def test_langchain_goes_on_while_the_server_is_away(cache, address):
+    answers = iter(AIMessage(content=str(i)) for i in range(1, 9))
+    model = GenericFakeChatModel(messages=answers, cache=NearcacheSemanticCache(cache))
+    assert [model.invoke("10 degrees are how much").content for _ in range(2)] == ["1", "1"]
+    cache.near.close()
+    assert [model.invoke("20 degrees are how much").content for _ in range(2)] == ["2", "3"]
+    # What is no fault of the server's is told.
+    with SemanticCache("redis://%s:%d" % address, "no such namespace", embed=embed) as c, pytest.raises(redis.ResponseError):
+        NearcacheSemanticCache(c).lookup("10 degrees", "gpt")

@@ -411,3 +411,11 @@ def test_who_shares_the_question_of_a_cancelled_task_asks_itself(url, other):
             assert await second == b"1"
 
     asyncio.run(main())
+
+
+def test_a_time_to_live_may_be_infinite(cache, other):
+    cache.set("10 degrees are how much", "little", ttl=float("inf"))
+    assert cache.near.cached("page", ttl=float("inf"), load=lambda: "text", stale=5) == b"text"
+    for key in ("page", *other.keys("sem:{ns}:*")):
+        assert other.ttl(key) > 40 * 365 * 86400
+    assert cache.get("10 degrees are how much").hit
