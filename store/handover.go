@@ -18,7 +18,7 @@ func (tx *Tx) Served() { tx.commit.Served = true }
 func (tx *Tx) Next(db int, origin uint64) []Deferred {
 	d := tx.publish()
 	tx.DB, tx.commit.Origin = db, origin
-	tx.dirty, tx.explicit = false, false
+	tx.dirty, tx.explicit, tx.extra, tx.changes = false, false, 0, 0
 	return d
 }
 

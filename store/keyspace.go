@@ -35,6 +35,7 @@ type Keyspace struct {
 	arena     *slab.Arena    // of all records
 	cells     [groups]*cells // changed by who holds all shards
 	seq       atomic.Uint64
+	extra     atomic.Int64 // changes that commands have made beside one for each of seq
 	used      atomic.Int64 // of all shards, but for what they have pending
 	grain     atomic.Int64 // how much a shard may have pending
 	holes     atomic.Int64 // memory of the arena that is not keys', as of the last measure
@@ -114,6 +115,11 @@ func (ks *Keyspace) Now() int64 { return ks.clock() }
 
 // Seq is the sequence number of the newest commit.
 func (ks *Keyspace) Seq() uint64 { return ks.seq.Load() }
+
+// Changes counts the changes that commands have made, see [Tx.Count]: what is of use
+// is the difference of two answers. Commits of one change, which most are, have their
+// number counted and cost nothing more.
+func (ks *Keyspace) Changes() int64 { return int64(ks.seq.Load()) + ks.extra.Load() }
 
 // NextSeq takes a number, for a change that is no commit.
 func (ks *Keyspace) NextSeq() uint64 { return ks.seq.Add(1) }

@@ -28,6 +28,8 @@ type Tx struct {
 	late     []Deferred // by commands
 	dirty    bool       // the current command changed something
 	explicit bool       // …and said its own effect
+	extra    int        // …and made so many changes beside the one, see Count
+	changes  int        // by all commands so far
 	hits     uint64
 	misses   uint64
 	inner    *Tx     // of With, reused
@@ -61,7 +63,7 @@ func (tx *Tx) BeginAt(ks *Keyspace, db int, origin uint64, now int64) {
 	tx.single = -1
 	tx.setup = ks.eviction.setup.Load()
 	tx.commit.Origin, tx.commit.Source = origin, tx.Source
-	tx.dirty, tx.explicit = false, false
+	tx.dirty, tx.explicit, tx.extra, tx.changes = false, false, 0, 0
 }
 
 // Keyspace is the keyspace the Tx is open on.
@@ -140,6 +142,9 @@ func (tx *Tx) publish() []Deferred {
 		return c.deferred
 	}
 	c.Seq, c.At = tx.ks.seq.Add(1), tx.Now
+	if tx.changes != 1 {
+		tx.ks.extra.Add(int64(tx.changes - 1))
+	}
 	for _, o := range tx.ks.observers {
 		o.Committed(c)
 	}
@@ -175,6 +180,7 @@ func (tx *Tx) Preview(o Observer) {
 		return
 	}
 	c := Commit{Seq: tx.ks.seq.Add(1), At: tx.Now, Origin: tx.commit.Origin, Events: tx.commit.Events}
+	tx.ks.extra.Add(-1)
 	o.Committed(&c)
 	DoAll(c.deferred)
 }
@@ -238,12 +244,19 @@ func (tx *Tx) shard(key []byte) *shard {
 // named no effect of its own, its arguments are the effect. Entries that it has
 // looked up, and not changed, may not be used any more.
 func (tx *Tx) FinishCommand(args [][]byte) {
-	if tx.dirty && !tx.explicit {
-		tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
+	if tx.dirty {
+		tx.changes += 1 + tx.extra
+		if !tx.explicit {
+			tx.commit.Effects = append(tx.commit.Effects, Effect{DB: tx.DB, Args: args})
+		}
 	}
-	tx.dirty, tx.explicit = false, false
+	tx.dirty, tx.explicit, tx.extra = false, false, 0
 	tx.Trim()
 }
+
+// Count says how many changes the current command makes, where that is not one: as many
+// as the keys, fields, members or elements that are other than before.
+func (tx *Tx) Count(n int) { tx.extra = n - 1 }
 
 // Trim gives up the entries that the current command has looked up and not
 // changed, once there are many of them. They may not be used any more.
@@ -522,12 +535,19 @@ func (tx *Tx) drop(e *Entry, class Class, name string) {
 func (tx *Tx) Flush(db int) {
 	// Where nothing else is there the cells go as they are, which takes no look
 	// at their records.
-	whole := true
+	whole, keys := true, 0
 	for i := range tx.ks.shards {
 		for d, s := range tx.ks.shards[i].dbs {
-			whole = whole && (db < 0 || d == db || s == nil || s.n == 0)
+			switch {
+			case s == nil:
+			case db < 0 || d == db:
+				keys += int(s.n)
+			default:
+				whole = whole && s.n == 0
+			}
 		}
 	}
+	tx.Count(keys)
 	for i := range tx.ks.shards {
 		sh := &tx.ks.shards[i]
 		for d, s := range sh.dbs {

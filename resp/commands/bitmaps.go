@@ -518,7 +518,7 @@ func runBitField(c *command.Ctx, a bitFieldArgs) error {
 	if err != nil {
 		return err
 	}
-	changed := false
+	changed := 0
 	c.W.Array(len(a.ops))
 	for i := range a.ops {
 		o := &a.ops[i]
@@ -539,11 +539,14 @@ func runBitField(c *command.Ctx, a bitFieldArgs) error {
 		}
 		c.W.Int(reply)
 		o.field.Set(b, n)
-		changed = changed || grown || n != old
+		if grown || n != old {
+			changed++
+		}
 	}
 	switch {
-	case changed:
+	case changed > 0:
 		c.Tx.Changed(e, store.ClassString, "setbit")
+		c.Tx.Count(changed)
 	case grown: // zeros that nobody has set: Redis tells nobody
 		c.Tx.ChangedQuietly(e, store.ClassString, "")
 	case a.lastBit >= 0 && !raw:

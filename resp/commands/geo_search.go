@@ -276,6 +276,7 @@ func (q geoQuery) store(c *command.Ctx, a *geoSearchArgs, found []geoPoint) {
 	if q == geoSearchStore {
 		event = "geosearchstore"
 	}
+	c.Tx.Count(max(result.Len(), 1))
 	storeZSet(c, a.dest, result, event)
 }
 

@@ -99,6 +99,7 @@ func runHSet(status bool) func(*command.Ctx, keyFields) error {
 			v = hash.New()
 		}
 		n := v.SetPairs(a.fields)
+		c.Tx.Count(len(a.fields) / 2)
 		if e == nil {
 			e = c.Tx.Put(a.key, v, false)
 		}
@@ -421,6 +422,7 @@ func fieldsDeleted(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, na
 	}
 	c.Tx.Changed(e, store.ClassHash, "hdel")
 	c.Tx.Fields(names, 1)
+	c.Tx.Count(len(names))
 	if v.Len() == 0 {
 		c.Tx.Delete(key, "del")
 	}

@@ -237,6 +237,7 @@ func fieldsTimed(c *command.Ctx, e *store.Entry, v *hash.Value, key []byte, at i
 	default:
 		c.Tx.Changed(e, store.ClassHash, "hexpire")
 		c.Tx.Fields(done, 1)
+		c.Tx.Count(len(done))
 		if effect {
 			c.Tx.Effect(withFields([][]byte{wordHPExpireAt, key, decimal(at)}, done)...)
 		}
@@ -461,6 +462,7 @@ func runHGetEx(c *command.Ctx, a keyFields) error {
 	case o.keep:
 		c.Tx.Changed(e, store.ClassHash, "hpersist")
 		c.Tx.Fields(done, 1)
+		c.Tx.Count(len(done))
 		c.Tx.Effect(withFields([][]byte{wordHPersist, a.key}, done)...)
 	default:
 		fieldsTimed(c, e, v, a.key, o.at, done, true)
@@ -527,6 +529,7 @@ func runHSetEx(c *command.Ctx, a keyFields) error {
 	}
 	c.Tx.Changed(e, store.ClassHash, "hset")
 	c.Tx.Fields(o.fields, 2)
+	c.Tx.Count(n)
 	if timed {
 		fieldsTimed(c, e, v, a.key, o.at, names, false)
 		if !c.Tx.Past(o.at) {

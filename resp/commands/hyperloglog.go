@@ -43,8 +43,9 @@ func runPFAdd(c *command.Ctx, a keyFields) error {
 	if err != nil {
 		return err
 	}
-	updated := v == nil
+	updated := 0
 	if v == nil {
+		updated++ // by being made
 		v = str.New(hll.New())
 		e = c.Tx.Put(a.key, v, false)
 	}
@@ -52,20 +53,23 @@ func runPFAdd(c *command.Ctx, a keyFields) error {
 	for _, element := range a.fields {
 		b, changed, ok := hll.Add(v.B, element)
 		v.B = b
-		updated = updated || changed
+		if changed {
+			updated++
+		}
 		if !ok {
 			err = errCorruptHLL
 			break
 		}
 	}
-	if updated {
+	if updated > 0 {
 		hll.Stale(v.B)
 		c.Tx.Changed(e, store.ClassString, "pfadd")
+		c.Tx.Count(updated)
 	}
 	if err != nil {
 		return err
 	}
-	replyDone(c, updated)
+	replyDone(c, updated > 0)
 	return nil
 }
 

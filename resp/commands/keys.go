@@ -54,6 +54,7 @@ func runDel(c *command.Ctx, keys [][]byte) error {
 			n++
 		}
 	}
+	c.Tx.Count(n)
 	c.W.Int(int64(n))
 	return nil
 }

@@ -50,10 +50,10 @@ func findList(c *command.Ctx, key []byte) (*store.Entry, *list.Value, error) {
 // getList finds a list for reading, nil where there is none.
 func getList(c *command.Ctx, key []byte) (*list.Value, error) { return asList(c.Tx.Get(key)) }
 
-// listShrunk tells that elements went, and the key with the last of them.
-func listShrunk(c *command.Ctx, e *store.Entry, v *list.Value, key []byte, event string) {
+// listShrunk tells that n elements went, and the key with the last of them.
+func listShrunk(c *command.Ctx, e *store.Entry, v *list.Value, key []byte, event string, n int) {
 	v.Shrunk()
-	shrunk(c, e, v, key, event)
+	shrunk(c, e, v, key, event, n)
 }
 
 func push(name string, end list.End, existing bool, since, summary string) *command.Spec {
@@ -103,6 +103,7 @@ func runPush(end list.End, existing bool) func(*command.Ctx, keyFields) error {
 			e = c.Tx.Put(a.key, v, false)
 		}
 		c.Tx.Changed(e, store.ClassList, pushEvents[end])
+		c.Tx.Count(len(a.fields))
 		c.W.Int(int64(v.Len()))
 		return nil
 	}
@@ -340,7 +341,7 @@ func runLRem(c *command.Ctx, a lRemArgs) error {
 			end, count = list.Tail, -count
 		}
 		if n = v.Remove(end, a.element, int(count)); n > 0 {
-			listShrunk(c, e, v, a.key, "lrem")
+			listShrunk(c, e, v, a.key, "lrem", n)
 		}
 	}
 	c.W.Int(int64(n))
@@ -364,7 +365,7 @@ func runLTrim(c *command.Ctx, a getRangeArgs) error {
 		from, to := a.indexes(n)
 		v.Cut(list.Tail, n-to)
 		v.Cut(list.Head, from)
-		listShrunk(c, e, v, a.key, "ltrim")
+		listShrunk(c, e, v, a.key, "ltrim", n-(to-from))
 		if to-from == n {
 			c.Tx.NoEffect()
 		}

@@ -142,7 +142,7 @@ func runLMove(c *command.Ctx, a lMoveArgs) error {
 	}
 	c.Tx.Changed(d, store.ClassList, pushEvents[a.toEnd])
 	c.W.Bulk(x)
-	listShrunk(c, e, v, a.from, popEvents[a.fromEnd])
+	listShrunk(c, e, v, a.from, popEvents[a.fromEnd], 1)
 	if a.timeout.waits {
 		c.Tx.Effect(wordLMove, a.from, a.to, endWords[a.fromEnd], endWords[a.toEnd])
 	}
@@ -255,7 +255,7 @@ func runLMoveM(c *command.Ctx, a lMoveArgs) error {
 		c.Tx.Changed(e, store.ClassList, pushEvents[a.toEnd])
 	} else {
 		c.Tx.Changed(d, store.ClassList, pushEvents[a.toEnd])
-		listShrunk(c, e, v, a.from, popEvents[a.fromEnd])
+		listShrunk(c, e, v, a.from, popEvents[a.fromEnd], 1)
 	}
 	order := wordBulk
 	if a.byOne {

@@ -73,7 +73,7 @@ func runPop(end list.End) func(*command.Ctx, popArgs) error {
 			c.W.Bulk(it.Bytes())
 		}
 		v.Cut(end, n)
-		listShrunk(c, e, v, a.key, popEvents[end])
+		listShrunk(c, e, v, a.key, popEvents[end], n)
 		return nil
 	}
 }
@@ -109,7 +109,7 @@ func runMPop(c *command.Ctx, a mPopArgs) error {
 			c.Tx.Effect(popWords[end], key)
 		}
 		v.Cut(end, n)
-		listShrunk(c, e, v, key, popEvents[end])
+		listShrunk(c, e, v, key, popEvents[end], n)
 		return nil
 	}
 	if !a.timeout.waits || !c.MayBlock() {

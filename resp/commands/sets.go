@@ -65,6 +65,7 @@ func runSAdd(c *command.Ctx, a keyFields) error {
 			e = c.Tx.Put(a.key, v, false)
 		}
 		c.Tx.Changed(e, store.ClassSet, "sadd")
+		c.Tx.Count(n)
 	} else if v.Encoding() != before {
 		reencoded(c, e, store.ClassSet)
 	}
@@ -96,7 +97,7 @@ func runSRem(c *command.Ctx, a keyFields) error {
 		}
 	}
 	if n > 0 {
-		shrunk(c, e, v, a.key, "srem")
+		shrunk(c, e, v, a.key, "srem", n)
 	}
 	c.W.Int(int64(n))
 	return nil
@@ -132,7 +133,7 @@ func runSMove(c *command.Ctx, a triple) error {
 		c.W.Int(0)
 		return nil
 	}
-	shrunk(c, e, v, source, "srem")
+	shrunk(c, e, v, source, "srem", 1)
 	if to == nil {
 		to = set.New(member, 1)
 	}
@@ -141,6 +142,7 @@ func runSMove(c *command.Ctx, a triple) error {
 			d = c.Tx.Put(dest, to, false)
 		}
 		c.Tx.Changed(d, store.ClassSet, "sadd")
+		c.Tx.Count(2)
 	}
 	c.W.Int(1)
 	return nil
@@ -266,13 +268,14 @@ func runSPop(c *command.Ctx, a popArgs) error {
 		m := append(make([]byte, 0, 32), v.Random()...)
 		v.Remove(m)
 		c.W.Bulk(m)
-		shrunk(c, e, v, a.key, "spop")
+		shrunk(c, e, v, a.key, "spop", 1)
 		c.Tx.Effect(wordSRem, a.key, m)
 	case a.count >= int64(v.Len()):
 		replySet(c, v)
 		c.Tx.Changed(e, store.ClassSet, "spop")
 		c.Tx.Delete(a.key, "del")
 		c.Tx.Effect(wordDel, a.key)
+		c.Tx.Count(v.Len())
 	default:
 		popSome(c, e, v, a)
 	}
@@ -283,6 +286,7 @@ func runSPop(c *command.Ctx, a popArgs) error {
 func popSome(c *command.Ctx, e *store.Entry, v *set.Value, a popArgs) {
 	n := int(a.count)
 	left := v.Len() - n
+	c.Tx.Count(n)
 	c.W.Set(n)
 	// What goes, or, if little stays, what stays.
 	few := min(n, left)

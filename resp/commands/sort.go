@@ -442,6 +442,7 @@ func (s *sorter) put() {
 	} else {
 		there := tx.Peek(s.store) != nil
 		tx.Changed(tx.Put(s.store, v, false), store.ClassList, "sortstore")
+		tx.Count(v.Len())
 		if there {
 			tx.Effect(wordDel, s.store)
 		}

@@ -355,6 +355,7 @@ func runXDel(c *command.Ctx, a keyIDs) error {
 	}
 	if n > 0 {
 		c.Tx.Changed(e, store.ClassStream, "xdel")
+		c.Tx.Count(n)
 	}
 	c.W.Int(int64(n))
 	return nil

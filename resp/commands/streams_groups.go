@@ -322,6 +322,7 @@ func runXAck(c *command.Ctx, a groupIDs) error {
 	}
 	if n > 0 {
 		c.Tx.ChangedQuietly(e, store.ClassStream, "")
+		c.Tx.Count(n)
 	}
 	c.W.Int(int64(n))
 	return nil

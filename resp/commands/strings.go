@@ -507,6 +507,7 @@ func runMSet(c *command.Ctx, pairs [][]byte) error {
 }
 
 func mset(c *command.Ctx, pairs [][]byte) {
+	c.Tx.Count(len(pairs) / 2)
 	for i := 0; i < len(pairs); i += 2 {
 		key := pairs[i]
 		c.Tx.Changed(setString(c, c.Tx.Find(key), key, pairs[i+1], 0), store.ClassString, "set")

@@ -93,6 +93,7 @@ func runMSetEx(c *command.Ctx, a mSetExArgs) error {
 			return nil
 		}
 	}
+	c.Tx.Count(len(a.pairs) / 2)
 	for i := 0; i < len(a.pairs); i += 2 {
 		key, value := a.pairs[i], a.pairs[i+1]
 		if at == 0 {

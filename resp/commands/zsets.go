@@ -75,8 +75,9 @@ var classes = [object.IDs]store.Class{
 	object.Hash: store.ClassHash, object.List: store.ClassList, object.Set: store.ClassSet, object.ZSet: store.ClassZSet,
 }
 
-// shrunk tells that parts of a collection went, and the key with the last of them.
-func shrunk(c *command.Ctx, e *store.Entry, v collection, key []byte, event string) {
+// shrunk tells that n parts of a collection went, and the key with the last of them.
+func shrunk(c *command.Ctx, e *store.Entry, v collection, key []byte, event string, n int) {
+	c.Tx.Count(n)
 	c.Tx.Changed(e, classes[v.Type().ID], event)
 	if v.Len() == 0 {
 		c.Tx.Delete(key, "del")
@@ -212,6 +213,7 @@ func runZAdd(c *command.Ctx, a zAddArgs) error {
 			event = "zincr"
 		}
 		c.Tx.Changed(e, store.ClassZSet, event)
+		c.Tx.Count(added + updated)
 	}
 	switch {
 	case a.incr && done:
@@ -293,7 +295,7 @@ func runZRem(c *command.Ctx, a keyFields) error {
 		}
 	}
 	if n > 0 {
-		shrunk(c, e, v, a.key, "zrem")
+		shrunk(c, e, v, a.key, "zrem", n)
 	}
 	c.W.Int(int64(n))
 	return nil

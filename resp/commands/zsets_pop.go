@@ -55,7 +55,7 @@ func popMembers(c *command.Ctx, e *store.Entry, v *zset.Value, key []byte, top b
 		c.W.Double(it.Score())
 	}
 	v.RemoveRange(lo, lo+n)
-	shrunk(c, e, v, key, event)
+	shrunk(c, e, v, key, event, n)
 }
 
 type zPopArgs struct {

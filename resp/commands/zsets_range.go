@@ -415,7 +415,7 @@ func runZRemRange(event string) func(*command.Ctx, keyRange) error {
 			lo, hi := a.zRange.ranks(v, false)
 			if n = hi - lo; n > 0 {
 				v.RemoveRange(lo, hi)
-				shrunk(c, e, v, a.key, event)
+				shrunk(c, e, v, a.key, event, n)
 			}
 		}
 		c.W.Int(int64(n))

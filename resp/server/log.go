@@ -78,6 +78,7 @@ func (s *Server) openData(ctx context.Context) error {
 	s.ks.SetSeq(report.LastSeq)
 	s.env.Catalog.EndLoad()
 	s.saves.savedSeq.Store(s.ks.Seq())
+	s.saves.savedCount.Store(s.ks.Changes())
 	s.regain(l.place)
 	s.loading.keys.Store(s.keys())
 	s.files.Store(log)

@@ -44,6 +44,7 @@ type saver struct {
 	lastSave    atomic.Int64  // Unix seconds
 	savedSeq    atomic.Uint64 // the last commit that is in the last save
 	savedOffset atomic.Int64  // the place of the stream that it has
+	savedCount  atomic.Int64  // the changes that it has
 	broken      atomic.Bool   // the last save of saveRDB failed
 
 	open sync.Mutex // held while files is opened after the start
@@ -225,9 +226,16 @@ func (v *saver) endLocked() {
 	close(v.mu.done)
 }
 
+// moment is what a save has.
+type moment struct {
+	seq    uint64 // the last commit
+	offset int64  // the place of the stream
+	count  int64  // the changes
+}
+
 func (s *Server) runSave(k saveKind) error {
 	v := &s.saves
-	seq, offset, err := s.writeState()
+	at, err := s.writeState()
 	if err == nil {
 		s.saveGraphs()
 	}
@@ -238,8 +246,9 @@ func (s *Server) runSave(k saveKind) error {
 	if err == nil {
 		f.count, f.failures = f.count+1, 0
 		v.lastSave.Store(time.Now().Unix())
-		v.savedSeq.Store(seq)
-		v.savedOffset.Store(offset)
+		v.savedSeq.Store(at.seq)
+		v.savedOffset.Store(at.offset)
+		v.savedCount.Store(at.count)
 		s.cfg.Logger().Info("saved", "what", k, "dir", s.cfg.Dir(), "bytes", s.files.Load().Stats().BaseSize, "took", f.took.Round(time.Millisecond))
 	} else {
 		f.failures++
@@ -254,16 +263,16 @@ func (s *Server) runSave(k saveKind) error {
 	return err
 }
 
-// writeState saves the state of one moment and returns the number of the last commit
-// in it, and the place of the stream: functions, definitions of indexes, then keys, and which of them indexes leave out.
-func (s *Server) writeState() (seq uint64, offset int64, err error) {
+// writeState saves the state of one moment and returns which that is: functions, definitions of
+// indexes, then keys, and which of them indexes leave out.
+func (s *Server) writeState() (saved moment, err error) {
 	files, err := s.openFiles()
 	begins := s.logBegins()
 	if err == nil && begins {
 		err = files.Detach()
 	}
 	if err != nil {
-		return 0, 0, err
+		return moment{}, err
 	}
 	var snap *store.Snapshot
 	var cutErr error
@@ -275,7 +284,7 @@ func (s *Server) writeState() (seq uint64, offset int64, err error) {
 			if begins && s.cfg.AppendOnly() {
 				s.aof.Store(files)
 			}
-			offset = s.source.backlog.Offset()
+			saved = moment{at.Seq, s.source.backlog.Offset(), s.ks.Changes()}
 			definitions = append(s.basePlace(at), s.definitions(at)...)
 			indexes = s.env.Catalog.Cut()
 		})
@@ -296,10 +305,10 @@ func (s *Server) writeState() (seq uint64, offset int64, err error) {
 		})
 	})
 	if snap == nil {
-		return 0, 0, errors.Join(err, cutErr)
+		return moment{}, errors.Join(err, cutErr)
 	}
 	snap.Close()
-	return snap.Seq, offset, err
+	return saved, err
 }
 
 // saveGraphs writes the graphs of indexes into the data folder. Without them a start takes
@@ -462,8 +471,12 @@ func (s *Server) saveDue() bool {
 	return false
 }
 
-// changes is how many commits there were since the last save.
-func (s *Server) changes() int64 { return int64(s.ks.Seq() - s.saves.savedSeq.Load()) }
+// changes is how many changes commands have made since the last save, as Redis counts
+// them.
+func (s *Server) changes() int64 { return max(s.ks.Changes()-s.saves.savedCount.Load(), 0) }
+
+// unsaved reports whether there were commits since the last save, be they the server's own.
+func (s *Server) unsaved() bool { return s.ks.Seq() != s.saves.savedSeq.Load() }
 
 // rewriteDue reports whether the log is to be rewritten: it has grown by
 // auto-aof-rewrite-percentage, or nothing else makes it whole again. last is what is known of rewrites before.
@@ -514,10 +527,10 @@ func (s *Server) savesAtEnd(mode command.ShutdownMode) bool {
 	case command.ShutdownSave:
 		return true
 	case command.ShutdownSaved:
-		return s.changes() != 0 || s.source.backlog.On() && s.source.backlog.Offset() != s.saves.savedOffset.Load()
+		return s.unsaved() || s.source.backlog.On() && s.source.backlog.Offset() != s.saves.savedOffset.Load()
 	case command.ShutdownDefault:
 		log := s.aof.Load()
-		return s.changes() != 0 && (s.cfg.save.String() != "" && log == nil || s.logBegins() || log != nil && log.Detached())
+		return s.unsaved() && (s.cfg.save.String() != "" && log == nil || s.logBegins() || log != nil && log.Detached())
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -480,5 +481,114 @@ func TestLoadingRefusesAndTells(t *testing.T) {
 	do(t, c, "SET", "a", "b")
 	if strings.Contains(do(t, c, "INFO", "persistence").Str, "loading_loaded_perc") {
 		t.Error("INFO still tells of loading")
+	}
+}
+
+// TestChangesAreCountedAsInRedis: rdb_changes_since_last_save, and with it the setting
+// save, counts keys, fields, members and elements. The figures are those of Redis 8.10.
+func TestChangesAreCountedAsInRedis(t *testing.T) {
+	t.Parallel()
+	now := atomic.Int64{}
+	now.Store(1_800_000_000_000)
+	s, stop := startAt(t, now.Load, nil, "--dir", t.TempDir(), "--appendonly", "no", "--save", "100000 100000")
+	defer stop()
+	c := dial(t, s, client.Options{})
+	count := func() int {
+		n, err := strconv.Atoi(field(t, c, "persistence", "rdb_changes_since_last_save"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, step := range []struct {
+		want int
+		line string
+	}{
+		{0, "FLUSHALL"},
+		{1, "SET a 1"},
+		{0, "GET a"},
+		{3, "MSET a 1 b 2 c 3"},
+		{2, "MSETNX x 1 y 2"},
+		{2, "MSETEX 2 a 1 b 2 EX 100"},
+		{2, "DEL a b none"},
+		{0, "DEL none"},
+		{2, "UNLINK x y"},
+		{2, "BITFIELD bits SET u8 0 1 INCRBY u8 8 1"},
+		{3, "HSET h f1 1 f2 2 f3 3"},
+		{1, "HSET h f1 1"},
+		{2, "HSETEX h EX 100 FIELDS 2 k1 1 k2 2"},
+		{2, "HEXPIRE h 50 FIELDS 3 k1 k2 none"},
+		{2, "HGETEX h PERSIST FIELDS 2 k1 k2"},
+		{2, "HGETDEL h FIELDS 2 k1 k2"},
+		{3, "HDEL h f1 f2 f3 none"},
+		{4, "SADD s 1 2 3 4"},
+		{1, "SADD s 4 5"},
+		{0, "SADD s 5"},
+		{2, "SMOVE s other 5"},
+		{2, "SREM s 1 2 none"},
+		{2, "SORT s STORE sorted"},
+		{1, "SUNIONSTORE union s other"},
+		{2, "SPOP s 100"},
+		{5, "RPUSH l 1 2 3 4 5"},
+		{1, "LMOVE l l LEFT RIGHT"},
+		{1, "LPOP l"},
+		{2, "LMPOP 1 l LEFT COUNT 2"},
+		{1, "LTRIM l 0 0"},
+		{3, "ZADD z 1 a 2 b 3 c"},
+		{2, "ZADD z 1 a 5 b 6 d"},
+		{2, "ZREM z a b none"},
+		{2, "ZPOPMIN z 5"},
+		{2, "GEOADD g 1 1 a 2 2 b"},
+		{2, "GEOSEARCHSTORE near g FROMLONLAT 1 1 BYRADIUS 1000 km"},
+		{4, "PFADD p a b c"},
+		{0, "PFADD p a"},
+		{1, "XADD x 1-1 f v"},
+		{1, "XADD x 2-1 f v"},
+		{2, "XDEL x 1-1 2-1 9-9"},
+		{5, "EVAL redis.call('set','a','1');redis.call('mset','b','1','c','2');redis.call('sadd','t','1','2') 0"},
+		{3, "MSET due 1 due2 2 stays 3"},
+		{1, "PEXPIRE due 10"},
+		{1, "PEXPIRE due2 10"},
+	} {
+		before := count()
+		var words []any
+		for _, w := range strings.Fields(step.line) {
+			words = append(words, w)
+		}
+		if v := do(t, c, words...); v.Err() != nil {
+			t.Fatalf("%s: %v", step.line, v.Err())
+		}
+		if n := count() - before; n != step.want {
+			t.Errorf("%s counts as %d changes, want %d", step.line, n, step.want)
+		}
+	}
+
+	before := count()
+	now.Add(1000)
+	do(t, c, "GET", "due") // a key that is over is no change of a command
+	awaitField(t, c, "stats", "expired_keys", "2")
+	if n := count() - before; n != 0 {
+		t.Errorf("expiry counts as %d changes", n)
+	}
+
+	before = count()
+	for _, words := range [][]any{{"MULTI"}, {"SET", "m", 1}, {"SADD", "ms", 1, 2, 3}, {"DEL", "m"}, {"EXEC"}} {
+		do(t, c, words...)
+	}
+	if n := count() - before; n != 5 {
+		t.Errorf("EXEC counts as %d changes, want 5", n)
+	}
+
+	before = count()
+	keys := int(do(t, c, "DBSIZE").Int)
+	do(t, c, "FLUSHDB")
+	if n := count() - before; n != keys {
+		t.Errorf("FLUSHDB of %d keys counts as %d changes", keys, n)
+	}
+
+	do(t, c, "MSET", "a", 1, "b", 2)
+	do(t, c, "SAVE")
+	if n := count(); n != 0 {
+		t.Errorf("%d changes right after SAVE", n)
 	}
 }
