@@ -295,3 +295,20 @@ func TestVictimIsWeighedAnew(t *testing.T) {
 		t.Errorf("looked %d times", k.looks)
 	}
 }
+
+// TestRestoredIsIdleAsLongAsItWas: the clock of an access word is coarser than a second,
+// and what RESTORE IDLETIME says is what OBJECT IDLETIME answers.
+func TestRestoredIsIdleAsLongAsItWas(t *testing.T) {
+	t.Parallel()
+	s := NewSetup(Find("allkeys-lru"))
+	for now := int64(1_800_000_000_000); now < 1_800_000_000_000+1<<tickShift; now++ {
+		for _, idle := range []int64{0, 1, 9, 10, 59, 3600, 1_000_000} {
+			if got := Idle(s.Restored(0, -1, idle, now), now); got != idle {
+				t.Fatalf("at %d: idle for %d s, restored with %d", now, got, idle)
+			}
+		}
+	}
+	if got := Idle(s.Restored(0, -1, 1<<62, 2_000_000), 2_000_000); got != 2000 {
+		t.Errorf("idle since before there was time: %d s", got)
+	}
+}

@@ -54,7 +54,8 @@ func (s *Setup) Restored(access uint32, frequency, idle, now int64) uint32 {
 	case s.Word == Counter && frequency >= 0:
 		return minutes(now)<<16 | uint32(min(frequency, math.MaxUint8))
 	case (s.Word == LastUse || s.Word == LastChange) && idle >= 0:
-		return Clock(now - min(idle, now/1000)*1000)
+		const ticks = 1<<tickShift - 1 // rounded up, so that Idle says as much
+		return Clock(now) - uint32((min(idle, now/1000)*1000+ticks)>>tickShift)
 	}
 	return access
 }
