@@ -154,6 +154,66 @@ var Settings = []*Setting{
 		Help:  "the most that is kept free, by a file of zeros, for a rewrite of the log when the disk is full: as much as the data takes, if it is not more; 0 for nothing",
 		Field: func(c *Config) *Value { return &c.diskReserve },
 	},
+	{
+		Name: "rdbcompression", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: compression says what is compressed",
+		Field: func(c *Config) *Value { return &c.idle.rdbCompression },
+	},
+	{
+		Name: "rdb-save-incremental-fsync", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: a base is forced to the disk piece by piece as it is written",
+		Field: func(c *Config) *Value { return &c.idle.rdbSaveSync },
+	},
+	{
+		Name: "rdb-del-sync-files", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: a copy leaves no file of Redis' kind",
+		Field: func(c *Config) *Value { return &c.idle.rdbDelSync },
+	},
+	{
+		Name: "rdbchecksum", Kind: Bool, Default: "yes", Immutable: true,
+		Help:  "accepted for Redis' sake: all files have checksums",
+		Field: func(c *Config) *Value { return &c.idle.rdbChecksum },
+	},
+	{
+		Name: "appendfilename", Kind: String, Default: "appendonly.aof", Immutable: true,
+		Help:  "accepted for Redis' sake: the files of the log have names of their own",
+		Field: func(c *Config) *Value { return &c.idle.appendFile },
+	},
+	{
+		Name: "appenddirname", Kind: String, Default: "appendonlydir", Immutable: true,
+		Help:  "accepted for Redis' sake: the log is in dir itself",
+		Field: func(c *Config) *Value { return &c.idle.appendDir },
+	},
+	{
+		Name: "aof-use-rdb-preamble", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: a log always begins with a snapshot",
+		Field: func(c *Config) *Value { return &c.idle.aofPreamble },
+	},
+	{
+		Name: "aof-load-truncated", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: an incomplete record at the end, as after a power cut, is always cut off and kept beside",
+		Field: func(c *Config) *Value { return &c.idle.aofTruncated },
+	},
+	{
+		Name: "aof-load-corrupt-tail-max-size", Kind: Int, Default: "0", Max: maxInt64,
+		Help:  "accepted for Redis' sake: nearcache check --repair mends what a start refuses",
+		Field: func(c *Config) *Value { return &c.idle.aofCorruptTail },
+	},
+	{
+		Name: "aof-rewrite-incremental-fsync", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: a base is forced to the disk piece by piece as it is written",
+		Field: func(c *Config) *Value { return &c.idle.aofRewriteSync },
+	},
+	{
+		Name: "aof-timestamp-enabled", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: all records have their time",
+		Field: func(c *Config) *Value { return &c.idle.aofTimes },
+	},
+	{
+		Name: "no-appendfsync-on-rewrite", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: the log is forced to the disk as appendfsync says, at all times",
+		Field: func(c *Config) *Value { return &c.idle.noSyncOnRewrite },
+	},
 
 	{
 		Name: "maxmemory", Kind: Memory, Default: "0", Max: maxInt64,
@@ -577,6 +637,12 @@ type Config struct {
 	embed, embedURL, embedKey, embedDim, embedTimeout, embedBatch, embedCache             Value
 	http, httpKeys, httpUpstream, httpUpstreamKey, httpNamespace, httpTimeout             Value
 	httpMaxBody                                                                           Value
+
+	// idle are those of Redis' files, which are set and read and do nothing.
+	idle struct {
+		rdbCompression, rdbSaveSync, rdbDelSync, rdbChecksum, appendFile, appendDir          Value
+		aofPreamble, aofTruncated, aofCorruptTail, aofRewriteSync, aofTimes, noSyncOnRewrite Value
+	}
 
 	// File is the configuration file that was read, as an absolute path.
 	File string

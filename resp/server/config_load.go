@@ -204,10 +204,10 @@ func (c *Config) loadText(path string, text []byte) error {
 // about the inside of Redis, and the server promises nothing less without it.
 func ignorable(name string, words []string) bool {
 	for _, p := range []string{
-		"acllog-max-len", "activerehashing", "always-show-logo", "aof-*", "appenddirname", "appendfilename",
+		"acllog-max-len", "activerehashing", "always-show-logo", "aof-*",
 		"array-*", "disable-thp", "dynamic-hz", "hash-*", "hll-sparse-max-bytes",
 		"jemalloc-bg-thread", "lazyfree-*", "lfu-*", "list-*", "locale-collate",
-		"no-appendfsync-on-rewrite", "oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
+		"oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
 		"set-*", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
 	} {
 		if glob.MatchString(p, name) {

@@ -197,6 +197,11 @@ func TestConfigSetIsAllOrNothing(t *testing.T) {
 	set("", "client-output-buffer-limit", "pubsub 1mb 2mb 3")
 	set("", "save", "")
 	set("", "loglevel", "nothing")
+	set("", "rdbcompression", "no", "aof-use-rdb-preamble", "yes", "no-appendfsync-on-rewrite", "no", "aof-load-corrupt-tail-max-size", "0")
+	set(failed+"rdbcompression') - argument must be 'yes' or 'no'", "rdbcompression", "x")
+	set(failed+"appendfilename') - can't set immutable config", "appendfilename", "appendonly.aof")
+	set(failed+"appenddirname') - can't set immutable config", "appenddirname", "appendonlydir")
+	set(failed+"rdbchecksum') - can't set immutable config", "rdbchecksum", "yes")
 }
 
 func TestConfigGetPatterns(t *testing.T) {
