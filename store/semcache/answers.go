@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"math"
 
-	"github.com/viterin/vek/vek32"
-
-	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/store/types/hash"
 )
 
@@ -37,7 +34,7 @@ func (n *Namespace) sameAnswer(a, b *answer) bool {
 		return true
 	}
 	return n.Answers == ByMeaning && len(a.vector) > 0 && len(a.vector) == len(b.vector) &&
-		float64(vek32.Dot(a.vector, b.vector)) >= n.AnswerSim
+		cosine(a.vector, b.vector) >= n.AnswerSim
 }
 
 // answerOf reads what tells an entry's answer; false where it has none.
@@ -55,21 +52,6 @@ func (n *Namespace) answerOf(h *hash.Value) (a answer, ok bool) {
 		}
 	}
 	return a, true
-}
-
-// unitOf is the vector of a blob, of length 1; nil where it is none of that dimension.
-func unitOf(blob []byte, dim int) []float32 {
-	if len(blob) != 4*dim {
-		return nil
-	}
-	v := make([]float32, dim)
-	kernel.Decode32(v, blob)
-	l := vek32.Norm(v)
-	if !kernel.Finite32(v) || !(l > 0) {
-		return nil
-	}
-	vek32.DivNumber_Inplace(v, l)
-	return v
 }
 
 // classes gives candidates with the same answer the same class. Meaning is not transitive: an answer is

@@ -96,7 +96,7 @@ func (n *Namespace) inContext(x *Candidate, h *hash.Value, asked []byte, prompt,
 	if text, ok := h.GetString(fieldBefore); ok {
 		x.before = string(text)
 	}
-	x.Sim, x.Context = float64(vek32.Dot(own, prompt)), float64(vek32.Dot(before, said))
+	x.Sim, x.Context = cosine(own, prompt), cosine(before, said)
 	return true
 }
 

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/viterin/vek/vek32"
-
 	"github.com/nearcache/nearcache/index/kernel"
 	"github.com/nearcache/nearcache/index/query"
 	"github.com/nearcache/nearcache/index/search"
@@ -401,9 +399,7 @@ func (g *getting) embed() error {
 		if !kernel.Finite32(g.unit) {
 			return paramError("the vector holds NaN or infinity")
 		}
-		if l := vek32.Norm(g.unit); l > 0 {
-			vek32.DivNumber_Inplace(g.unit, l)
-		}
+		shorten(g.unit)
 	}
 	if g.index != nil {
 		return nil
@@ -520,7 +516,7 @@ func (g *getting) paraphrases(x *lease) bool {
 	if len(x.vector) != len(g.unit) || len(g.unit) == 0 {
 		return false
 	}
-	sim := float64(vek32.Dot(x.vector, g.unit))
+	sim := cosine(x.vector, g.unit)
 	if sim < g.bounds.minSim {
 		return false
 	}
@@ -529,7 +525,7 @@ func (g *getting) paraphrases(x *lease) bool {
 		if len(x.said) != len(g.said) {
 			return false
 		}
-		c.Context, c.same = float64(vek32.Dot(x.said, g.said)), x.normal == string(g.n.normalise(nil, g.q.Prompt))
+		c.Context, c.same = cosine(x.said, g.said), x.normal == string(g.n.normalise(nil, g.q.Prompt))
 		c.before = x.before
 	}
 	t := g.n.trial(g.bounds, g.call.Tx.Now, g.beforeText(), false)
@@ -625,7 +621,7 @@ func (g *getting) judgeStored(x *lease) {
 		}
 		blob, _ := h.GetString(fieldVector) // the lease may have been for another prompt
 		if v := unitOf(blob, g.n.Dim); v != nil && len(v) == len(g.unit) {
-			sim = float64(vek32.Dot(v, g.unit))
+			sim = cosine(v, g.unit)
 		}
 	})
 	g.cands = append(g.cands[:0], Candidate{Key: x.stored, Sim: sim, near: sim, Context: math.NaN()})

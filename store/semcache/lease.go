@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/viterin/vek/vek32"
-
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -342,7 +340,7 @@ func (ch *changes) afterNear(n *Namespace, blob []byte, time uint64) bool {
 			v = unitOf(blob, n.Dim)
 		}
 		// An index may round a cosine otherwise.
-		if v != nil && float64(vek32.Dot(v, x.vector)) >= x.least-1e-5 {
+		if v != nil && cosine(v, x.vector) >= x.least-1e-5 {
 			return true
 		}
 	}
