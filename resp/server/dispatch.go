@@ -154,25 +154,20 @@ func (s *Server) check(c *command.Ctx, spec *command.Spec, argv [][]byte) (*comm
 	}
 	c.Full = false
 	if s.ks.MaxMemory() > 0 {
-		if c.Full = s.ks.FreeMemory() != nil; c.Full && deniedWhenFull(c, spec, argv) {
+		if c.Full = s.ks.FreeMemory() != nil; c.Full && anyHas(c, spec, argv, command.DenyOOM) {
 			return spec, resp.ErrOOM
 		}
 	}
-	if anyWrites(c, spec, argv) {
-		if err := s.storeFailure(); err != nil {
-			return spec, err
-		}
-		if err := s.tooFewReplicas(); err != nil {
-			return spec, err
-		}
+	if err := s.unwritable(); err != nil && anyHas(c, spec, argv, command.Write) {
+		return spec, err
 	}
 	if c.S.InPubSub() && c.S.Proto.Load() == 2 && !allowedInPubSub(spec) {
 		return spec, resp.InSubscribeMode(spec.Title())
 	}
-	if s.Stale() && deniedWhenStale(c, spec, argv) {
+	if s.Stale() && anyLacks(c, spec, argv, command.Stale) {
 		return spec, resp.ErrMasterDown
 	}
-	if s.loading.on() && deniedWhileLoading(c, spec, argv) {
+	if s.loading.on() && anyLacks(c, spec, argv, command.Loading) {
 		return spec, resp.ErrLoading
 	}
 	return spec, nil
@@ -182,23 +177,16 @@ func isHTTP(name []byte) bool {
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
 }
 
-func deniedWhenFull(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.DenyOOM != 0 })
+func anyHas(c *command.Ctx, spec *command.Spec, argv [][]byte, f command.Flags) bool {
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&f != 0 })
 }
 
-func deniedWhenStale(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Stale == 0 })
+func anyLacks(c *command.Ctx, spec *command.Spec, argv [][]byte, f command.Flags) bool {
+	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&f == 0 })
 }
 
-func deniedWhileLoading(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Loading == 0 })
-}
-
-func anyWrites(c *command.Ctx, spec *command.Spec, argv [][]byte) bool {
-	return anyRuns(c, spec, argv, func(q command.Queued) bool { return q.Flags&command.Write != 0 })
-}
-
-// anyRuns reports whether the command is one that is asked about, or EXEC of one.
+// anyRuns reports whether the command is one that is asked about, or EXEC of one. Ask only where something is
+// refused: every command comes by here.
 func anyRuns(c *command.Ctx, spec *command.Spec, argv [][]byte, is func(command.Queued) bool) bool {
 	return is(command.Queued{Spec: spec, Args: argv, Flags: spec.FlagsOf(c, argv)}) || spec.Name == "exec" && slices.ContainsFunc(c.Queue.Cmds, is)
 }

@@ -211,18 +211,18 @@ func (s *Server) WriteError() error {
 	if s.replica.link.Load() != nil && s.cfg.replicaReadOnly.Bool() {
 		return errReadOnly
 	}
-	if err := s.storeFailure(); err != nil {
-		return err
-	}
-	return s.tooFewReplicas()
+	return s.unwritable()
 }
 
-// storeFailure is why nothing that is written could be kept.
-func (s *Server) storeFailure() error {
+// unwritable is why nothing may be written, nil where it may: it could not be kept, or too few replicas are there.
+func (s *Server) unwritable() error {
 	if err := s.logFailure(); err != nil {
 		return err
 	}
-	return s.saveFailure()
+	if err := s.saveFailure(); err != nil {
+		return err
+	}
+	return s.tooFewReplicas()
 }
 
 func (s *Server) closeFiles() error {

@@ -141,7 +141,7 @@ func (s *Server) replicaRefuses(c *command.Ctx, spec *command.Spec, argv [][]byt
 	l := s.replica.link.Load()
 	switch {
 	case l == nil:
-	case l.loading.Load() && deniedWhileLoading(c, spec, argv):
+	case l.loading.Load() && anyLacks(c, spec, argv, command.Loading):
 		return resp.ErrLoading
 	case s.cfg.replicaReadOnly.Bool() && anyRuns(c, spec, argv, func(q command.Queued) bool {
 		return q.Flags&command.Write != 0 && (q.Spec.Group != command.GroupSearch || l.ours.Load())
