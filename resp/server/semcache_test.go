@@ -128,6 +128,18 @@ func TestSemanticCacheOutlivesTheServer(t *testing.T) {
 	}
 }
 
+// dialTracking connects a client that tracks; the keys that it is told of are added to told while it reads.
+func dialTracking(t *testing.T, s *Server, told *[]string) *client.Conn {
+	t.Helper()
+	c := dial(t, s, client.Options{OnPush: func(v client.Value) {
+		for _, k := range v.Elems[1].Elems {
+			*told = append(*told, k.Str)
+		}
+	}})
+	do(t, c, "CLIENT", "TRACKING", "ON")
+	return c
+}
+
 // TestSemanticAnswersAreTracked: a client that keeps an answer hears when it dies, and
 // when one comes that is nearer.
 func TestSemanticAnswersAreTracked(t *testing.T) {
@@ -135,12 +147,7 @@ func TestSemanticAnswersAreTracked(t *testing.T) {
 	now.Store(1_700_000_000_000)
 	s, _ := startAt(t, now.Load, nil, "--appendonly", "no", "--dir", t.TempDir())
 	var told []string
-	near := dial(t, s, client.Options{OnPush: func(v client.Value) {
-		for _, k := range v.Elems[1].Elems {
-			told = append(told, k.Str)
-		}
-	}})
-	do(t, near, "CLIENT", "TRACKING", "ON")
+	near := dialTracking(t, s, &told)
 	w := dial(t, s, client.Options{})
 	do(t, w, "SEM.CREATE", "ns", "DIM", 2, "MAXWRONG", 0.5)
 	put := func(prompt string, degrees float64, more ...any) string {
@@ -231,12 +238,7 @@ func TestCopiesHearOfWhatIsLearned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := start(t, nil, "--appendonly", "no", "--dir", t.TempDir())
 			var told []string
-			near := dial(t, s, client.Options{OnPush: func(v client.Value) {
-				for _, k := range v.Elems[1].Elems {
-					told = append(told, k.Str)
-				}
-			}})
-			do(t, near, "CLIENT", "TRACKING", "ON")
+			near := dialTracking(t, s, &told)
 			w := dial(t, s, client.Options{})
 			do(t, w, "SEM.CREATE", "ns", "DIM", 2, "MAXWRONG", 0.2)
 			id := do(t, w, "SEM.SET", "ns", "Do you sell apples?", "Yes.", "VEC", angle(0)).Str

@@ -1,11 +1,6 @@
 package semcache
 
-import (
-	"math"
-	"sync"
-
-	"github.com/nearcache/nearcache/store/semcache/judge"
-)
+import "sync"
 
 // copies are the answers that callers keep (Query.Track) because they mean the same as what was asked. They are judged again when what
 // the namespace has learned is another: who keeps one that would not be served any more is told; so is who keeps one for a prompt
@@ -30,8 +25,8 @@ type kept struct {
 // maxCopies bounds what is remembered. Who keeps more is told too often.
 const maxCopies = 10_000
 
-// keep notes that the answer of the chosen entry is kept by who has asked.
-func (g *getting) keep(name string) {
+// keep notes that the answer of the chosen entry is kept by who has asked. of is the entry's key and the id of the prompt.
+func (g *getting) keep(name, of string) {
 	x := g.wanted
 	if x.verdict > 0 { // whatever is learned
 		return
@@ -50,14 +45,15 @@ func (g *getting) keep(name string) {
 		delete(c.mu.of, id)
 		old.closer(old.key)
 	}
-	if old, ok := c.mu.of[name+string(g.id)]; ok { // the stricter of two who keep it
+	if old, ok := c.mu.of[of]; ok { // the stricter of two who keep it
 		k.wrong = min(k.wrong, old.wrong)
 	}
-	c.mu.of[name+string(g.id)] = k
-	if l := (least{n: g.n}); g.confirmed != c.mu.confirmed || !l.reached(&k) { // learned since it was judged
-		delete(c.mu.of, name+string(g.id))
+	if m := g.n.measure(k.wrong, k.here); g.confirmed != c.mu.confirmed || !g.n.serves(&m, &k) { // learned since it was judged
+		delete(c.mu.of, of)
 		k.closer(name)
+		return
 	}
+	c.mu.of[of] = k
 }
 
 // turn is by what keep knows whether something was confirmed since the candidates were read.
@@ -85,50 +81,26 @@ func (n *Namespace) review() {
 	c := &n.copies
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.mu.of) == 0 {
-		return
+	type by struct {
+		wrong float64
+		here  bool
 	}
-	l := least{n: n}
-	for id, k := range c.mu.of {
-		if !l.reached(&k) {
-			delete(c.mu.of, id)
+	measures := map[by]measure{}
+	for of, k := range c.mu.of {
+		b := by{k.wrong, k.here}
+		m, ok := measures[b]
+		if !ok {
+			m = n.measure(b.wrong, b.here)
+			measures[b] = m
+		}
+		if !n.serves(&m, &k) {
+			delete(c.mu.of, of)
 			k.closer(k.key)
 		}
 	}
 }
 
-// least is the confidence that hits must have by what is learned now, by the share of wrong ones and whether other answers
-// count.
-type least struct {
-	n    *Namespace
-	here *judge.Here
-	of   map[bound]float64
+// serves reports whether a kept answer would still be served.
+func (n *Namespace) serves(m *measure, k *kept) bool {
+	return n.confidence(m, k.odds, k.shift) >= m.least
 }
-
-type bound struct {
-	wrong float64
-	here  bool
-}
-
-// reached reports whether an answer would still be served.
-func (l *least) reached(k *kept) bool {
-	if l.here == nil {
-		here := l.n.doubts.now()
-		l.here, l.of = &here, map[bound]float64{}
-	}
-	b, odds := bound{k.wrong, k.here || l.n.comparesAnswers()}, k.odds
-	if b.here {
-		odds = l.here.LogOdds(odds)
-	}
-	at, ok := l.of[b]
-	if !ok {
-		if at = judge.Default().Least(k.wrong); b.here {
-			at = l.here.Least(k.wrong)
-		}
-		l.of[b] = at
-	}
-	return confidence(odds+k.shift+l.n.learnedBias()) >= at
-}
-
-// confidence is what log odds say.
-func confidence(odds float64) float64 { return 1 / (1 + math.Exp(-odds)) }

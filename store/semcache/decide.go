@@ -139,23 +139,37 @@ func tooFar(sim, least float64) string {
 // trial is what all candidates of a decision are judged by.
 type trial struct {
 	bounds
+	measure
 	now    int64
 	before *judge.Prompt // what came before, nil where that is not known
-	here   *judge.Here   // nil where answers were never told apart
-	least  float64       // confidence
 }
 
-// trial is what is decided by. apart reports whether answers are told apart around what is judged: with that, or where they
-// were often enough before, what was learned of other answers counts.
 func (n *Namespace) trial(b bounds, now int64, before *judge.Prompt, apart bool) trial {
-	t := trial{bounds: b, now: now, before: before}
+	return trial{b, n.measure(b.wrong, apart), now, before}
+}
+
+// measure is what odds are worth, and what is enough, by what the namespace has learned.
+type measure struct {
+	here  *judge.Here // of other answers; nil where it does not count
+	least float64     // confidence
+}
+
+// measure is that of a share of wrong answers that is put up with. apart reports whether answers are told apart around
+// what is judged: with that, or where they were often enough before, what was learned of other answers counts.
+func (n *Namespace) measure(wrong float64, apart bool) measure {
 	if apart || n.comparesAnswers() {
 		here := n.doubts.now()
-		t.here, t.least = &here, here.Least(b.wrong)
-	} else {
-		t.least = judge.Default().Least(b.wrong)
+		return measure{&here, here.Least(wrong)}
 	}
-	return t
+	return measure{nil, judge.Default().Least(wrong)}
+}
+
+// confidence is that of an answer's log odds, and of the shift by feedback beside it.
+func (n *Namespace) confidence(m *measure, odds, shift float64) float64 {
+	if m.here != nil {
+		odds = m.here.LogOdds(odds)
+	}
+	return 1 / (1 + math.Exp(-(odds + shift + n.learnedBias())))
 }
 
 // comparesAnswers reports whether what was learned of other answers counts for every candidate.
@@ -178,10 +192,7 @@ func (n *Namespace) judge(p, of *judge.Prompt, x *Candidate, t *trial) {
 	}
 	odds = n.contextual(odds, x, t.before)
 	x.judged, x.odds, x.here = true, odds, t.here != nil
-	if t.here != nil {
-		odds = t.here.LogOdds(odds)
-	}
-	x.Confidence = confidence(odds + x.Shift + n.learnedBias())
+	x.Confidence = n.confidence(&t.measure, odds, x.Shift)
 	switch {
 	case x.verdict > 0:
 		x.Confidence = 1

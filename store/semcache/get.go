@@ -375,8 +375,9 @@ func (g *getting) watched(key []byte, rank int) (done bool, err error) {
 		s.Forget(w)
 		return false, nil
 	}
-	s.Settle(w, name+string(g.id))
-	g.keep(name)
+	of := name + string(g.id)
+	s.Settle(w, of)
+	g.keep(name, of)
 	return true, nil
 }
 

@@ -83,8 +83,15 @@ func (w *world) put(n *semcache.Namespace, e semcache.Entry) string {
 
 func (w *world) get(n *semcache.Namespace, q semcache.Query) semcache.Answer {
 	w.Helper()
+	return w.keep(n, q, nil)
+}
+
+// keep is get for who keeps the answer, and is told by closer.
+func (w *world) keep(n *semcache.Namespace, q semcache.Query, closer func(key string)) semcache.Answer {
+	w.Helper()
 	var a semcache.Answer
 	call := w.call()
+	call.Closer = closer
 	if err := n.Get(call, &q, &a); err != nil {
 		w.Fatal(err)
 	}
@@ -487,16 +494,8 @@ func TestCopiesThatWouldNotBeServedAnyMoreAreTold(t *testing.T) {
 	sure := semcache.Query{Prompt: []byte("Do you sell apples?"), Vector: vec(90), Track: true} // the very prompt
 	like := semcache.Query{Prompt: []byte("do you sell some apples?"), Vector: vec(89), Track: true}
 	var told []string
-	keep := func(q semcache.Query) semcache.Answer {
-		var a semcache.Answer
-		call := w.call()
-		call.Closer = func(key string) { told = append(told, key) }
-		if err := n.Get(call, &q, &a); err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	if a, b := keep(sure), keep(like); a.Status != semcache.Exact || b.Status != semcache.Semantic {
+	tell := func(key string) { told = append(told, key) }
+	if a, b := w.keep(n, sure, tell), w.keep(n, like, tell); a.Status != semcache.Exact || b.Status != semcache.Semantic {
 		t.Fatalf("%+v %+v", a, b)
 	}
 	for i := range 200 {
@@ -528,12 +527,7 @@ func TestCopiesOfAPromptThatFeedbackGivesToAnother(t *testing.T) {
 	var told []string
 	keep := func(prompt, want string) {
 		t.Helper()
-		var a semcache.Answer
-		call := w.call()
-		call.Closer = func(key string) { told = append(told, key) }
-		if err := n.Get(call, &semcache.Query{Prompt: []byte(prompt), Vector: vec(1), Track: true}, &a); err != nil {
-			t.Fatal(err)
-		}
+		a := w.keep(n, semcache.Query{Prompt: []byte(prompt), Vector: vec(1), Track: true}, func(key string) { told = append(told, key) })
 		if string(a.Answer) != want || a.Status != semcache.Semantic {
 			t.Fatalf("%s: %+v", prompt, a)
 		}

@@ -372,7 +372,7 @@ class SemanticCache(_Semantic):
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or self._get(q, key, ("LEASE", max(1, int(self.lease * 1000))))
+            a = self._near(key) or self._get(q, key, ("LEASE", millis(self.lease)))
             if a.hit:
                 return a.text
             if a.token:
@@ -527,7 +527,7 @@ class AsyncSemanticCache(_Semantic):
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or await self._get(q, key, ("LEASE", max(1, int(self.lease * 1000))))
+            a = self._near(key) or await self._get(q, key, ("LEASE", millis(self.lease)))
             if a.hit:
                 return a.text
             if a.token:
