@@ -46,7 +46,7 @@ func (s *Server) diskFree() int64 {
 // less left than twice what the data takes, and the log is mostly history.
 func (s *Server) diskTight(log int64) bool {
 	free, used := s.diskFree(), s.ks.Used()
-	return free >= 0 && log > tightFrom && log > compactRatio*used && free < 2*used && free+s.reserve.size.Load() > used/2
+	return free >= 0 && log > tightFrom && log > compactRatio*used && free < 2*used && free > used/2
 }
 
 // tightFrom is the size of a log below which nobody's disk is full of it.

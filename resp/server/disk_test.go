@@ -371,7 +371,7 @@ func TestFullTmpfsMakesRoomForItself(t *testing.T) {
 func TestLogIsRewrittenBeforeTheDiskIsFull(t *testing.T) {
 	t.Parallel()
 	fsys := vfs.NewMem()
-	s, _ := startOn(t, fsys, "--appendfsync", "no", "--compression", "no")
+	s, _ := startOn(t, fsys, "--appendfsync", "no", "--compression", "no", "--disk-reserve", "0")
 	c := dial(t, s, client.Options{})
 	value := make([]byte, 16<<10)
 	rnd := rand.New(rand.NewPCG(1, 1))
@@ -385,7 +385,7 @@ func TestLogIsRewrittenBeforeTheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.aof.Load().Size()
-	fsys.SetCapacity(before + s.ks.Used()*3/2) // some of which the reserve may have by now
+	fsys.SetCapacity(before + s.ks.Used()*3/2)
 	for end := time.Now().Add(60 * time.Second); field(t, c, "persistence", "aof_rewrites") == "0"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d bytes are not rewritten: %d are left, the data takes %d", before, s.diskFree(), s.ks.Used())

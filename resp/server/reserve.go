@@ -17,7 +17,8 @@ import (
 // of room the file goes, the log is rewritten, and only then are writes taken again, or they would take the room
 // first. With the old log gone there is room for the file again.
 //
-// Where the disk fills slowly it goes earlier, see diskTight, and nobody waits.
+// Where the disk fills slowly the log is rewritten earlier, see diskTight, and nobody waits. The reserve stays for that:
+// what is written meanwhile would take it, and then there would be no room for a rewrite at all.
 type reserve struct {
 	busy   atomic.Bool  // a goroutine makes it, or gives it up
 	size   atomic.Int64 // of the file
@@ -42,16 +43,14 @@ func (s *Server) reserveTick() {
 	}
 	st := log.Stats()
 	full := errors.Is(log.Err(), syscall.ENOSPC)
-	tight := s.cfg.rewritePercent.Int() > 0 && s.diskTight(st.Size)
 	worth := s.cfg.rewritePercent.Int() > 0 && st.Size > tightFrom && st.Size > s.ks.Used()
 	now := time.Now().UnixMilli()
 	switch {
-	case full && worth && now-v.looked.Load() >= reserveEvery, // what was tried before has failed, and there may be more room now
-		(full && worth || tight) && v.size.Load() > 0:
+	case full && worth && (v.size.Load() > 0 || now-v.looked.Load() >= reserveEvery): // without it there may be more room now
 		v.looked.Store(now)
 		v.busy.Store(true)
 		s.spawn(func() {
-			s.makeRoom(log, full)
+			s.makeRoom(log)
 			v.busy.Store(false)
 		})
 	case !full && now-v.looked.Load() >= reserveEvery:
@@ -113,12 +112,12 @@ func (s *Server) keepReserve(log int64) error {
 	return nil
 }
 
-// makeRoom gives the reserve up and rewrites the log. full says that nothing can be written without that.
-func (s *Server) makeRoom(log *persist.Log, full bool) {
+// makeRoom gives the reserve up and rewrites the log. Nothing else is written before that.
+func (s *Server) makeRoom(log *persist.Log) {
 	v := &s.reserve
-	v.making.Store(full)
+	v.making.Store(true)
 	defer v.making.Store(false)
-	s.cfg.Logger().Warn("the disk is all but full: what was kept for that is given up, and the log rewritten", "dir", s.cfg.Dir(), "reserve", v.size.Load(), "log", log.Size())
+	s.cfg.Logger().Warn("the disk is full: what was kept for that is given up, and the log rewritten", "dir", s.cfg.Dir(), "reserve", v.size.Load(), "log", log.Size())
 	var err error
 	if v.size.Swap(0) > 0 {
 		err = s.fs().Remove(s.reservePath())

@@ -490,7 +490,7 @@ func (s *Server) rewriteDue(last saveFigures) bool {
 	}
 	percent := s.cfg.rewritePercent.Int()
 	st := log.Stats()
-	if percent > 0 && s.reserve.size.Load() == 0 && s.diskTight(st.Size) {
+	if percent > 0 && s.diskTight(st.Size) {
 		return true
 	}
 	rest := rewriteRest * last.took

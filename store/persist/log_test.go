@@ -1020,14 +1020,33 @@ func TestRewriteThatFailsChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, l.Wait(l.Append(set("b", "2"))))
-	for _, n := range segmentFiles(t, fsys) {
-		if strings.HasSuffix(n, ".base") {
-			t.Fatalf("%s is left", n)
+	noBase := func() {
+		t.Helper()
+		for _, n := range segmentFiles(t, fsys) {
+			if strings.HasSuffix(n, ".base") {
+				t.Fatalf("%s is left", n)
+			}
 		}
 	}
+	noBase()
+	// Nor does it take room where the log itself fails for want of some.
+	if err := l.Rewrite(t.Context(), func(w func(Record) error) error {
+		err := w(*set("x", "y"))
+		fsys.SetCapacity(1)
+		_ = l.Wait(l.Append(set("c", "3")))
+		return errors.Join(err, boom)
+	}); !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	if l.Err() == nil {
+		t.Fatal("the log goes on")
+	}
+	noBase()
+	fsys.SetCapacity(0)
+	check(t, l.Retry())
 	check(t, l.Close())
 	got, _ := reload(t, fsys)
-	same(t, got, []string{"3:SET a 1", "3:SET b 2"})
+	same(t, got, []string{"3:SET a 1", "3:SET b 2", "3:SET c 3"})
 }
 
 // TestAppendWaitRewriteRace: many sessions, each with a key whose values go up, rewrites, policy changes and power cuts

@@ -125,7 +125,13 @@ func (w *writer) adopt(bases []segment, files []string, c *cut) error {
 	if err := w.writeManifest(segs); err != nil {
 		// The new manifest may be in force or not: either way all files that it or the old one names must stay,
 		// until a manifest is known to be on disk.
-		w.abort(files, c)
+		w.garbage = append(w.garbage, files...)
+		w.fails(c)
+		if !w.lost && w.cur != nil {
+			if err := w.writeManifest(w.segs); err == nil {
+				w.collect()
+			}
+		}
 		return fmt.Errorf("rewrite: %w", err)
 	}
 	for _, s := range w.segs[:i] {
@@ -145,17 +151,20 @@ func (w *writer) adopt(bases []segment, files []string, c *cut) error {
 	return nil
 }
 
-// abort forgets the files of a rewrite.
+// abort removes the files of a rewrite, which no manifest has ever named. They go at once: the disk may be full of them.
 func (w *writer) abort(files []string, c *cut) {
-	w.garbage = append(w.garbage, files...)
+	for _, name := range files {
+		if err := w.l.fs.Remove(name); err != nil && !isNotExist(err) {
+			w.garbage = append(w.garbage, name)
+		}
+	}
+	w.fails(c)
+}
+
+// fails ends a rewrite: what it was to heal is not healed.
+func (w *writer) fails(c *cut) {
 	if w.lost && w.cur != nil && c.losses == w.losses {
 		w.lose(errors.New("a rewrite failed"))
-	}
-	if !w.lost && w.cur != nil {
-		// Only a manifest that is on disk says that nothing names them.
-		if err := w.writeManifest(w.segs); err == nil {
-			w.collect()
-		}
 	}
 }
 
