@@ -63,7 +63,7 @@ func (c *Ctx) Block(wait Wait) error {
 		n += len(a)
 	}
 	c.S.Waiting.Store(int64(n))
-	c.S.Block()
+	c.wait()
 	c.Blocking.Add(w)
 	return nil
 }
@@ -84,9 +84,19 @@ func (c *Ctx) BlockFirmly(reply func(*resp.Writer), begin func(end func()) (stop
 func (c *Ctx) blockUntil(w *blocking.Waiter, begin func(end func()) (stop func())) {
 	w.Session, w.DB = c.S, c.Tx.DB
 	w.Mute = c.S.Reply == session.ReplyOff || c.S.Reply == session.ReplySkip
-	c.S.Block()
+	c.wait()
 	c.Blocking.Add(w)
 	w.Then(begin(func() { c.Blocking.End(w, blocking.TimedOut) }))
+}
+
+// wait makes the client one that waits, which all can see. Monitors are shown its command first, or that of somebody who
+// has seen it wait might come before.
+func (c *Ctx) wait() {
+	if c.Spec.row.Watched() && c.Spec.Flags&(SkipMonitor|Admin) == 0 {
+		c.Show(c.Spec, c.Args)
+		c.shown = true
+	}
+	c.S.Block()
 }
 
 // duration is a time to wait, 0 where it is beyond what a timer can be set for,

@@ -178,6 +178,7 @@ type Ctx struct {
 	Meter observe.Meter
 	Mute  bool // nothing is counted or shown: the log is loaded
 	Full  bool // memory was full when the command began
+	shown bool // monitors have seen the command already
 
 	Script   any  // what the commands of scripts keep from one to the next
 	InScript bool // a script runs the command
@@ -293,6 +294,7 @@ func (c *Ctx) written() int {
 // runObserved is Run with a look at the clock, and for those who want to see it.
 func (c *Ctx) runObserved(s *Spec, argv [][]byte) error {
 	again := c.guest != nil // a client that has waited: the command was shown then
+	c.shown = false
 	start := c.Meter.Start()
 	err := c.exec(s, argv)
 	row := s.row
@@ -309,7 +311,7 @@ func (c *Ctx) runObserved(s *Spec, argv [][]byte) error {
 	if row != nil && s.row.Alarm(took) {
 		s.row.Observer().Slowed(c.event(s, argv), took, s.Flags&SkipSlowlog != 0)
 	}
-	if s.row.Watched() && !again && s.Flags&(SkipMonitor|Admin) == 0 {
+	if s.row.Watched() && !again && !c.shown && s.Flags&(SkipMonitor|Admin) == 0 {
 		c.Show(s, argv)
 	}
 	return err
