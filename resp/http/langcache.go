@@ -87,7 +87,8 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 func parseRequest(b []byte, v any) error {
 	err := json.Unmarshal(b, v)
 	if e, ok := err.(*json.UnmarshalTypeError); ok {
-		return newProblem(http.StatusBadRequest, "the request does not fit", fieldError{e.Field, "type", "must not be a " + e.Value})
+		field := e.Field[strings.LastIndexByte(e.Field, '.')+1:] // without the name of an embedded type
+		return newProblem(http.StatusBadRequest, "the request does not fit", fieldError{field, "type", "must not be a " + e.Value})
 	}
 	if err != nil {
 		return newProblem(http.StatusBadRequest, "the request is not JSON: "+err.Error())
@@ -153,7 +154,7 @@ func (s *Server) setEntry(w http.ResponseWriter, r *http.Request, who *caller) e
 		return err
 	}
 	if q.TTL != nil && (*q.TTL < 1 || *q.TTL > maxTTL) {
-		return newProblem(http.StatusBadRequest, "ttlMillis does not fit", fieldError{"ttlMillis", "range", "must be positive"})
+		return newProblem(http.StatusBadRequest, "ttlMillis does not fit", fieldError{"ttlMillis", "range", fmt.Sprintf("must be 1 to %d", int64(maxTTL))})
 	}
 	scope, err := scopeOf(who, q.Attributes)
 	if err != nil {

@@ -200,6 +200,9 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	bad("entries", `{"prompt":"p","response":"r","attributes":{"a":"x\u001fb"}}`, "attributes.a")
 	bad("entries", `{"prompt":"p","response":"r","attributes":{"a":"`+strings.Repeat("x", 1100)+`"}}`, "attributes.a")
 	bad("entries", "{\"prompt\":\"\xff\",\"response\":\"r\"}", "")
+	for _, half := range []string{`\ud800`, `\udc00`, `\\\ud800`, `\ud800\u0041`, `\udc00\ud800`, `\ud800\ud800\udc00`, `\ud800x`} {
+		bad("entries", `{"prompt":"p","response":"r","attributes":{"a":"`+half+`"}}`, "")
+	}
 	bad("entries/search", `{"prompt":"p","similarityThreshold":1.5}`, "similarityThreshold")
 	bad("entries/search", `{"prompt":"p","similarityThreshold":-0.1}`, "similarityThreshold")
 	bad("entries/search", `{"prompt":"p","searchStrategies":["fuzzy"]}`, "searchStrategies")
@@ -207,6 +210,8 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	bad("entries/search", `{"prompt":"p","maxResults":101}`, "maxResults")
 	bad("entries/search", `{}`, "prompt")
 	bad("conversations/search", `{}`, "prompt")
+	bad("conversations/search", `{"prompt":7}`, "prompt")
+	bad("conversations/search", `{"prompt":"p","context":"q"}`, "context")
 	var many []string
 	for i := range 65 {
 		many = append(many, fmt.Sprintf(`"a%d":"x"`, i))
@@ -221,6 +226,10 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	f("GET", "/nothing", "", 404, "resource-not-found", "")
 	if n := w.search("c", `{"prompt":"p","maxResults":100}`); len(n) != 1 {
 		t.Errorf("something was stored: %v", n)
+	}
+	// Pairs that are whole, and what only looks like half a pair, are taken.
+	for _, whole := range []string{`\ud83d\ude00`, `\uD83D\uDE00\u0041`, `\\ud800`, `\"\\\\ud800`, `\u0041`, `\ufffd`} {
+		w.set("c", `{"prompt":"p","response":"r","attributes":{"a":"`+whole+`"}}`)
 	}
 }
 

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/nearcache/nearcache/store"
@@ -197,10 +200,44 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("a request may have %d bytes", limit))
 	case err != nil:
 		return nil, newProblem(http.StatusBadRequest, "the request ended early")
-	case !utf8.Valid(b):
+	case !utf8.Valid(b) || hasHalf(b):
 		return nil, newProblem(http.StatusBadRequest, "the request is not UTF-8")
 	}
 	return b, nil
+}
+
+// hasHalf reports whether JSON holds the escape of half a UTF-16 pair without the other half. It is no character, and encoding/json
+// reads each of them as the same one: what differs in them, values of a scope for example, would be equal.
+func hasHalf(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return false
+		}
+		b = b[i:]
+		switch r := escaped(b); {
+		case r < 0:
+			b = b[min(2, len(b)):]
+		case !utf16.IsSurrogate(r):
+			b = b[6:]
+		case utf16.DecodeRune(r, escaped(b[6:])) == utf8.RuneError:
+			return true
+		default:
+			b = b[12:]
+		}
+	}
+}
+
+// escaped is the code of the escape \uXXXX that b begins with, -1 if it begins with none.
+func escaped(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // maxCaches is how many namespaces requests may make: each has an index.
