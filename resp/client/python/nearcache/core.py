@@ -220,16 +220,16 @@ class Core:
 
     def lease_request(self, key: bytes, lease: float) -> tuple[bytes, tuple]:
         token = os.urandom(16).hex().encode()
-        return token, ("SET", self.lease_key(key), token, "NX", "PX", int(lease * 1000))
+        return token, ("SET", self.lease_key(key), token, "NX", "PX", millis(lease))
 
     def store_requests(self, key: bytes, value: Arg, ttl: float, stale: float, token: bytes) -> list[tuple]:
-        return [("SET", key, value, "PX", millis(ttl) + int(stale * 1000)), self.release(key, token)]
+        return [("SET", key, value, "PX", millis(ttl) + int(min(stale, FOREVER) * 1000)), self.release(key, token)]
 
     def release(self, key: bytes, token: bytes) -> tuple:
         return ("DELEX", self.lease_key(key), "IFEQ", token)
 
     def is_stale(self, key_end: float, stale: float) -> bool:
-        return bool(stale and key_end and key_end - time.monotonic() <= stale)
+        return bool(stale and key_end and key_end - time.monotonic() <= min(stale, FOREVER))
 
     def stats(self) -> dict[str, int]:
         """Hits (answered from here), misses (asked of the server), shared (waited for somebody else's question),

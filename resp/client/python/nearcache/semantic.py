@@ -120,7 +120,7 @@ class _Question:
 
 class _Semantic:
     def __init__(self, near: Core, namespace: str, scope: Optional[Mapping[str, str]], lease: float, similar: bool, own: bool) -> None:
-        self.near, self.namespace, self.lease, self.similar = near, namespace, lease, similar
+        self.near, self.namespace, self.lease, self.similar = near, namespace, min(lease, HELD_MOST), similar
         self.scope = dict(scope or {})
         self._own = own
         self._prefix = f"sem:{{{namespace}}}:".encode()
@@ -367,12 +367,17 @@ class SemanticCache(_Semantic):
     ) -> str:
         """The answer; where there is none, one caller of all processes calls compute and stores what it returns, and the
         others wait for it, those with a prompt that means the same as well. An answer that could not be stored, since
-        what it depends on has changed or the server is away, is returned to who has computed it."""
+        what it depends on has changed or the server is away, is returned to who has computed it; while the server is
+        away, each caller computes."""
         q = self._question(prompt, context, before, scope, vector, before_vector)
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or self._get(q, key, ("LEASE", millis(self.lease)))
+            a: Optional[Answer] = None
+            with though_away():
+                a = self._near(key) or self._get(q, key, ("LEASE", millis(self.lease)))
+            if a is None:
+                return _computed(compute(), more).text
             if a.hit:
                 return a.text
             if a.token:
@@ -527,7 +532,11 @@ class AsyncSemanticCache(_Semantic):
         key = q.key(self.namespace)
         wait = WAIT_FIRST
         while True:
-            a = self._near(key) or await self._get(q, key, ("LEASE", millis(self.lease)))
+            a: Optional[Answer] = None
+            with though_away():
+                a = self._near(key) or await self._get(q, key, ("LEASE", millis(self.lease)))
+            if a is None:
+                return (await self._compute(compute, more)).text
             if a.hit:
                 return a.text
             if a.token:
@@ -536,13 +545,16 @@ class AsyncSemanticCache(_Semantic):
             wait = min(2 * wait, WAIT_MOST)
         try:
             async with self._held(a.token):
-                v = compute()
-                x = _computed(await v if inspect.isawaitable(v) else v, more)
+                x = await self._compute(compute, more)
             await self._store_computed(q, x, a.token)
         except BaseException:
             self._end_lease(a.token)
             raise
         return x.text
+
+    async def _compute(self, compute: Callable[[], Any], more: Mapping[str, Any]) -> Computed:
+        v = compute()
+        return _computed(await v if inspect.isawaitable(v) else v, more)
 
     @contextlib.asynccontextmanager
     async def _held(self, token: str) -> AsyncIterator[None]:

@@ -369,7 +369,7 @@ class NearCache(Core):
             value, _ = self._read_key(k, ("GET",))
             if (value is None) != missing or not self.local.watch(k, missing, changed.set):
                 return
-        changed.wait(lease)
+        changed.wait(min(lease, threading.TIMEOUT_MAX))
 
 
 def _shut(sock: socket.socket) -> None:

@@ -225,6 +225,46 @@ def test_a_stale_value_is_served_while_the_next_one_is_loaded(near, other, wait)
     assert other.ttl("k") > 110
 
 
+def test_times_without_an_end(url, near, other):
+    ever = float("inf")
+    calls = []
+
+    def load():
+        calls.append(1)
+        return "v"
+
+    for key, ttl in ("a", 60), ("b", ever):
+        calls.clear()
+        assert [near.cached(key, ttl, load, stale=ever, lease=ever) for _ in range(3)] == ["v"] * 3
+        assert len(calls) == 1 and other.pttl(key) > 40 * 365 * 86400 * 1000
+
+    async def main():
+        async with await AsyncNearCache.open(url, decode_responses=True) as n:
+
+            async def load():
+                calls.append(1)
+                return "v"
+
+            calls.clear()
+            assert [await n.cached("c", 60, load, stale=ever, lease=ever) for _ in range(3)] == ["v"] * 3
+            assert len(calls) == 1
+
+    asyncio.run(main())
+
+
+def test_who_waits_without_an_end(near, url, other):
+    """Another process holds the lease and ends without an answer."""
+    other.set("lease:{k}", "its")
+    got = []
+    t = threading.Thread(target=lambda: got.append(near.cached("k", 60, lambda: "v", lease=float("inf"))), daemon=True)
+    t.start()
+    while t.is_alive() and not near.waits:
+        time.sleep(0.001)
+    other.delete("lease:{k}")
+    t.join(20)
+    assert got == ["v"]
+
+
 def test_no_copy_is_stale_behind_a_barrier(url, address):
     stop, acked, failures = threading.Event(), [0] * 16, []
 
