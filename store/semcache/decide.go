@@ -1,6 +1,7 @@
 package semcache
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -35,7 +36,7 @@ type Candidate struct {
 	judged   bool
 	here     bool // the odds were worth what the namespace has learned of other answers
 	inserted int64
-	verdict  int8 // of feedback on this very prompt: 1 accepted, -1 refused
+	verdict  int8 // on this very prompt: 1 accepted by feedback, or it is the entry's own; -1 refused by feedback
 }
 
 // candidate takes what the decision needs out of an entry; false where it is not of
@@ -58,6 +59,8 @@ func (n *Namespace) candidate(x *Candidate, h *hash.Value, partition, id []byte)
 		x.verdict = -1
 	} else if l, ok := h.GetString(fieldAccepted); ok && holds(l, id) {
 		x.verdict = 1
+	} else if n.id(x.Key) == string(id) && bytes.Equal(n.idIn(partition, p), id) { // the key alone may be another's, by RENAME
+		x.verdict, x.Sim = 1, 1
 	}
 	return true
 }

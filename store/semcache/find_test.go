@@ -1,6 +1,7 @@
 package semcache_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -116,5 +117,38 @@ func TestFindLooksInEveryScopeThatHoldsThePairs(t *testing.T) {
 	f("4", 9, semcache.Both, "user", "ann")
 	if removed, err := n.Clear(w.call(), nil); err != nil || removed != 3 || n.Len() != 0 {
 		t.Errorf("%d, %v", removed, err)
+	}
+}
+
+// TestTheVeryPromptIsFoundByWhatItMeans: a cosine with itself that is counted as less than 1, a prompt too short to be judged and other
+// answers nearby speak against others only.
+func TestTheVeryPromptIsFoundByWhatItMeans(t *testing.T) {
+	w := newWorld(t)
+	p := semcache.Defaults(2)
+	p.Guard = semcache.Strict
+	n := w.create("ns", p)
+	one, none := 1.0, 0.0
+	for i := range 50 {
+		prompt := []byte(fmt.Sprint("x", i))
+		id := w.put(n, semcache.Entry{Prompt: prompt, Answer: prompt, Vector: vec(float64(i))})
+		q := semcache.Query{Prompt: prompt, Vector: vec(float64(i)), Mode: semcache.OnlySemantic, MinSim: &one, MaxWrong: &none}
+		if a := w.get(n, q); a.Status != semcache.Semantic || string(a.ID) != id || a.Sim != 1 || a.Confidence != 1 {
+			t.Errorf("%s: %+v", prompt, a)
+		}
+		l, err := n.Find(w.call(), &q, 1)
+		if err != nil || len(l) != 1 || l[0].Status != semcache.Semantic || string(l[0].ID) != id || l[0].Sim != 1 {
+			t.Errorf("%s: %+v, %v", prompt, l, err)
+		}
+		q.Prompt = append(prompt, 'y')
+		if a := w.get(n, q); a.Status != semcache.Miss {
+			t.Errorf("%s: %+v", q.Prompt, a)
+		}
+	}
+	// Feedback may refuse it all the same.
+	if err := n.Feedback(w.call(), w.put(n, semcache.Entry{Prompt: []byte("x1"), Answer: []byte("no"), Vector: vec(0)}), false, []byte("x1")); err != nil {
+		t.Fatal(err)
+	}
+	if a := w.get(n, semcache.Query{Prompt: []byte("x1"), Vector: vec(0), Mode: semcache.OnlySemantic, MinSim: &one, MaxWrong: &none}); a.Status != semcache.Miss {
+		t.Errorf("%+v", a)
 	}
 }
