@@ -8,6 +8,7 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
+	"github.com/nearcache/nearcache/store/semcache"
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -50,7 +51,7 @@ func (c *course) conversation(of string) trace {
 	for _, a := range about[:min(len(about), talks)] {
 		f := follow[rnd.IntN(len(follow))]
 		between := vek32.Add(f.vector, a.vector)
-		vek32.DivNumber_Inplace(between, vek32.Norm(between))
+		semcache.Shorten(between)
 		t.requests = append(t.requests, request{
 			prompt: f.prompt, vector: between, own: f.vector, said: a.vector, before: a.prompt, asks: f.asks, answer: a.answer + ", " + f.asks,
 		})

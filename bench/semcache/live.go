@@ -13,11 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/viterin/vek/vek32"
-
 	"github.com/nearcache/nearcache/bench/peer"
 	"github.com/nearcache/nearcache/datasets"
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/store/semcache"
 )
 
 // live is a run against servers: what SEM.GET takes end to end, and what becomes of
@@ -102,7 +101,7 @@ func (l *live) read() error {
 			for j := range v {
 				v[j] += float32(r.NormFloat64() * 0.02)
 			}
-			vek32.DivNumber_Inplace(v, vek32.Norm(v))
+			semcache.Shorten(v)
 		}
 		l.prompts, l.vectors = append(l.prompts, text), append(l.vectors, v)
 	}
@@ -143,7 +142,7 @@ func (l *live) server(s *peer.Server) ([]liveResult, error) {
 		for j := range v {
 			v[j] += float32(r.NormFloat64() * 0.01)
 		}
-		vek32.DivNumber_Inplace(v, vek32.Norm(v))
+		semcache.Shorten(v)
 		return "please " + l.prompts[i], v
 	}
 	for _, w := range []struct {
@@ -217,7 +216,7 @@ func (l *live) herd(s *peer.Server) ([]liveResult, error) {
 	near := func(i int) []float32 {
 		v := make([]float32, len(l.vectors[0]))
 		v[0], v[1] = 1, 0.02*float32(i)
-		vek32.DivNumber_Inplace(v, vek32.Norm(v))
+		semcache.Shorten(v)
 		return v
 	}
 	for _, kind := range []struct {

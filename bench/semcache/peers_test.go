@@ -8,6 +8,7 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
+	"github.com/nearcache/nearcache/store/semcache"
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -90,7 +91,7 @@ func TestConversations(t *testing.T) {
 		}
 		own := []float32{0.6, 0.8}
 		between := vek32.Add(own, said)
-		vek32.DivNumber_Inplace(between, vek32.Norm(between))
+		semcache.Shorten(between)
 		x.requests = append(x.requests, request{prompt: p, vector: between, own: own, said: said, before: judge.Parse("when do you open"), asks: "more", answer: fmt.Sprint(i % 2)})
 	}
 	m := &judge.Model{Prior: 10, Middle: 0.5}

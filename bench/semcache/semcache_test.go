@@ -12,6 +12,7 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
+	"github.com/nearcache/nearcache/store/semcache"
 	"github.com/nearcache/nearcache/store/semcache/judge"
 )
 
@@ -154,7 +155,7 @@ func TestNeighboursAreLearned(t *testing.T) {
 		for i := range v {
 			v[i] = float32(r.NormFloat64())
 		}
-		vek32.DivNumber_Inplace(v, vek32.Norm(v))
+		semcache.Shorten(v)
 		return v
 	}
 	heaps := func(name string) trace {
@@ -170,7 +171,7 @@ func TestNeighboursAreLearned(t *testing.T) {
 			vek32.MulNumber_Inplace(v, 0.5)
 			vek32.Add_Inplace(v, center[a])
 			vek32.Add_Inplace(v, vek32.MulNumber(center[b], r.Float32()*0.9))
-			vek32.DivNumber_Inplace(v, vek32.Norm(v))
+			semcache.Shorten(v)
 			x.requests = append(x.requests, request{prompt: p, vector: v, answer: fmt.Sprint(a)})
 		}
 		return x

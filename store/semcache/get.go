@@ -400,7 +400,7 @@ func (g *getting) embed() error {
 		if !kernel.Finite32(g.unit) {
 			return paramError("the vector holds NaN or infinity")
 		}
-		shorten(g.unit)
+		Shorten(g.unit)
 	}
 	if g.index != nil {
 		return nil

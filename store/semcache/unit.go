@@ -7,9 +7,9 @@ import (
 	"github.com/viterin/vek/vek32"
 )
 
-// shorten makes a vector's length 1, and reports whether it had one. It is counted here: the length that vek gives is
+// Shorten makes a vector's length 1, and reports whether it had one. It is counted here: the length that vek gives is
 // an estimate, which processors of different makers round otherwise, and that of large components is none.
-func shorten(v []float32) bool {
+func Shorten(v []float32) bool {
 	sum := 0.0
 	for _, x := range v {
 		sum += float64(x) * float64(x)
@@ -31,7 +31,7 @@ func unitOf(blob []byte, dim int) []float32 {
 	}
 	v := make([]float32, dim)
 	kernel.Decode32(v, blob)
-	if !kernel.Finite32(v) || !shorten(v) {
+	if !kernel.Finite32(v) || !Shorten(v) {
 		return nil
 	}
 	return v
