@@ -4,7 +4,8 @@ import "sync"
 
 // copies are the answers that callers keep (Query.Track) because they mean the same as what was asked. They are judged again when what
 // the namespace has learned is another: who keeps one that would not be served any more is told; so is who keeps one for a prompt
-// that feedback gives to another entry. That an entry has changed, or that a nearer one has come, is told without them.
+// that feedback gives to another entry. That an entry has changed, or that one has come that is nearer or has a say from farther, is told
+// without them.
 type copies struct {
 	mu struct {
 		sync.Mutex

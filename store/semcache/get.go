@@ -344,7 +344,11 @@ func (g *getting) semantic() error {
 		g.wanted = &g.cands[best]
 		key := []byte(g.wanted.Key)
 		if g.q.Track && g.call.Closer != nil && !g.call.Locked {
-			done, err := g.watched(key, best+1)
+			seen := best + 1
+			if g.wanted.verdict <= 0 && (n.Margin > 0 || g.wanted.Around != judge.Around{}) {
+				seen = neighbours // those that are farther had a say
+			}
+			done, err := g.watched(key, seen)
 			if done || err != nil {
 				return err
 			}
@@ -359,11 +363,11 @@ func (g *getting) semantic() error {
 }
 
 // watched is the reading of the chosen entry for a caller that keeps the answer: it hears when
-// an entry comes that is nearer. rank is its place among the nearest.
-func (g *getting) watched(key []byte, rank int) (done bool, err error) {
+// an entry comes that is nearer than the last of the seen nearest, of which the chosen one is one.
+func (g *getting) watched(key []byte, seen int) (done bool, err error) {
 	s, closer, name := g.n.search(), g.call.Closer, string(key)
 	w := s.OpenWatch(func() { closer(name) })
-	if err := g.nearestRows(rank, w, func(r *search.Result) {
+	if err := g.nearestRows(seen, w, func(r *search.Result) {
 		for i := range r.Rows {
 			done = done || r.Rows[i].Name == name
 		}

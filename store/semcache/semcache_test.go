@@ -636,3 +636,39 @@ func TestEffectsAreOrdinaryCommands(t *testing.T) {
 		t.Errorf("%q", w.log)
 	}
 }
+
+// TestCopiesHearOfWhatIsFarther where it has a say: by a margin, or as answers around it are told apart. Elsewhere they hear of what is
+// nearer alone.
+func TestCopiesHearOfWhatIsFarther(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		margin float64
+		second string // the answer of the second entry
+		want   bool
+	}{
+		{"margin", 0.05, "at nine", true},
+		{"answers told apart", 0, "yes", true},
+		{"nothing", 0, "at nine", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			p := semcache.Defaults(2)
+			p.MaxWrong, p.Margin = 0.5, c.margin
+			n := w.create("ns", p)
+			w.put(n, semcache.Entry{Prompt: []byte("Do you sell apples?"), Answer: []byte("yes"), Vector: vec(0)})
+			w.put(n, semcache.Entry{Prompt: []byte("Do you have apples to sell?"), Answer: []byte(c.second), Vector: vec(30)})
+			told := 0
+			q := semcache.Query{Prompt: []byte("do you sell some apples?"), Vector: vec(1), Track: true}
+			if a := w.keep(n, q, func(string) { told++ }); a.Status != semcache.Semantic || string(a.Answer) != "yes" {
+				t.Fatalf("%+v", a)
+			}
+			w.put(n, semcache.Entry{Prompt: []byte("Do you sell pears?"), Answer: []byte("no"), Vector: vec(12)})
+			if (told > 0) != c.want {
+				t.Errorf("told %d times", told)
+			}
+			if a := w.get(n, q); c.margin > 0 && a.Status != semcache.Miss {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
