@@ -325,8 +325,8 @@ func (s *Server) clear(r *http.Request, who *caller, attributes map[string]strin
 	if err != nil {
 		return 0, err
 	}
-	if err := s.o.Refused(); err != nil {
-		return 0, newProblem(http.StatusFailedDependency, "the server's log cannot be written")
+	if err := s.refused(); err != nil {
+		return 0, err
 	}
 	call := s.o.Cache.Begin(r.Context())
 	ns, err := s.o.Cache.Namespace(name)
@@ -346,8 +346,8 @@ func (s *Server) deleteEntry(w http.ResponseWriter, r *http.Request, who *caller
 	if err != nil {
 		return err
 	}
-	if err := s.o.Refused(); err != nil {
-		return newProblem(http.StatusFailedDependency, "the server's log cannot be written")
+	if err := s.refused(); err != nil {
+		return err
 	}
 	call := s.o.Cache.Begin(r.Context())
 	n, err := s.o.Cache.Namespace(name)

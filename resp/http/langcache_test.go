@@ -322,6 +322,41 @@ func TestFullMemoryAndAModelThatIsOut(t *testing.T) {
 	w.ask("POST", "/v1/caches/c/flush", "").want(t, http.StatusNoContent, nil)
 }
 
+func TestWhyNothingCanBeWritten(t *testing.T) {
+	w := newWorld(t)
+	id := w.set("c", `{"prompt":"p","response":"r"}`)
+	w.do("CONFIG", "SET", "min-replicas-to-write", "1")
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/caches/c/entries", `{"prompt":"q","response":"r"}`},
+		{"DELETE", "/v1/caches/c/entries", `{"attributes":{"a":"b"}}`},
+		{"DELETE", "/v1/caches/c/entries/" + id, ""},
+		{"POST", "/v1/caches/c/flush", ""},
+	} {
+		var p struct{ Type, Detail string }
+		w.ask(c.method, c.path, c.body).want(t, http.StatusFailedDependency, &p)
+		if p.Type != "/errors/resource-unavailable" || p.Detail != "nothing can be written now: NOREPLICAS" {
+			t.Errorf("%s %s: %+v", c.method, c.path, p)
+		}
+	}
+	if l := w.search("c", `{"prompt":"p"}`); len(l) != 1 {
+		t.Errorf("%v", l)
+	}
+}
+
+// TestACacheOfVectorsThatComeWithPrompts is none for clients that send no vectors.
+func TestACacheOfVectorsThatComeWithPrompts(t *testing.T) {
+	w := newWorld(t)
+	w.do("SEM.CREATE", "own", "DIM", "3")
+	for _, path := range []string{"entries", "entries/search", "conversations/search"} {
+		var p struct{ Type, Detail string }
+		w.ask("POST", "/v1/caches/own/"+path, `{"prompt":"p","response":"r"}`).want(t, http.StatusFailedDependency, &p)
+		if p.Type != "/errors/resource-unavailable" || p.Detail == "" {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+	w.ask("POST", "/v1/caches/own/flush", "").want(t, http.StatusNoContent, nil)
+}
+
 func TestWhatIsStoredIsThereAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	t.Run("first", func(t *testing.T) {

@@ -71,6 +71,8 @@ func (s *Server) asProblem(r *http.Request, err error) *problem {
 	case errors.Is(err, semcache.ErrEmbedding):
 		s.o.Logger().Warn("a prompt was not embedded", "path", r.URL.Path, "error", err)
 		return newProblem(http.StatusFailedDependency, "the prompt cannot be embedded now")
+	case errors.Is(err, semcache.ErrNoVector): // it was made for vectors that come with the prompts
+		return newProblem(http.StatusFailedDependency, "the cache embeds no prompts")
 	case semcache.IsParamError(err):
 		return newProblem(http.StatusBadRequest, err.Error())
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):

@@ -281,8 +281,15 @@ func (s *Server) writable() error {
 	if s.o.Full() {
 		return full("the server's memory is full")
 	}
+	return s.refused()
+}
+
+// refused reports why nothing may be changed, by the word that Redis' errors of it begin with: the rest may name files and
+// is for the operator.
+func (s *Server) refused() error {
 	if err := s.o.Refused(); err != nil {
-		return newProblem(http.StatusFailedDependency, "the server's log cannot be written")
+		word, _, _ := strings.Cut(err.Error(), " ")
+		return newProblem(http.StatusFailedDependency, "nothing can be written now: "+word)
 	}
 	return nil
 }
