@@ -128,9 +128,7 @@ func TestExtendWhileAGraphIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := newIndex(t, schema)
-	if err := again.Restore(table.Bytes(), func(string) (io.ReaderAt, int64, error) {
-		return bytes.NewReader(f.Bytes()), int64(f.Len()), nil
-	}); err != nil {
+	if err := restore(again, f.Bytes(), table.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Restored(); err != nil {

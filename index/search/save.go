@@ -208,46 +208,70 @@ func parseTable(b []byte, vecs int) (*labelTable, error) {
 	return t, nil
 }
 
-// Restore makes an index that is empty take over saved graphs. open opens the file of a field, which
-// becomes the graph's memory. Put follows for each document, then Restored. Where anything does
-// not hold the error says what, and the index is empty as before.
-func (ix *Index) Restore(table []byte, open func(field string) (f io.ReaderAt, size int64, err error)) error {
-	t, err := parseTable(table, len(ix.vecs))
-	if err != nil {
-		return err
+// Saved is what was saved of an index, read and checked.
+type Saved struct {
+	table  *labelTable
+	vecs   []*attribute
+	graphs []index.Index // of each of vecs; nil of one without
+}
+
+// Read reads what was saved of an index such as this one, for Restore. open opens the file of a field, which becomes the
+// graph's memory. The index itself is not touched: it may be used meanwhile.
+func (ix *Index) Read(table []byte, open func(field string) (f io.ReaderAt, size int64, err error)) (*Saved, error) {
+	ix.life.RLock()
+	s := &Saved{vecs: ix.vecs, graphs: make([]index.Index, len(ix.vecs))}
+	ix.life.RUnlock()
+	var err error
+	if s.table, err = parseTable(table, len(s.vecs)); err != nil {
+		return nil, err
 	}
-	graphs := make([]index.Index, len(ix.vecs))
-	for i, a := range ix.vecs {
+	for i, a := range s.vecs {
 		if a.graph == nil {
 			continue
 		}
 		f, size, err := open(a.Name)
 		if err == nil {
-			graphs[i], err = a.load(f, size, a.Vector)
+			s.graphs[i], err = a.load(f, size, a.Vector)
 			if c, ok := f.(io.Closer); ok {
 				_ = c.Close()
 			}
 		}
 		if err != nil {
-			for _, g := range graphs {
-				if g != nil {
-					_ = g.Close()
-				}
-			}
-			return fmt.Errorf("field %s: %w", a.Name, err)
+			s.Close()
+			return nil, fmt.Errorf("field %s: %w", a.Name, err)
 		}
+	}
+	return s, nil
+}
+
+// Close gives up what was read, where no Restore has taken it.
+func (s *Saved) Close() {
+	for _, g := range s.graphs {
+		if g != nil {
+			_ = g.Close()
+		}
+	}
+	s.graphs = nil
+}
+
+// Restore makes an index that is empty take over what Read has read for it. Put follows for each document, then
+// Restored. Where the index has other fields by now there is an error, and it is empty as before.
+func (ix *Index) Restore(s *Saved) error {
+	if !slices.Equal(s.vecs, ix.vecs) {
+		s.Close()
+		return errors.New("the fields have changed")
 	}
 	for i, a := range ix.vecs {
 		if a.graph == nil {
 			continue
 		}
 		_ = a.graph.graph.Close()
-		a.graph.graph = graphs[i]
+		a.graph.graph = s.graphs[i]
 	}
-	ix.key, ix.claims = t.key, t.claims
-	ix.seq.Store(t.seq)
+	ix.key, ix.claims = s.table.key, s.table.claims
+	ix.seq.Store(s.table.seq)
 	ix.mu.Lock()
-	ix.mu.docs = make([]doc, t.labels)
+	ix.mu.docs = make([]doc, s.table.labels)
 	ix.mu.Unlock()
 	return nil
 }

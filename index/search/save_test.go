@@ -59,14 +59,20 @@ func savedIndex(t testing.TB, n int) (graph, table []byte) {
 	return g.Bytes(), tb.Bytes()
 }
 
+// restore has an index take over what was saved of one with one graph.
+func restore(ix *Index, graph, table []byte) error {
+	s, err := ix.Read(table, func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(graph), int64(len(graph)), nil })
+	if err != nil {
+		return err
+	}
+	return ix.Restore(s)
+}
+
 // TestRestoreTakesNothingThatIsDamaged flips each byte of a table, and bytes of a graph: the index is empty then, as before,
 // and takes documents.
 func TestRestoreTakesNothingThatIsDamaged(t *testing.T) {
 	t.Parallel()
 	graph, table := savedIndex(t, 9)
-	restore := func(ix *Index, graph, table []byte) error {
-		return ix.Restore(table, func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(graph), int64(len(graph)), nil })
-	}
 	whole := graphIndex(t)
 	if err := restore(whole, graph, table); err != nil {
 		t.Fatal(err)

@@ -134,10 +134,7 @@ func TestSeveralVectorsAfterRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := severalIndex(t, "HNSW")
-	err := again.Restore(table.Bytes(), func(string) (io.ReaderAt, int64, error) {
-		return bytes.NewReader(graph.Bytes()), int64(graph.Len()), nil
-	})
-	if err != nil {
+	if err := restore(again, graph.Bytes(), table.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Postpone(); err != nil {

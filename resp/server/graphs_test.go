@@ -185,6 +185,60 @@ func TestGraphsAreOpenedAtTheStart(t *testing.T) {
 	}
 }
 
+// TestIndexesThatGoWhileTheLogIsRead: saved graphs are read as soon as their index is made; what the log says of it later is
+// another index's, or one with other fields.
+func TestIndexesThatGoWhileTheLogIsRead(t *testing.T) {
+	t.Parallel()
+	dir, dim := t.TempDir(), 8
+	rnd := rand.New(rand.NewPCG(5, 6))
+	s, stop := start(t, nil, "--dir", dir, "--appendfsync", "no")
+	c := dial(t, s, client.Options{Proto: 2})
+	create := func(ix string) {
+		do(t, c, "FT.CREATE", ix, "PREFIX", 1, ix+":", "SCHEMA", "v", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", dim, "DISTANCE_METRIC", "L2")
+	}
+	names := []string{"dropped", "altered", "again", "stays"}
+	for _, ix := range names {
+		create(ix)
+		for i := range 50 {
+			do(t, c, "HSET", fmt.Sprint(ix, ":", i), "v", blob(randomVector(rnd, dim)), "n", i)
+		}
+	}
+	do(t, c, "SAVE")
+	do(t, c, "FT.DROPINDEX", "dropped")
+	do(t, c, "FT.ALTER", "altered", "SCHEMA", "ADD", "n", "NUMERIC")
+	do(t, c, "FT.DROPINDEX", "again")
+	do(t, c, "HSET", "again:7", "v", blob(randomVector(rnd, dim)))
+	create("again")
+	q := blob(randomVector(rnd, dim))
+	want := map[string][]string{}
+	for _, ix := range names[1:] {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // FT.ALTER and FT.CREATE scan in the background
+			if want[ix] = nearest(t, c, ix, "v", q, 50); len(want[ix]) == 50 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: %v", ix, want[ix])
+			}
+		}
+	}
+	if err := s.aof.Load().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	killed := t.TempDir()
+	copyDir(t, dir, killed)
+	stop()
+	s, _ = start(t, nil, "--dir", killed, "--appendfsync", "no")
+	c = dial(t, s, client.Options{Proto: 2})
+	for ix, names := range want {
+		if got := nearest(t, c, ix, "v", q, 50); !slices.Equal(got, names) {
+			t.Errorf("%s: %v, was %v", ix, got, names)
+		}
+	}
+	if _, err := c.Do("FT.SEARCH", "dropped", "*"); err == nil {
+		t.Error("a dropped index is back")
+	}
+}
+
 func copyDir(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {

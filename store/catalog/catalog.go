@@ -206,6 +206,9 @@ func (c *Catalog) Create(def Definition, schema *search.Schema, keys int) error 
 	next := maps.Clone(old)
 	next[def.Name] = ix
 	c.set.Store(&next)
+	if c.loading.Load() {
+		c.readAhead(ix)
+	}
 	if def.SkipScan || keys == 0 {
 		return nil
 	}
@@ -319,6 +322,7 @@ func (c *Catalog) Close() {
 	c.dropAll()
 	c.Cursors.CloseAll()
 	c.wg.Wait()
+	c.load.end()
 }
 
 func (c *Catalog) dropAll() { c.dropBefore(1) }

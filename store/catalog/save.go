@@ -282,7 +282,7 @@ func (c *Catalog) saveIndex(fsys vfs.FS, dir string, ix *Index, s saved) error {
 // BeginLoad says that a log is about to be replayed: documents are not indexed before EndLoad, when it is known
 // what has become of them. Graphs of vector sets are opened when the sets come.
 func (c *Catalog) BeginLoad(fsys vfs.FS, dir string, log *slog.Logger) {
-	c.load = load{fsys, dir, log, map[string]saved{}, map[setKey]saved{}, map[setKey]setID{}}
+	c.load = load{fsys, dir, log, map[string]saved{}, map[string]*readAhead{}, map[setKey]saved{}, map[setKey]setID{}}
 	text, err := readAll(fsys, filepath.Join(dir, graphsName), maxGraphs)
 	if err == nil {
 		var l []saved
@@ -331,12 +331,15 @@ func (c *Catalog) EndLoad() {
 		s, ok := c.load.indexes[ix.Name]
 		restored := false
 		if ok && s.definition == definitionOf(&ix.Definition) {
-			start := time.Now()
-			if err := c.restore(c.load.fsys, c.load.dir, ix, s); err != nil {
+			r, took, err := c.load.savedOf(ix, s)
+			if err == nil {
+				err = ix.search.Restore(r)
+			}
+			if err != nil {
 				log.Warn(graphUnusable, "index", ix.Name, "error", err)
 			} else {
 				restored = true
-				log.Info("opened a saved graph", "index", ix.Name, "took", time.Since(start).Round(time.Millisecond))
+				log.Info("opened a saved graph", "index", ix.Name, "took", took.Round(time.Millisecond))
 			}
 		}
 		if err := ix.search.Postpone(); err != nil {
@@ -357,16 +360,66 @@ func (c *Catalog) EndLoad() {
 		return nil
 	})
 	c.endSets()
-	c.load = load{}
+	c.load.end()
 }
 
-func (c *Catalog) restore(fsys vfs.FS, dir string, ix *Index, s saved) error {
+// readAhead reads what was saved of an index while the log is replayed: that keeps one processor busy, and the graphs are
+// known when the index is made, long before its last document.
+type readAhead struct {
+	ix    *Index
+	done  chan struct{} // closed when the others are there
+	saved *search.Saved
+	err   error
+	took  time.Duration
+}
+
+// readAhead begins to read what was saved of an index, once for a name: a log may make and drop it many times.
+func (c *Catalog) readAhead(ix *Index) {
+	s, ok := c.load.indexes[ix.Name]
+	if ix.SkipScan || !ok || c.load.ahead[ix.Name] != nil || s.definition != definitionOf(&ix.Definition) {
+		return
+	}
+	r := &readAhead{ix: ix, done: make(chan struct{})}
+	c.load.ahead[ix.Name] = r
+	fsys, dir := c.load.fsys, c.load.dir
+	c.wg.Go(func() {
+		start := time.Now()
+		r.saved, r.err = readSaved(fsys, dir, ix, s)
+		r.took = time.Since(start)
+		close(r.done)
+	})
+}
+
+// savedOf is what was saved of an index, read ahead or now.
+func (l *load) savedOf(ix *Index, s saved) (r *search.Saved, took time.Duration, err error) {
+	if a := l.ahead[ix.Name]; a != nil && a.ix == ix {
+		delete(l.ahead, ix.Name)
+		<-a.done
+		return a.saved, a.took, a.err
+	}
+	start := time.Now()
+	r, err = readSaved(l.fsys, l.dir, ix, s)
+	return r, time.Since(start), err
+}
+
+// end gives up what was read ahead of indexes that have gone.
+func (l *load) end() {
+	for _, a := range l.ahead {
+		<-a.done
+		if a.saved != nil {
+			a.saved.Close()
+		}
+	}
+	*l = load{}
+}
+
+func readSaved(fsys vfs.FS, dir string, ix *Index, s saved) (*search.Saved, error) {
 	table, err := readAll(fsys, filepath.Join(dir, s.labels()), maxLabels)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := 0
-	return ix.search.Restore(table, func(string) (io.ReaderAt, int64, error) {
+	return ix.search.Read(table, func(string) (io.ReaderAt, int64, error) {
 		n++
 		f, err := fsys.Open(filepath.Join(dir, s.graph(n-1)))
 		if err != nil {
