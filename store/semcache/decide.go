@@ -55,7 +55,7 @@ func (n *Namespace) candidate(x *Candidate, h *hash.Value, partition, id []byte)
 	}
 	x.inserted = insertedAt(h)
 	x.Shift = floatField(h, fieldShift)
-	if l, ok := h.GetString(fieldRefused); ok && holds(l, id) {
+	if refused(h, id) {
 		x.verdict = -1
 	} else if l, ok := h.GetString(fieldAccepted); ok && holds(l, id) {
 		x.verdict = 1

@@ -85,6 +85,12 @@ func (n *Namespace) idIn(partition, prompt []byte) []byte {
 	return appendID(nil, n.normalise(bytes.Clone(partition), prompt))
 }
 
+// refused reports whether feedback has said that an entry's answer is wrong for the prompt of this id.
+func refused(h *hash.Value, id []byte) bool {
+	l, ok := h.GetString(fieldRefused)
+	return ok && holds(l, id)
+}
+
 // verdicts is a list of ids with one more, or without it, the oldest dropped.
 func verdicts(list, id []byte, with bool) []byte {
 	var l [][]byte

@@ -41,7 +41,11 @@ func (n *Namespace) Find(call *Call, q *Query, limit int) (l []Found, err error)
 		// The entry of just this scope is found without any index.
 		n.locate(&g.place, q.Prompt, slices.Clone(q.Scope), "", before{})
 		var f Found
-		if call.with(g.key, func(tx *store.Tx) { f, err = n.read(tx, g.key, q.Scope) }); f.ID != nil {
+		if call.with(g.key, func(tx *store.Tx) {
+			if h, ok := hashOf(tx.Peek(g.key)); ok && !refused(h, g.key[len(n.prefix):]) {
+				f, err = n.read(tx, g.key, q.Scope)
+			}
+		}); f.ID != nil {
 			f.Status, f.Sim, f.Confidence = Exact, 1, 1
 			l = append(l, f)
 		}
@@ -110,7 +114,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 		switch {
 		case slices.ContainsFunc(l, func(x Found) bool { return bytes.Equal(x.ID, f.ID) }):
 			continue
-		case exact && g.q.Mode != OnlySemantic:
+		case exact && g.q.Mode != OnlySemantic && cands[j].verdict >= 0:
 			f.Status, f.Sim, f.Confidence = Exact, 1, 1
 		case g.q.Mode == OnlyExact || cands[j].Reason != "":
 			continue

@@ -152,3 +152,45 @@ func TestTheVeryPromptIsFoundByWhatItMeans(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestTheVeryPromptIsRefusedByFeedback: an answer that was called wrong for the entry's own prompt is not served for it, until there is
+// another one.
+func TestTheVeryPromptIsRefusedByFeedback(t *testing.T) {
+	w := newWorld(t)
+	n := w.create("ns", semcache.Defaults(2))
+	prompt := []byte("How many?")
+	put := func(answer string) string {
+		return w.put(n, semcache.Entry{Prompt: prompt, Answer: []byte(answer), Vector: vec(0)})
+	}
+	look := func(want semcache.Status) {
+		t.Helper()
+		for _, mode := range []semcache.Mode{semcache.Both, semcache.OnlyExact} {
+			q := semcache.Query{Prompt: prompt, Vector: vec(0), Mode: mode}
+			if a := w.get(n, q); a.Status != want {
+				t.Errorf("%+v", a)
+			}
+			if l, err := n.Find(w.call(), &q, 5); err != nil || (len(l) > 0) != want.Hit() || len(l) > 0 && l[0].Status != want {
+				t.Errorf("%+v, %v", l, err)
+			}
+		}
+	}
+	id := put("seven")
+	look(semcache.Exact)
+	if err := n.Feedback(w.call(), id, false, []byte("How much?")); err != nil {
+		t.Fatal(err)
+	}
+	look(semcache.Exact)
+	if err := n.Feedback(w.call(), id, false, prompt); err != nil {
+		t.Fatal(err)
+	}
+	look(semcache.Miss)
+	if err := n.Feedback(w.call(), id, true, prompt); err != nil {
+		t.Fatal(err)
+	}
+	look(semcache.Exact)
+	if err := n.Feedback(w.call(), id, false, prompt); err != nil {
+		t.Fatal(err)
+	}
+	put("eight")
+	look(semcache.Exact)
+}

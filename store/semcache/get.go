@@ -261,7 +261,7 @@ func (g *getting) serve(tx *store.Tx, s Status, sim, confidence float64) {
 		return
 	}
 	answer, ok := h.GetString(fieldAnswer)
-	if !ok || s == Exact && !g.asks(h) {
+	if !ok || s == Exact && (!g.asks(h) || refused(h, g.id)) {
 		return
 	}
 	n, a := g.n, g.a
