@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/resp/server"
 	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/persist"
 	"github.com/nearcache/nearcache/store/vfs"
@@ -41,7 +42,9 @@ func checkData(args []string, stdout, stderr io.Writer) error {
 	var rep persist.CheckReport
 	var err error
 	if *fix {
-		rep, err = persist.Repair(vfs.OS, dir, time.Now())
+		if rep, err = persist.Repair(vfs.OS, dir, time.Now()); err == nil && len(rep.Damage) > 0 {
+			err = server.ForgetPlace(vfs.OS, dir)
+		}
 	} else {
 		rep, err = persist.Check(vfs.OS, dir)
 	}

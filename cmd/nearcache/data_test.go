@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // TestBackupAndCheck copies the folder of a running server, starts one on the copy, damages it, is refused,
@@ -100,6 +103,17 @@ func TestBackupAndCheck(t *testing.T) {
 	}
 	if err := nearcache("check", copied); err != nil {
 		t.Fatal(err, out.String())
+	}
+	var last []byte // says that nobody is to go on from there in a stream
+	log, _, err := persist.Open(vfs.OS, copied, persist.Options{}, func(r persist.Record) error {
+		last = append(last[:0], bytes.Join(r.Commands[len(r.Commands)-1].Args, []byte(" "))...)
+		return nil
+	})
+	if err != nil || string(last) != "PLACE" {
+		t.Fatalf("%q %v", last, err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
 	}
 	third, addr := serve(t, "--dir", copied)
 	if c, err = client.Dial(context.Background(), addr, client.Options{}); err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/nearcache/nearcache/resp/replication"
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/persist"
+	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // A replica goes on where it was after a restart too, if it knows the place of what its disk has. So
@@ -223,4 +225,19 @@ func (s *Server) loadedPlace() *place {
 // onceSure reports whether a command makes one commit, if any.
 func onceSure(spec *command.Spec) bool {
 	return spec != nil && spec.Flags&command.OwnLock == 0 && (spec.Flags&command.AllShards != 0 || !spec.Keys.None() || spec.Name == "exec")
+}
+
+// ForgetPlace has whoever loads a data folder next know no place in a stream: not all that is before the place is there, as in
+// a folder that was repaired. A replica takes a full copy then.
+func ForgetPlace(fsys vfs.FS, dir string) error {
+	at := int64(0)
+	log, rep, err := persist.Open(fsys, dir, persist.Options{}, func(r persist.Record) error {
+		at = r.At
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	log.Append(&persist.Record{Seq: rep.LastSeq, At: at, Commands: []persist.Command{{Args: [][]byte{wordPlace}}}})
+	return errors.Join(log.Flush(), log.Close())
 }

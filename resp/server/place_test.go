@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/nearcache/nearcache/resp/resptest"
+	"github.com/nearcache/nearcache/resp/server"
+	"github.com/nearcache/nearcache/store/vfs"
 )
 
 // contents are all keys of the first databases, as text.
@@ -163,6 +165,15 @@ func TestReplicaGoesOnAfterItsRestart(t *testing.T) {
 	change(t, m, r, 20)
 	s, c = start(snapshots...)
 	same("from a snapshot", c, 0, 1)
+	stop(s)
+	// A folder that was repaired has no place.
+	image := t.TempDir()
+	copyFiles(t, crashed, image)
+	if err := server.ForgetPlace(vfs.OS, image); err != nil {
+		t.Fatal(err)
+	}
+	s, c = start("--dir", image, "--appendonly", "yes")
+	same("repaired", c, 1, 0)
 	stop(s)
 	// What is not of the stream: there is no place.
 	s = startSource(t, snapshots...)
