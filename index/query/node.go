@@ -1,5 +1,7 @@
 package query
 
+import "strconv"
+
 import "math"
 
 // Kind says what a [Node] is.
@@ -66,8 +68,37 @@ type Attrs struct {
 	InOrder         bool
 	Phonetic        Phonetic
 	YieldDistanceAs string
-	Epsilon         float64 // 0: the index's own
-	EF              int     // 0: the index's own
+	Tuning
+}
+
+// Tuning is how a KNN or a range goes through its index.
+type Tuning struct {
+	EF      int     // EF_RUNTIME of HNSW; 0: the index's own
+	Window  int     // SEARCH_WINDOW_SIZE, which is that of SVS-VAMANA
+	History string  // USE_SEARCH_HISTORY of SVS-VAMANA: "", ON, OFF or AUTO; accepted, there is none
+	Buffer  int     // SEARCH_BUFFER_CAPACITY of SVS-VAMANA; accepted, the index chooses by itself
+	Epsilon float64 // of a range; 0: the index's own
+}
+
+// Beam is how many vectors the search keeps in view; 0: the index's own.
+func (t *Tuning) Beam() int { return max(t.EF, t.Window) }
+
+// Each calls f for all that is given.
+func (t *Tuning) Each(f func(name, value string)) {
+	for _, x := range [...]struct {
+		name string
+		n    int
+	}{{"EF_RUNTIME", t.EF}, {"SEARCH_WINDOW_SIZE", t.Window}, {"SEARCH_BUFFER_CAPACITY", t.Buffer}} {
+		if x.n != 0 {
+			f(x.name, strconv.Itoa(x.n))
+		}
+	}
+	if t.History != "" {
+		f("USE_SEARCH_HISTORY", t.History)
+	}
+	if t.Epsilon != 0 {
+		f("EPSILON", strconv.FormatFloat(t.Epsilon, 'g', -1, 64))
+	}
 }
 
 // Phonetic says whether words that sound alike match too.
@@ -96,8 +127,7 @@ type KNN struct {
 	Blob      []byte // aliases the parameter
 	BlobParam string
 	As        string // name of the distance; __<field>_score by default
-	EF        int    // 0: the index's own
-	Epsilon   float64
+	Tuning
 	Policy    string // HYBRID_POLICY: "", BATCHES or ADHOC_BF; accepted, the index chooses by itself
 	BatchSize int
 }

@@ -145,13 +145,6 @@ func (p *parser) query() *Query {
 		// Only one part, or a parenthesis, may stand before the KNN.
 		p.next()
 		q.KNN = p.knn()
-		if p.err == nil && p.tok.kind == tArrow {
-			p.next()
-			a := p.attributes()
-			if a != nil && q.KNN != nil {
-				p.knnAttributes(q.KNN, a)
-			}
-		}
 	}
 	if p.tok.kind != tEOF {
 		p.syntax()

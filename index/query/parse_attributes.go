@@ -2,6 +2,7 @@ package query
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,12 +44,57 @@ func (p *parser) attributes() []attribute {
 	return out
 }
 
+// badVector refuses a parameter of a KNN or a range.
+func (p *parser) badVector(why string) {
+	p.fail("Error parsing vector similarity parameters: %s", why)
+}
+
+const (
+	invalidValue  = "Invalid value was given"
+	invalidOption = "Invalid option"
+	twice         = "Parameter was specified twice"
+)
+
+// tune reads a parameter that a KNN and a range share; false for another.
+func (p *parser) tune(t *Tuning, name, value string) bool {
+	number := func(most int) int {
+		x, err := strconv.Atoi(value)
+		if err != nil || x < 1 || x > most {
+			p.badVector(invalidValue)
+		}
+		return x
+	}
+	switch name {
+	case "search_window_size":
+		t.Window = number(MaxEF)
+	case "search_buffer_capacity":
+		t.Buffer = number(math.MaxInt32)
+	case "use_search_history":
+		if t.History = strings.ToUpper(value); !slices.Contains([]string{"ON", "OFF", "AUTO"}, t.History) {
+			p.badVector(invalidValue)
+		}
+	case "ef_runtime":
+		t.EF = number(MaxEF)
+	default:
+		return false
+	}
+	return true
+}
+
+// isTwice reports whether the i-th of a vector's attributes was there before.
+func isTwice(attrs []attribute, i int) bool {
+	return slices.ContainsFunc(attrs[:i], func(b attribute) bool { return strings.EqualFold(attrs[i].name, b.name) })
+}
+
 func (p *parser) apply(n *Node, attrs []attribute) {
 	if n.Attrs == nil {
 		n.Attrs = &Attrs{Weight: 1}
 	}
 	a := n.Attrs
-	for _, at := range attrs {
+	for i, at := range attrs {
+		if n.Kind == Range && isTwice(attrs, i) {
+			p.badVector(twice)
+		}
 		bad := func() { p.fail("Invalid value (%s) for `%s`", near(at.value), near(at.name)) }
 		vector := n.Kind == Range
 		switch strings.ToLower(at.name) {
@@ -78,25 +124,32 @@ func (p *parser) apply(n *Node, attrs []attribute) {
 			if a.Phonetic = PhoneticOff; b {
 				a.Phonetic = PhoneticOn
 			}
-		case "yield_distance_as":
+		case yieldDistanceAs:
 			if !vector {
 				p.fail("Invalid attribute %s", near(at.name))
 			}
 			a.YieldDistanceAs = at.value
 		case "epsilon":
+			if !vector {
+				p.fail("Invalid attribute %s", near(at.name))
+			}
 			x, err := strconv.ParseFloat(at.value, 64)
-			if !vector || err != nil || !(x > 0) || math.IsInf(x, 0) {
-				p.fail("Invalid value (%s) for `%s`: it must be above 0", near(at.value), near(at.name))
+			if err != nil || !(x > 0) || math.IsInf(x, 0) {
+				p.badVector(invalidValue)
 			}
 			a.Epsilon = x
 		case "ef_runtime":
-			x, err := strconv.Atoi(at.value)
-			if err != nil || x < 1 || x > MaxEF {
-				p.fail("Invalid value (%s) for `%s`: it must be from 1 to %d", near(at.value), near(at.name), MaxEF)
+			if vector {
+				p.badVector(invalidOption)
 			}
-			a.EF = x
 		case "hybrid_policy", "batch_size":
+			if vector {
+				p.badVector("hybrid query attributes were sent for a non-hybrid query")
+			}
 		default:
+			if vector && p.tune(&a.Tuning, strings.ToLower(at.name), at.value) {
+				break
+			}
 			p.fail("Invalid attribute %s", near(at.name))
 		}
 	}
@@ -112,7 +165,7 @@ func parseBool(s string) (v, ok bool) {
 	return false, false
 }
 
-// knn reads [KNN k @field $blob ...].
+// knn reads [KNN k @field $blob ...], and the attributes behind it.
 func (p *parser) knn() *KNN {
 	p.expect(tLSQB)
 	if p.err == nil && p.tok.kind == tTerm && !strings.EqualFold(p.tok.text, "KNN") {
@@ -158,6 +211,10 @@ func (p *parser) knn() *KNN {
 	for p.err == nil && p.tok.kind != tRSQB {
 		name := p.tok
 		p.expect(tTerm)
+		sign := ""
+		if p.accept(tMinus) {
+			sign = "-"
+		}
 		v, isParam := p.tok, p.tok.kind == tAttr
 		switch v.kind {
 		case tTerm, tNumber, tAttr:
@@ -171,61 +228,70 @@ func (p *parser) knn() *KNN {
 			text = string(p.param(v.text))
 		}
 		if strings.EqualFold(name.text, "AS") {
-			if text != "" {
-				k.As = text
-			}
+			opts = append(opts, attribute{yieldDistanceAs, sign + text})
 			break
 		}
 		if len(opts) == 16 {
-			p.fail("Error parsing vector similarity parameters: too many parameters")
+			p.badVector("too many parameters")
 		}
-		opts = append(opts, attribute{name.text, text})
+		opts = append(opts, attribute{name.text, sign + text})
 	}
 	p.expect(tRSQB)
+	if p.err == nil && p.accept(tArrow) {
+		opts = append(opts, p.attributes()...)
+	}
 	p.knnAttributes(k, opts)
 	return k
 }
 
+// yieldDistanceAs is the attribute that says what AS does.
+const yieldDistanceAs = "yield_distance_as"
+
 func (p *parser) knnAttributes(k *KNN, attrs []attribute) {
+	named := ""
 	for i, at := range attrs {
 		if p.err != nil {
 			return
 		}
-		for _, b := range attrs[:i] {
-			if strings.EqualFold(at.name, b.name) {
-				p.fail("Error parsing vector similarity parameters: parameter was specified twice")
-			}
+		name := strings.ToLower(at.name)
+		if name != yieldDistanceAs && isTwice(attrs, i) {
+			p.badVector(twice)
 		}
-		bad := func() {
-			p.fail("Error parsing vector similarity parameters: Invalid value (%s) for %s", near(at.value), near(at.name))
-		}
-		switch strings.ToLower(at.name) {
-		case "ef_runtime":
-			x, err := strconv.Atoi(at.value)
-			if err != nil || x < 1 || x > MaxEF {
-				p.fail("Error parsing vector similarity parameters: Invalid value (%s) for %s: it must be from 1 to %d", near(at.value), near(at.name), MaxEF)
-			}
-			k.EF = x
+		switch name {
 		case "batch_size":
 			x, err := strconv.Atoi(at.value)
 			if err != nil || x < 1 {
-				bad()
+				p.badVector(invalidValue)
 			}
 			k.BatchSize = x
 		case "hybrid_policy":
 			k.Policy = strings.ToUpper(at.value)
-			if k.Policy != "BATCHES" && k.Policy != "ADHOC_BF" {
-				p.fail("Error parsing vector similarity parameters: invalid hybrid policy was given")
+			if k.Policy != "BATCHES" && k.Policy != adHoc {
+				p.badVector("invalid hybrid policy was given")
 			}
 		case "epsilon":
-			p.fail("Error parsing vector similarity parameters: range query attributes were sent for a non-range query")
-		case "yield_distance_as":
-			if at.value != "" {
-				k.As = at.value
+			p.badVector("range query attributes were sent for a non-range query")
+		case yieldDistanceAs:
+			if named != "" {
+				p.fail("Distance field was specified twice for vector query: %s and %s", near(named), near(at.value))
+			}
+			if named = at.value; named != "" {
+				k.As = named
 			}
 		case "weight", "slop", "inorder", "phonetic":
 		default:
-			p.fail("Error parsing vector similarity parameters: Invalid option")
+			if !p.tune(&k.Tuning, name, at.value) {
+				p.badVector(invalidOption)
+			}
 		}
 	}
+	switch {
+	case k.Policy == adHoc && k.BatchSize > 0:
+		p.badVector("'batch size' is irrelevant for 'ADHOC_BF' policy")
+	case k.Policy == adHoc && k.EF > 0:
+		p.badVector("'EF_RUNTIME' is irrelevant for 'ADHOC_BF' policy")
+	}
 }
+
+// adHoc is the HYBRID_POLICY that looks at all that the filter lets through.
+const adHoc = "ADHOC_BF"

@@ -193,9 +193,34 @@ func TestParseErrors(t *testing.T) {
 	f("*=>[KNN 2 @v $v]]]]]", "Syntax error at offset 16 near ]")
 	f("*=>[KNN 2 @v $v", "Syntax error at offset 13 near v")
 	f("*=>[FOO 2 @v $v]", "Syntax error: Expecting Vector Similarity command at offset 4 near FOO")
-	f("*=>[KNN 2 @v $v EF_RUNTIME 9223372036854775807]", "Error parsing vector similarity parameters: Invalid value (9223372036854775807) for EF_RUNTIME: it must be from 1 to 1048576")
+	for _, x := range []struct{ options, attributes, want string }{
+		{"EF_RUNTIME 9223372036854775807", "", "Invalid value was given"},
+		{"EF_RUNTIME -42", "", "Invalid value was given"},
+		{"EF_RUNTIME 2.5", "", "Invalid value was given"},
+		{"BATCH_SIZE 0", "", "Invalid value was given"},
+		{"SEARCH_WINDOW_SIZE 0", "", "Invalid value was given"},
+		{"USE_SEARCH_HISTORY perhaps", "", "Invalid value was given"},
+		{"HYBRID_POLICY none", "", "invalid hybrid policy was given"},
+		{"EPSILON 1", "", "range query attributes were sent for a non-range query"},
+		{"EF_RUNTIME 1", "$ef_runtime: 1", "Parameter was specified twice"},
+		{"", "$BATCH_SIZE: 1; $batch_size: 2", "Parameter was specified twice"},
+		{"HYBRID_POLICY ADHOC_BF BATCH_SIZE 1", "", "'batch size' is irrelevant for 'ADHOC_BF' policy"},
+		{"HYBRID_POLICY ADHOC_BF", "$EF_RUNTIME: 1", "'EF_RUNTIME' is irrelevant for 'ADHOC_BF' policy"},
+	} {
+		f("*=>[KNN 2 @v $v "+x.options+"]=>{"+x.attributes+"}", "Error parsing vector similarity parameters: "+x.want)
+	}
+	f("*=>[KNN 2 @v $v AS a]=>{$yield_distance_as: b}", "Distance field was specified twice for vector query: a and b")
+	for _, x := range []struct{ attributes, want string }{
+		{"$EPSILON: -1", "Invalid value was given"},
+		{"$EPSILON: 0", "Invalid value was given"},
+		{"$EPSILON: 1; $epsilon: 2", "Parameter was specified twice"},
+		{"$EF_RUNTIME: 10", "Invalid option"},
+		{"$HYBRID_POLICY: BATCHES", "hybrid query attributes were sent for a non-hybrid query"},
+	} {
+		f("@v:[VECTOR_RANGE 1 $v]=>{"+x.attributes+"}", "Error parsing vector similarity parameters: "+x.want)
+	}
 	f("*=>[KNN 2 @v $v FOO 1]", "Error parsing vector similarity parameters: Invalid option")
-	f("*=>[KNN 2 @v $v EF_RUNTIME 1 EF_RUNTIME 2]", "Error parsing vector similarity parameters: parameter was specified twice")
+	f("*=>[KNN 2 @v $v EF_RUNTIME 1 EF_RUNTIME 2]", "Error parsing vector similarity parameters: Parameter was specified twice")
 	f("@a:{x} @b:{y}=>[KNN 2 @v $v]", "Syntax error at offset 15 near [")
 	f("a | b=>[KNN 2 @v $v]", "Syntax error at offset 7 near [")
 	f("@v:[VECTOR_RANGE -1 $v]", "Error parsing vector similarity query: negative radius (-1) given in a range query")

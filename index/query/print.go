@@ -24,9 +24,7 @@ func (q *Query) String() string {
 		escape(&b, k.Field)
 		b.WriteString(" $")
 		escape(&b, k.BlobParam)
-		if k.EF != 0 {
-			b.WriteString(" EF_RUNTIME " + strconv.Itoa(k.EF))
-		}
+		k.Each(func(name, value string) { b.WriteString(" " + name + " " + value) })
 		if k.Policy != "" {
 			b.WriteString(" HYBRID_POLICY " + k.Policy)
 		}
@@ -243,12 +241,6 @@ func (a *Attrs) print(b *strings.Builder) {
 		b.WriteString(";$yield_distance_as:")
 		escape(b, a.YieldDistanceAs)
 	}
-	if a.Epsilon != 0 {
-		b.WriteString(";$epsilon:")
-		number(b, a.Epsilon)
-	}
-	if a.EF != 0 {
-		b.WriteString(";$ef_runtime:" + strconv.Itoa(a.EF))
-	}
+	a.Each(func(name, value string) { b.WriteString(";$" + strings.ToLower(name) + ":" + value) })
 	b.WriteByte('}')
 }

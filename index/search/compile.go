@@ -2,6 +2,7 @@ package search
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -130,8 +131,16 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 			if err := a.checkBlob(n.Blob); err != nil {
 				return nil, err
 			}
-			if n.Attrs != nil && n.Attrs.YieldDistanceAs != "" {
-				x.col = e.column(n.Attrs.YieldDistanceAs)
+			if n.Attrs != nil {
+				if err := a.checkTuning(&n.Attrs.Tuning); err != nil {
+					return nil, err
+				}
+				if name := n.Attrs.YieldDistanceAs; name != "" {
+					if err := e.checkYield(name); err != nil {
+						return nil, err
+					}
+					x.col = e.column(name)
+				}
 			}
 		}
 	default: // text
@@ -163,6 +172,26 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 func (a *attribute) checkBlob(blob []byte) error {
 	if want := a.Vector.Dim * a.Vector.Element.Size(); len(blob) != want {
 		return errorf("Error parsing vector similarity query: query vector blob size (%d) does not match index's expected size (%d).", len(blob), want)
+	}
+	return nil
+}
+
+// checkTuning refuses what the other kind of graph has. A FLAT field takes what HNSW has, and has no use for it.
+func (a *attribute) checkTuning(t *query.Tuning) error {
+	svs := a.Algorithm == svsVamana
+	if svs && t.EF != 0 || !svs && (t.Window != 0 || t.Buffer != 0 || t.History != "") {
+		return errorf("Error parsing vector similarity parameters: Invalid option")
+	}
+	return nil
+}
+
+// checkYield refuses the name of a distance that something else has.
+func (e *exec) checkYield(name string) error {
+	if e.ix.byName[name] != nil {
+		return errorf("Property `%s` already exists in schema", name)
+	}
+	if slices.ContainsFunc(e.cols, func(c column) bool { return c.name == name }) {
+		return errorf("Property `%s` specified more than once", name)
 	}
 	return nil
 }

@@ -85,9 +85,7 @@ func (x *explainer) knn(q *query.Query) {
 		x.b.WriteString("} => {")
 	}
 	fmt.Fprintf(&x.b, "K=%d nearest vectors to `$%s` in vector index associated with field @%s", k.K, k.BlobParam, k.Field)
-	if k.EF != 0 {
-		fmt.Fprintf(&x.b, ", EF_RUNTIME = %d", k.EF)
-	}
+	k.Each(x.tuned)
 	if k.Policy != "" {
 		x.b.WriteString(", HYBRID_POLICY = " + k.Policy)
 	}
@@ -96,6 +94,8 @@ func (x *explainer) knn(q *query.Query) {
 	}
 	fmt.Fprintf(&x.b, ", yields distance as `%s`}\n", k.As)
 }
+
+func (x *explainer) tuned(name, value string) { fmt.Fprintf(&x.b, ", %s = %s", name, value) }
 
 func (x *explainer) kids(n *query.Node, depth int) {
 	for _, k := range n.Children {
@@ -209,12 +209,7 @@ func (x *explainer) node(n *query.Node, depth int) {
 		x.pad(depth)
 		fmt.Fprintf(&x.b, "VECTOR {Vectors that are within %g distance radius from `$%s` in vector index associated with field @%s", n.Radius, n.BlobParam, n.Field)
 		if a := n.Attrs; a != nil {
-			if a.Epsilon != 0 {
-				fmt.Fprintf(&x.b, ", EPSILON = %g", a.Epsilon)
-			}
-			if a.EF != 0 {
-				fmt.Fprintf(&x.b, ", EF_RUNTIME = %d", a.EF)
-			}
+			a.Each(x.tuned)
 			if a.YieldDistanceAs != "" {
 				fmt.Fprintf(&x.b, ", yields distance as `%s`", a.YieldDistanceAs)
 			}

@@ -52,7 +52,7 @@ func (e *exec) known(x *plan) {
 func (e *exec) ranged(x *plan, dst []index.Neighbor, allow *index.Bitmap) ([]index.Neighbor, error) {
 	o := index.SearchOptions{Allow: allow, Stop: e.stopFunc()}
 	if a := x.n.Attrs; a != nil {
-		o.Epsilon, o.EF = a.Epsilon, a.EF
+		o.Epsilon, o.EF = a.Epsilon, a.Beam()
 	}
 	start := e.clock()
 	near, err := x.a.vectors.Range(dst, x.n.Blob, x.n.Radius, o)

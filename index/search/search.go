@@ -98,7 +98,7 @@ func (e *exec) begin(q *query.Query) (knn *attribute, err error) {
 		if knn.vectors == nil {
 			return nil, wrongType(k.Offset, k.Field, TypeVector)
 		}
-		if err := knn.checkBlob(k.Blob); err != nil {
+		if err := errors.Join(knn.checkBlob(k.Blob), knn.checkTuning(&k.Tuning), e.checkYield(k.As)); err != nil {
 			return nil, err
 		}
 		e.main, e.knn = e.column(k.As), true
@@ -217,7 +217,7 @@ func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 			n = 0 // which still says whether the query is good
 		}
 		start := e.clock()
-		e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.EF, Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
+		e.cands, err = knn.vectors.Search(e.cands[:0], k.Blob, n, index.SearchOptions{EF: k.Beam(), Epsilon: k.Epsilon, Allow: allow, Stop: e.stopFunc()})
 		if err != nil {
 			return err
 		}

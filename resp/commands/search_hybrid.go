@@ -164,12 +164,12 @@ func (h *ftHybridRun) queries(s *search.Index, dialect int) (text, near *query.Q
 		}
 	}
 	if !h.near.ranged {
-		near.KNN = &query.KNN{Field: h.near.field, K: min(h.near.k, h.fusion.Window), Blob: blob, As: hybridDistance, EF: h.near.ef}
+		near.KNN = &query.KNN{Field: h.near.field, K: min(h.near.k, h.fusion.Window), Blob: blob, As: hybridDistance, Tuning: query.Tuning{EF: h.near.ef}}
 		return text, near, nil
 	}
 	leaf := &query.Node{
 		Kind: query.Range, Field: h.near.field, Blob: blob, Radius: h.near.radius,
-		Attrs: &query.Attrs{Weight: 1, YieldDistanceAs: hybridDistance, Epsilon: h.near.epsilon},
+		Attrs: &query.Attrs{Weight: 1, YieldDistanceAs: hybridDistance, Tuning: query.Tuning{Epsilon: h.near.epsilon}},
 	}
 	switch {
 	case near.Root == nil: // nothing but stop words: nothing matches

@@ -44,6 +44,9 @@ const (
 	fieldUsed     = "used_at"  // …and when it was last, Unix seconds
 )
 
+// distance is the name under which searches yield it, which no field may have.
+const distance = "__distance"
+
 // separator stands between the tags of a field; no word may hold it.
 const separator = '\x1f'
 

@@ -129,7 +129,7 @@ func (n *Namespace) shiftNear(call *Call, key, field string, vector, partition [
 	}
 	q := query.Query{
 		Root: &query.Node{Kind: query.Tag, Field: fieldPartition, Values: []query.Value{{Kind: query.Term, Text: string(partition)}}},
-		KNN:  &query.KNN{Field: field, K: neighbours, Blob: vector, As: "d"},
+		KNN:  &query.KNN{Field: field, K: neighbours, Blob: vector, As: distance},
 	}
 	r, err := n.search().Search(&q, search.Options{Num: neighbours, Now: call.Tx.Now})
 	if err != nil { // dropped meanwhile

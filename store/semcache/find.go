@@ -74,7 +74,7 @@ func (n *Namespace) findNear(g *getting, l []Found, limit int) ([]Found, error) 
 	}
 	g.call.Settle()
 	k := limit + neighbours
-	knn := &query.KNN{Field: fieldVector, K: k, Blob: g.vector, As: "d"}
+	knn := &query.KNN{Field: fieldVector, K: k, Blob: g.vector, As: distance}
 	sims := map[string]float64{}
 	var keys []string
 	err := g.search(query.Query{Root: scopeNode(g.q.Scope), KNN: knn}, k, nil, func(r *search.Result) {

@@ -451,12 +451,12 @@ func (g *getting) nearestRows(k int, w *search.Watch, rows func(*search.Result))
 		partition, blob = strings.Clone(partition), bytes.Clone(blob)
 		node, knn := new(query.Node), new(query.KNN)
 		*node = query.Node{Kind: query.Tag, Field: fieldPartition, Values: []query.Value{{Kind: query.Term, Text: partition}}}
-		*knn = query.KNN{Field: field, K: k, Blob: blob, As: "d"}
+		*knn = query.KNN{Field: field, K: k, Blob: blob, As: distance}
 		return g.search(query.Query{Root: node, KNN: knn}, k, w, rows)
 	}
 	g.values[0] = query.Value{Kind: query.Term, Text: partition}
 	g.node = query.Node{Kind: query.Tag, Field: fieldPartition, Values: g.values[:]}
-	g.knn = query.KNN{Field: field, K: k, Blob: blob, As: "d"}
+	g.knn = query.KNN{Field: field, K: k, Blob: blob, As: distance}
 	return g.search(query.Query{Root: &g.node, KNN: &g.knn}, k, nil, rows)
 }
 
