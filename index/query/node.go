@@ -1,8 +1,9 @@
 package query
 
-import "strconv"
-
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // Kind says what a [Node] is.
 type Kind uint8

@@ -91,13 +91,14 @@ func (p *parser) apply(n *Node, attrs []attribute) {
 		n.Attrs = &Attrs{Weight: 1}
 	}
 	a := n.Attrs
+	vector := n.Kind == Range
 	for i, at := range attrs {
-		if n.Kind == Range && isTwice(attrs, i) {
+		if vector && isTwice(attrs, i) {
 			p.badVector(twice)
 		}
 		bad := func() { p.fail("Invalid value (%s) for `%s`", near(at.value), near(at.name)) }
-		vector := n.Kind == Range
-		switch strings.ToLower(at.name) {
+		name := strings.ToLower(at.name)
+		switch name {
 		case "weight":
 			w, err := strconv.ParseFloat(at.value, 64)
 			if err != nil || !(w >= 0) || math.IsInf(w, 0) {
@@ -142,15 +143,15 @@ func (p *parser) apply(n *Node, attrs []attribute) {
 			if vector {
 				p.badVector(invalidOption)
 			}
+			p.tune(&a.Tuning, name, at.value)
 		case "hybrid_policy", "batch_size":
 			if vector {
 				p.badVector("hybrid query attributes were sent for a non-hybrid query")
 			}
 		default:
-			if vector && p.tune(&a.Tuning, strings.ToLower(at.name), at.value) {
-				break
+			if !vector || !p.tune(&a.Tuning, name, at.value) {
+				p.fail("Invalid attribute %s", near(at.name))
 			}
-			p.fail("Invalid attribute %s", near(at.name))
 		}
 	}
 }
@@ -211,8 +212,8 @@ func (p *parser) knn() *KNN {
 	for p.err == nil && p.tok.kind != tRSQB {
 		name := p.tok
 		p.expect(tTerm)
-		sign := ""
-		if p.accept(tMinus) {
+		as, sign := strings.EqualFold(name.text, "AS"), ""
+		if !as && p.accept(tMinus) {
 			sign = "-"
 		}
 		v, isParam := p.tok, p.tok.kind == tAttr
@@ -227,8 +228,8 @@ func (p *parser) knn() *KNN {
 		if isParam {
 			text = string(p.param(v.text))
 		}
-		if strings.EqualFold(name.text, "AS") {
-			opts = append(opts, attribute{yieldDistanceAs, sign + text})
+		if as {
+			opts = append(opts, attribute{yieldDistanceAs, text})
 			break
 		}
 		if len(opts) == 16 {

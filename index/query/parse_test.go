@@ -209,6 +209,8 @@ func TestParseErrors(t *testing.T) {
 	} {
 		f("*=>[KNN 2 @v $v "+x.options+"]=>{"+x.attributes+"}", "Error parsing vector similarity parameters: "+x.want)
 	}
+	f("*=>[KNN 2 @v $v AS -a]", "Syntax error at offset 19 near -")
+	f("a=>{$EF_RUNTIME: 0}", "Error parsing vector similarity parameters: Invalid value was given")
 	f("*=>[KNN 2 @v $v AS a]=>{$yield_distance_as: b}", "Distance field was specified twice for vector query: a and b")
 	for _, x := range []struct{ attributes, want string }{
 		{"$EPSILON: -1", "Invalid value was given"},

@@ -2,7 +2,6 @@ package search
 
 import (
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/nearcache/nearcache/index"
@@ -136,10 +135,10 @@ func (e *exec) compile(n *query.Node) (*plan, error) {
 					return nil, err
 				}
 				if name := n.Attrs.YieldDistanceAs; name != "" {
-					if err := e.checkYield(name); err != nil {
+					var err error
+					if x.col, err = e.yield(name); err != nil {
 						return nil, err
 					}
-					x.col = e.column(name)
 				}
 			}
 		}
@@ -181,17 +180,6 @@ func (a *attribute) checkTuning(t *query.Tuning) error {
 	svs := a.Algorithm == svsVamana
 	if svs && t.EF != 0 || !svs && (t.Window != 0 || t.Buffer != 0 || t.History != "") {
 		return errorf("Error parsing vector similarity parameters: Invalid option")
-	}
-	return nil
-}
-
-// checkYield refuses the name of a distance that something else has.
-func (e *exec) checkYield(name string) error {
-	if e.ix.byName[name] != nil {
-		return errorf("Property `%s` already exists in schema", name)
-	}
-	if slices.ContainsFunc(e.cols, func(c column) bool { return c.name == name }) {
-		return errorf("Property `%s` specified more than once", name)
 	}
 	return nil
 }

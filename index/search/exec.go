@@ -100,17 +100,21 @@ func (e *exec) stop() bool {
 	return e.timedOut
 }
 
-func (e *exec) column(name string) int {
-	if i := slices.IndexFunc(e.cols, func(c column) bool { return c.name == name }); i >= 0 {
-		return i
+// yield makes the column of distances that are told under a name, which nothing else may have.
+func (e *exec) yield(name string) (col int, err error) {
+	if e.ix.byName[name] != nil {
+		return -1, errorf("Property `%s` already exists in schema", name)
+	}
+	if slices.ContainsFunc(e.cols, func(c column) bool { return c.name == name }) {
+		return -1, errorf("Property `%s` specified more than once", name)
 	}
 	if n := len(e.cols); n < cap(e.cols) {
 		e.cols = e.cols[:n+1] // with its memory
 		e.cols[n].name = name
-		return n
+		return n, nil
 	}
 	e.cols = append(e.cols, column{name: name})
-	return len(e.cols) - 1
+	return len(e.cols) - 1, nil
 }
 
 func (e *exec) stopFunc() func() bool {

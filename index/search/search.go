@@ -98,10 +98,16 @@ func (e *exec) begin(q *query.Query) (knn *attribute, err error) {
 		if knn.vectors == nil {
 			return nil, wrongType(k.Offset, k.Field, TypeVector)
 		}
-		if err := errors.Join(knn.checkBlob(k.Blob), knn.checkTuning(&k.Tuning), e.checkYield(k.As)); err != nil {
+		if err := knn.checkBlob(k.Blob); err != nil {
 			return nil, err
 		}
-		e.main, e.knn = e.column(k.As), true
+		if err := knn.checkTuning(&k.Tuning); err != nil {
+			return nil, err
+		}
+		if e.main, err = e.yield(k.As); err != nil {
+			return nil, err
+		}
+		e.knn = true
 	}
 	e.order, err = e.orderOf(q.KNN != nil)
 	return knn, err
