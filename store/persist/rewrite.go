@@ -153,11 +153,7 @@ func (w *writer) adopt(bases []segment, files []string, c *cut) error {
 
 // abort removes the files of a rewrite, which no manifest has ever named. They go at once: the disk may be full of them.
 func (w *writer) abort(files []string, c *cut) {
-	for _, name := range files {
-		if err := w.l.fs.Remove(name); err != nil && !isNotExist(err) {
-			w.garbage = append(w.garbage, name)
-		}
-	}
+	w.garbage = append(w.garbage, w.remove(files)...)
 	w.fails(c)
 }
 

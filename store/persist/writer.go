@@ -654,8 +654,11 @@ func (w *writer) writeManifest(segs []segment) error {
 }
 
 // collect removes files that the manifest on disk does not name.
-func (w *writer) collect() {
-	w.garbage = slices.DeleteFunc(w.garbage, func(name string) bool {
+func (w *writer) collect() { w.garbage = w.remove(w.garbage) }
+
+// remove removes files, and returns those that are left.
+func (w *writer) remove(names []string) (left []string) {
+	return slices.DeleteFunc(names, func(name string) bool {
 		err := w.l.fs.Remove(name)
 		if err != nil && !isNotExist(err) {
 			w.l.o.Logger.Warn("log: cannot remove an old file", "file", name, "err", err)
