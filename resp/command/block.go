@@ -92,10 +92,7 @@ func (c *Ctx) blockUntil(w *blocking.Waiter, begin func(end func()) (stop func()
 // wait makes the client one that waits, which all can see. Monitors are shown its command first, or that of somebody who
 // has seen it wait might come before.
 func (c *Ctx) wait() {
-	if c.Spec.row.Watched() && c.Spec.Flags&(SkipMonitor|Admin) == 0 {
-		c.Show(c.Spec, c.Args)
-		c.shown = true
-	}
+	c.shown = c.monitor(c.Spec, c.Args)
 	c.S.Block()
 }
 

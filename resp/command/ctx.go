@@ -311,8 +311,8 @@ func (c *Ctx) runObserved(s *Spec, argv [][]byte) error {
 	if row != nil && s.row.Alarm(took) {
 		s.row.Observer().Slowed(c.event(s, argv), took, s.Flags&SkipSlowlog != 0)
 	}
-	if s.row.Watched() && !again && !c.shown && s.Flags&(SkipMonitor|Admin) == 0 {
-		c.Show(s, argv)
+	if !again && !c.shown {
+		c.monitor(s, argv)
 	}
 	return err
 }
@@ -342,7 +342,16 @@ func (c *Ctx) RunQuick(s *Spec, argv [][]byte) bool {
 // Close ends what Begin has begun, for a row's Quick.
 func (c *Ctx) Close() { c.close() }
 
-// Show shows a command to the clients of MONITOR.
+// monitor shows a command to the clients of MONITOR, if it is one for them, and reports whether it has.
+func (c *Ctx) monitor(s *Spec, argv [][]byte) bool {
+	if !s.row.Watched() || s.Flags&(SkipMonitor|Admin) != 0 {
+		return false
+	}
+	c.Show(s, argv)
+	return true
+}
+
+// Show shows a command to the clients of MONITOR, whatever its flags.
 func (c *Ctx) Show(s *Spec, argv [][]byte) {
 	if s.row.Watched() {
 		s.row.Observer().Monitor.Show(c.event(s, argv))
