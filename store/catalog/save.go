@@ -282,7 +282,7 @@ func (c *Catalog) saveIndex(fsys vfs.FS, dir string, ix *Index, s saved) error {
 // BeginLoad says that a log is about to be replayed: documents are not indexed before EndLoad, when it is known
 // what has become of them. Graphs of vector sets are opened when the sets come.
 func (c *Catalog) BeginLoad(fsys vfs.FS, dir string, log *slog.Logger) {
-	c.load = load{fsys, dir, log, map[string]saved{}, map[string]*readAhead{}, map[setKey]saved{}, map[setKey]setID{}}
+	c.load = load{fsys, dir, log, map[string]saved{}, map[string]*reading{}, map[setKey]saved{}, map[setKey]setID{}}
 	text, err := readAll(fsys, filepath.Join(dir, graphsName), maxGraphs)
 	if err == nil {
 		var l []saved
@@ -331,15 +331,22 @@ func (c *Catalog) EndLoad() {
 		s, ok := c.load.indexes[ix.Name]
 		restored := false
 		if ok && s.definition == definitionOf(&ix.Definition) {
-			r, took, err := c.load.savedOf(ix, s)
+			r := c.load.ahead[ix.Name]
+			if r != nil && r.ix == ix {
+				delete(c.load.ahead, ix.Name)
+			} else { // it was altered, or made anew
+				r = c.read(ix, s)
+			}
+			<-r.done
+			err := r.err
 			if err == nil {
-				err = ix.search.Restore(r)
+				err = ix.search.Restore(r.saved)
 			}
 			if err != nil {
 				log.Warn(graphUnusable, "index", ix.Name, "error", err)
 			} else {
 				restored = true
-				log.Info("opened a saved graph", "index", ix.Name, "took", took.Round(time.Millisecond))
+				log.Info("opened a saved graph", "index", ix.Name, "took", r.took.Round(time.Millisecond))
 			}
 		}
 		if err := ix.search.Postpone(); err != nil {
@@ -363,9 +370,9 @@ func (c *Catalog) EndLoad() {
 	c.load.end()
 }
 
-// readAhead reads what was saved of an index while the log is replayed: that keeps one processor busy, and the graphs are
-// known when the index is made, long before its last document.
-type readAhead struct {
+// reading is what was saved of an index while it is read. That is done while the log is replayed, which keeps one
+// processor busy: the graphs are known when the index is made, long before its last document.
+type reading struct {
 	ix    *Index
 	done  chan struct{} // closed when the others are there
 	saved *search.Saved
@@ -376,11 +383,14 @@ type readAhead struct {
 // readAhead begins to read what was saved of an index, once for a name: a log may make and drop it many times.
 func (c *Catalog) readAhead(ix *Index) {
 	s, ok := c.load.indexes[ix.Name]
-	if ix.SkipScan || !ok || c.load.ahead[ix.Name] != nil || s.definition != definitionOf(&ix.Definition) {
-		return
+	if !ix.SkipScan && ok && c.load.ahead[ix.Name] == nil && s.definition == definitionOf(&ix.Definition) {
+		c.load.ahead[ix.Name] = c.read(ix, s)
 	}
-	r := &readAhead{ix: ix, done: make(chan struct{})}
-	c.load.ahead[ix.Name] = r
+}
+
+// read begins to read what was saved of an index.
+func (c *Catalog) read(ix *Index, s saved) *reading {
+	r := &reading{ix: ix, done: make(chan struct{})}
 	fsys, dir := c.load.fsys, c.load.dir
 	c.wg.Go(func() {
 		start := time.Now()
@@ -388,18 +398,7 @@ func (c *Catalog) readAhead(ix *Index) {
 		r.took = time.Since(start)
 		close(r.done)
 	})
-}
-
-// savedOf is what was saved of an index, read ahead or now.
-func (l *load) savedOf(ix *Index, s saved) (r *search.Saved, took time.Duration, err error) {
-	if a := l.ahead[ix.Name]; a != nil && a.ix == ix {
-		delete(l.ahead, ix.Name)
-		<-a.done
-		return a.saved, a.took, a.err
-	}
-	start := time.Now()
-	r, err = readSaved(l.fsys, l.dir, ix, s)
-	return r, time.Since(start), err
+	return r
 }
 
 // end gives up what was read ahead of indexes that have gone.

@@ -47,8 +47,8 @@ type load struct {
 	fsys     vfs.FS
 	dir      string
 	log      *slog.Logger
-	indexes  map[string]saved      // by name
-	ahead    map[string]*readAhead // what is read of them already
+	indexes  map[string]saved    // by name
+	ahead    map[string]*reading // what is read of them already
 	sets     map[setKey]saved
 	restored map[setKey]setID
 }
