@@ -212,6 +212,7 @@ func (c *checker) checkTree() error {
 	const under = 1 // come to on the way up from a node that is being looked at
 	const hangs = 2
 	state := make([]uint8, c.count)
+	children := make([]int32, c.count)
 	var path []uint32
 	for s := range c.count {
 		if c.level[s] == 0 {
@@ -233,6 +234,9 @@ func (c *checker) checkTree() error {
 			}
 			if !c.in(p-1, 0) || !c.linksTo(x, p-1) || !c.linksTo(p-1, x) {
 				return c.bad(x, "it and its parent %d do not link to each other", p-1)
+			}
+			if children[p-1]++; int(children[p-1]) > c.children {
+				return c.bad(p-1, "more than %d tree children", c.children)
 			}
 			x = p - 1
 		}

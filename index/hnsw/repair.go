@@ -215,8 +215,11 @@ func (g *Graph) moveChild(sc *scratch, s, c uint32) {
 }
 
 // below reports whether o hangs somewhere below c, or so far down that it is
-// not worth finding out.
+// not worth finding out, or might yet: an insertion has not hung it anywhere.
 func (g *Graph) below(o, c uint32) bool {
+	if g.node(o).parent.Load() == 0 && g.root.Load() != o+1 {
+		return true
+	}
 	for range 256 {
 		if o == c {
 			return true

@@ -37,30 +37,40 @@ func (g *Graph) tied(a, b uint32) bool {
 // first, those that are nearer to s than to each one selected before. What the
 // tree ties to s is selected in any case (at level 0). The result is sc.kept.
 func (g *Graph) selectNeighbors(sc *scratch, cand []uint64, s uint32, level, limit int) []uint32 {
-	kept := sc.kept[:0]
 	free := limit
 	if level == 0 {
-		for _, k := range cand {
-			if g.tied(s, keySlot(k)) {
-				free--
-			}
+		free -= g.markTied(cand, s)
+	}
+	return g.selectMarked(sc, cand, free)
+}
+
+// bound marks a candidate that is selected in any case.
+const bound = 1
+
+// markTied marks the candidates that the tree ties to s, and counts them. Once
+// for all: a repair gives s another parent without its stripe, and what is then
+// tied and was not counted would take the place of a child.
+func (g *Graph) markTied(cand []uint64, s uint32) (n int) {
+	for i, k := range cand {
+		if g.tied(s, keySlot(k)) {
+			cand[i] |= bound
+			n++
 		}
 	}
+	return n
+}
+
+// selectMarked selects all that is marked and up to free others.
+func (g *Graph) selectMarked(sc *scratch, cand []uint64, free int) []uint32 {
+	kept := sc.kept[:0]
 	for _, k := range cand {
 		c := keySlot(k)
-		if level == 0 && g.tied(s, c) {
-			if len(kept) < limit {
-				kept = append(kept, c)
-			}
-			continue
-		}
-		if free <= 0 || !g.diverse(sc, kept, c, keyDistance(k)) {
-			continue
-		}
-		kept = append(kept, c)
-		free--
-		if len(kept) >= limit {
-			break
+		switch {
+		case k&bound != 0:
+			kept = append(kept, c)
+		case free > 0 && g.diverse(sc, kept, c, keyDistance(k)):
+			kept = append(kept, c)
+			free--
 		}
 	}
 	sc.kept = kept

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/nearcache/nearcache/index"
@@ -219,6 +220,31 @@ func TestWhatAFileMustFulfil(t *testing.T) {
 				}
 			}
 			panic("no child")
+		},
+		"too many children": func(b []byte) {
+			links := snapshottest.Find(b, "links")
+			list := func(n int) (l []int) {
+				for i := range links.Row / 4 {
+					if v := int(le.Uint32(word(b, "links", n, i))); v != 0 {
+						l = append(l, v-1)
+					}
+				}
+				return l
+			}
+			for n := range links.Rows {
+				above := map[int]bool{}
+				for x := n; x >= 0 && le.Uint32(word(b, "nodes", n, state))&linked != 0; x = int(le.Uint32(word(b, "nodes", x, parent))) - 1 {
+					above[x] = true
+				}
+				both := slices.DeleteFunc(list(n), func(v int) bool { return above[v] || !slices.Contains(list(v), n) })
+				if len(both) > links.Row/8 {
+					for _, v := range both {
+						put(word(b, "nodes", v, parent), uint32(n+1))
+					}
+					return
+				}
+			}
+			panic("no node that links to so many that are not above it")
 		},
 		"a chain's end":        func(b []byte) { put(word(b, "nodes", chained(b), prev), uint32(free(b)+1)) },
 		"a chain into nowhere": func(b []byte) { put(word(b, "nodes", chained(b), next), uint32(node(b)+1)) },
