@@ -184,13 +184,19 @@ func (g *Graph) insert(sc *scratch, s uint32, level, ef int) {
 			g.unlock(o)
 		}
 	}
-	// Not compared with top: a repair may have moved the entry point to a lower one.
-	if level > int(g.entry.Load()>>32)-1 {
-		g.entryMu.Lock()
-		if e := g.entry.Load(); level > int(e>>32)-1 {
-			g.entry.Store(entryOf(s, level))
-		}
-		g.entryMu.Unlock()
+	if level > 0 { // an entry point is at level 0 at least
+		g.offerEntry(s, level)
+	}
+}
+
+// offerEntry makes s, which is linked, the entry point, if that is at a lower
+// level. It looks under the lock only: a repair that is choosing another one
+// may have passed s by before it was linked.
+func (g *Graph) offerEntry(s uint32, level int) {
+	g.entryMu.Lock()
+	defer g.entryMu.Unlock()
+	if e := g.entry.Load(); level > int(e>>32)-1 {
+		g.entry.Store(entryOf(s, level))
 	}
 }
 
@@ -286,7 +292,7 @@ func (g *Graph) adoptAnywhere(sc *scratch, s uint32) {
 		if r == 0 || g.node(r-1).has(doomed) {
 			g.node(s).parent.Store(0)
 			g.root.Store(s + 1)
-			if e := g.entry.Load(); e == 0 || g.node(uint32(e)).has(doomed) {
+			if g.entry.Load() == 0 { // a doomed one is the repair's business: others may be higher
 				g.entry.Store(entryOf(s, g.node(s).level()))
 			}
 			g.entryMu.Unlock()

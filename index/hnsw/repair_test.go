@@ -2,12 +2,14 @@ package hnsw
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/nearcache/nearcache/index"
 	"github.com/nearcache/nearcache/index/indextest"
+	"github.com/nearcache/nearcache/index/slot"
 )
 
 // A repair gives a node another parent while an insertion selects the node's
@@ -70,6 +72,60 @@ func TestWhatIsNotInTheTreeMayBeBelow(t *testing.T) {
 	defer g.node(o).parent.Store(was)
 	if !g.below(o, c) {
 		t.Fatal("what hangs nowhere is taken to hang elsewhere for ever")
+	}
+}
+
+// A repair looks for the highest node that stays, and passes by one that is
+// being inserted: that one has to look for itself when the repair has chosen.
+func TestEntryPointIsTheHighestThoughARepairPassedItBy(t *testing.T) {
+	g := grown(t, index.Params{Dim: 8, Metric: index.L2, M: 4}, 100)
+	settle(g)
+	e := g.entry.Load()
+	s, top := uint32(e), int(e>>32)-1
+	if top == 0 {
+		t.Fatal("a graph of one level")
+	}
+	g.entryMu.Lock() // the repair's scan
+	done := make(chan struct{})
+	go func() {
+		g.offerEntry(s, top)
+		close(done)
+	}()
+	for range 1000 {
+		runtime.Gosched()
+	}
+	g.entry.Store(entryOf(g.root.Load()-1, 0))
+	g.entryMu.Unlock()
+	<-done
+	if got := g.entry.Load(); got != e {
+		t.Fatalf("the entry point is %#x, not %#x", got, e)
+	}
+}
+
+// The root and the entry point are doomed, and an insertion finds no place but
+// the root's: the entry point stays the repair's to choose, as the highest.
+func TestANewRootIsNotTheEntryPoint(t *testing.T) {
+	g := grown(t, index.Params{Dim: 8, Metric: index.L2, M: 4}, 100)
+	settle(g)
+	e, root := g.entry.Load(), g.root.Load()-1
+	for _, s := range []uint32{uint32(e), root} {
+		g.node(s).state.Or(doomed)
+		defer g.node(s).state.And(^uint32(doomed))
+	}
+	low := uint32(slot.None)
+	for s := range uint32(g.alloc.Count()) {
+		if n := g.node(s); n.has(linked) && n.level() == 0 && s != root {
+			low = s
+		}
+	}
+	sc := g.newScratch()
+	g.adoptAnywhere(&sc, low)
+	if g.root.Load() != low+1 || g.entry.Load() != e {
+		t.Fatalf("root %d, entry point %#x, was %#x", g.root.Load()-1, g.entry.Load(), e)
+	}
+	g.moveEntry()
+	if got := g.entry.Load(); got == e || got>>32 < 2 {
+		t.Fatalf("the repair chose %#x", got)
 	}
 }
 
