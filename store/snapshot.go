@@ -39,7 +39,7 @@ type Snapshot struct {
 	ks      *Keyspace
 	encode  Encoder
 	epoch   uint32       // the keyspace's, as long as the snapshot is taken
-	waiting atomic.Int64 // bytes in queue and in shards
+	waiting atomic.Int64 // bytes that buffers in queue and in shards take
 	limit   atomic.Int64 // of waiting
 	entries atomic.Int64 // encoded so far
 	failed  atomic.Pointer[error]
@@ -125,9 +125,11 @@ func (tx *Tx) save(e *Entry) {
 	if sh.kept == nil {
 		sh.kept = sh.snap.buffer()
 	}
-	was := len(sh.kept)
+	was := cap(sh.kept)
 	sh.kept = sh.snap.keep(sh.kept, e.s, e.rec, e.ref, &tx.saver)
-	sh.snap.waiting.Add(int64(len(sh.kept) - was))
+	if now := cap(sh.kept); now != was {
+		sh.snap.waiting.Add(int64(now - was))
+	}
 	if len(sh.kept) >= keptBlock {
 		sh.snap.push(sh.kept)
 		sh.kept = nil
@@ -164,26 +166,29 @@ func (s *Snapshot) append(b []byte, sp *space, r record, ref slab.Ref, room **En
 }
 
 // buffer is an empty one, for a shard.
-func (s *Snapshot) buffer() []byte {
+func (s *Snapshot) buffer() (b []byte) {
 	s.queue.Lock()
 	defer s.queue.Unlock()
 	if n := len(s.queue.free); n > 0 {
-		b := s.queue.free[n-1]
+		b = s.queue.free[n-1]
 		s.queue.free = s.queue.free[:n-1]
-		return b
+	} else {
+		b = make([]byte, 0, keptBlock+keptBlock/4)
 	}
-	return make([]byte, 0, keptBlock+keptBlock/4)
+	s.waiting.Add(int64(cap(b)))
+	return b
 }
 
-// recycle takes buffers back that were handed out.
-func (s *Snapshot) recycle(l [][]byte) {
+// recycle takes a buffer back that was handed out. All are kept until the snapshot's end, unless one
+// has grown much: else what is saved would leave as much behind again for the collector.
+func (s *Snapshot) recycle(b []byte) {
+	s.waiting.Add(-int64(cap(b)))
 	s.queue.Lock()
 	defer s.queue.Unlock()
-	for _, b := range l {
-		if cap(b) <= 2*keptBlock && len(s.queue.free) < Shards {
-			s.queue.free = append(s.queue.free, b[:0])
-		}
+	if cap(b) <= 2*keptBlock {
+		s.queue.free = append(s.queue.free, b[:0])
 	}
+	s.queue.change.Broadcast()
 }
 
 func (s *Snapshot) push(b []byte) {
@@ -252,8 +257,7 @@ func (s *Snapshot) emit(ctx context.Context, emit func([]byte) error) error {
 			}
 			for _, k := range full {
 				b = append(b, k...)
-				s.waiting.Add(-int64(len(k)))
-				s.wake()
+				s.recycle(k)
 				if len(b) >= emitBlock {
 					if err := out(b); err != nil {
 						return b, err
@@ -261,7 +265,6 @@ func (s *Snapshot) emit(ctx context.Context, emit func([]byte) error) error {
 					b = b[:0]
 				}
 			}
-			s.recycle(full)
 		}
 		if len(b) < emitBlock {
 			return b, nil
@@ -371,7 +374,7 @@ func (s *Snapshot) step(sh *shard, b []byte, save func([]byte, *space, slab.Ref)
 		}
 	}
 	sh.snap = nil
-	if len(sh.kept) > 0 {
+	if sh.kept != nil {
 		s.push(sh.kept)
 		sh.kept = nil
 	}
@@ -406,8 +409,11 @@ func (s *Snapshot) wake() {
 // Entries is how many are encoded by now.
 func (s *Snapshot) Entries() int64 { return s.entries.Load() }
 
-// Waiting is how many bytes are saved and not handed out.
+// Waiting is how many bytes are taken by what is saved and not handed out.
 func (s *Snapshot) Waiting() int64 { return s.waiting.Load() }
+
+// Pressed reports whether so much waits that Emit had better be fast: long before writers have to wait.
+func (s *Snapshot) Pressed() bool { return s.waiting.Load() > s.limit.Load()/8 }
 
 // Snapshot is the one that is being taken, nil for none.
 func (ks *Keyspace) Snapshot() *Snapshot { return ks.snap.Load() }

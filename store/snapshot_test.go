@@ -155,7 +155,7 @@ func TestSnapshotIsOneMoment(t *testing.T) {
 					snap.queue.Unlock()
 					for _, k := range full {
 						b = append(b, k...)
-						snap.waiting.Add(-int64(len(k)))
+						snap.recycle(k)
 					}
 					return b[:0], got.add(b)
 				}, false)
@@ -322,11 +322,17 @@ func TestWritersWaitForASlowSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	snap.limit.Store(1 << 20)
+	if snap.Pressed() {
+		t.Error("nothing waits, and it is pressed")
+	}
 	for i := 0; !s.ks.Behind(); i++ {
 		if i == 50 {
 			t.Fatal("everything is saved, and nothing waits")
 		}
 		s.set(fmt.Sprint("k", i), "x")
+	}
+	if !snap.Pressed() {
+		t.Error("writers wait, and it is not pressed")
 	}
 	done := make(chan struct{})
 	go func() {

@@ -91,9 +91,25 @@ func (s *Server) collectLoop(ctx context.Context) {
 		}
 		metrics.Read(s.gc.sample)
 		s.gc.tune(s.ks.MaxMemory())
+		if saveKind(s.saves.now.Load()) != noSave {
+			continue // what it holds is no burst, and its thread may be waiting for a processor, see thread.Lower
+		}
 		if s.gc.burst(s.gc.value(gcObjects), s.gc.value(gcAllocated), s.gc.value(gcScanned)) {
 			debug.FreeOSMemory()
 		}
+	}
+}
+
+// collectSaved collects what a save has left behind: what waited for its disk, and what it was compressed in. Else
+// the next one would take as much again.
+func (s *Server) collectSaved() {
+	if s.gc.off {
+		return
+	}
+	c := newCollector()
+	metrics.Read(c.sample)
+	if c.value(gcObjects) > gcRoom && c.value(gcScanned) <= gcCheap {
+		debug.FreeOSMemory()
 	}
 }
 

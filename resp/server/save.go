@@ -236,6 +236,7 @@ type moment struct {
 func (s *Server) runSave(k saveKind) error {
 	v := &s.saves
 	at, err := s.writeState()
+	s.collectSaved()
 	if err == nil {
 		s.saveGraphs()
 	}
@@ -319,37 +320,64 @@ func (s *Server) saveGraphs() {
 	}
 }
 
-// emitGently writes the blocks of a snapshot to b. They are compressed on a thread of their own, which gets out of
-// the way of those that serve clients; it holds no lock.
+// patience is how long a block waits for the thread that gives way to others. Under load that takes a tenth of it to
+// compress one, and rests as long: another thread joins only where that one has hardly had a processor.
+const patience = 200 * time.Millisecond
+
+// emitGently writes the blocks of a snapshot to b. They are compressed on a thread that gets out of the way of those that
+// serve clients; it holds no lock. Where it is too slow, as other programs have all processors or as clients change so
+// much that it would be memory's turn next, one that gets out of nobody's way joins it.
 func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) error {
-	blocks, free := make(chan []byte), make(chan []byte, 2)
-	failed := make(chan error, 1)
+	gentle, quick := make(chan []byte), make(chan []byte)
+	free := make(chan []byte, 3)
+	ended := make(chan error, 2)
 	var broken atomic.Bool
-	free <- nil
-	free <- nil
-	go func() {
-		thread.Lower(thread.Turn)
-		rest := thread.Rests()
+	compress := func(blocks <-chan []byte, rest func()) {
 		var err error
 		for block := range blocks {
 			if err == nil {
 				err = b.Block(snap.Seq, snap.At, block)
-				broken.Store(err != nil)
+				if err != nil {
+					broken.Store(true)
+				}
 				rest()
 			}
 			free <- block
 		}
-		failed <- err
+		ended <- err
+	}
+	go func() {
+		thread.Lower(19)
+		compress(gentle, thread.Rests())
 	}()
+	go compress(quick, func() {})
+	for range cap(free) {
+		free <- nil
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	err := snap.Emit(ctx, func(block []byte) error {
 		if broken.Load() {
 			return errBroken
 		}
-		blocks <- append((<-free)[:0], block...)
+		block = append((<-free)[:0], block...)
+		if !snap.Pressed() {
+			late.Reset(patience)
+			select {
+			case gentle <- block:
+				return nil
+			case <-late.C:
+			}
+		}
+		select {
+		case gentle <- block:
+		case quick <- block:
+		}
 		return nil
 	})
-	close(blocks)
-	if why := <-failed; why != nil {
+	close(gentle)
+	close(quick)
+	if why := errors.Join(<-ended, <-ended); why != nil {
 		return why
 	}
 	return err

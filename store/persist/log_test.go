@@ -1185,6 +1185,52 @@ func baseOf(t testing.TB, n int) (fsys *vfs.Mem, want []string) {
 	return fsys, want
 }
 
+// TestBlocksOfManyGoroutines: a base is written by several at once, and holds each block once.
+func TestBlocksOfManyGoroutines(t *testing.T) {
+	t.Parallel()
+	fsys := vfs.NewMem()
+	l, _, _ := mustOpen(t, fsys, Options{Fsync: Always, SegmentSize: 20_000})
+	const writers, blocks = 4, 50
+	check(t, l.RewriteAt(t.Context(), func(mark func()) { mark() }, func(b *Base) error {
+		var wg sync.WaitGroup
+		var errs [writers]error
+		for w := range writers {
+			wg.Go(func() {
+				for i := range blocks {
+					name := fmt.Sprint(w, " ", i)
+					err := b.Add(*set("alone "+name, "v"))
+					if err == nil {
+						err = b.Block(7, 1, AppendCommand(nil, 3, []byte("SET"), []byte(name), []byte(strings.Repeat(name, 300+i*10))))
+					}
+					errs[w] = errors.Join(errs[w], err)
+				}
+			})
+		}
+		wg.Wait()
+		return errors.Join(errs[:]...)
+	}))
+	check(t, l.Close())
+	got := map[string]int{}
+	l, _, err := Open(fsys, testDir, Options{}, func(r Record) error {
+		for _, c := range r.Commands {
+			if key, value := string(c.Args[1]), string(c.Args[2]); value != "v" && value != strings.Repeat(key, len(value)/len(key)) {
+				t.Errorf("%s holds %.50q", key, value)
+			}
+			got[string(c.Args[1])]++
+		}
+		return nil
+	})
+	check(t, err)
+	defer l.Close()
+	for w := range writers {
+		for i := range blocks {
+			if name := fmt.Sprint(w, " ", i); got[name] != 1 || got["alone "+name] != 1 {
+				t.Fatalf("%s: %d blocks, %d records", name, got[name], got["alone "+name])
+			}
+		}
+	}
+}
+
 // TestBaseIsReadAhead: what is read ahead of the replay comes in order, and stays as it is while it is looked at.
 func TestBaseIsReadAhead(t *testing.T) {
 	fsys, want := baseOf(t, 60)
@@ -1319,8 +1365,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, byte(flagS2))
 	block := AppendCommand([]byte{7, 0, 2}, 1, []byte("SET"), []byte("k"), bytes.Repeat([]byte("text "), 2000))
 	block = AppendCommand(block, 2, []byte("DEL"), []byte("k"))
-	f.Add(packBlock(nil, block), byte(flagZstd))
-	f.Add(packBlock(nil, block)[:20], byte(flagZstd))
+	f.Add(packBlock(nil, block, 0), byte(flagZstd))
+	f.Add(packBlock(nil, block, 0)[:20], byte(flagZstd))
 	f.Fuzz(func(t *testing.T, payload []byte, flags byte) {
 		flags &= flagS2 | flagZstd
 		d := decoder{limit: 1 << 20}

@@ -164,21 +164,29 @@ func (w *writer) fails(c *cut) {
 	}
 }
 
-// Base is what a rewrite writes: the state of one moment, in segments of their own. It
-// is for one goroutine.
+// Base is what a rewrite writes: the state of one moment, in segments of their own. Any
+// number of goroutines may write it at once; their records are in no order.
 type Base struct {
-	l        *Log
-	ctx      context.Context
+	l   *Log
+	ctx context.Context
+
+	mu       sync.Mutex // of all below, and held while the file is written
 	segs     []segment
 	f        vfs.File
 	seed     uint32
 	next     uint64
 	buf      []byte
-	plain    []byte
-	scratch  []byte
-	size     int64 // written to f
-	total    int64 // written at all
+	rooms    []*room // free ones
+	made     int     // rooms
+	size     int64   // written to f
+	total    int64   // written at all
 	unsynced int64
+}
+
+// room is what a block is made in.
+type room struct {
+	packer        int // of packers
+	plain, packed []byte
 }
 
 const (
@@ -198,19 +206,44 @@ func (b *Base) files() []string {
 // Add writes a record.
 func (b *Base) Add(r Record) error {
 	if len(r.Commands) == 0 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		return b.ready()
 	}
 	if size := r.Size(); size > MaxRecord {
 		return fmt.Errorf("a record of %d bytes: it may have %d", size, MaxRecord)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.ready(); err != nil {
 		return err
 	}
+	m := b.room()
 	start := len(b.buf)
 	b.buf = r.appendFrame(b.buf, b.next)
 	b.next++
-	b.buf = b.buf[:start+len(finish(b.buf[start:], b.seed, true, &b.scratch))]
+	b.buf = b.buf[:start+len(finish(b.buf[start:], b.seed, true, &m.packed))]
+	b.leave(m)
 	return b.spill()
+}
+
+// room gives a free one. b.mu is held.
+func (b *Base) room() *room {
+	if n := len(b.rooms); n > 0 {
+		m := b.rooms[n-1]
+		b.rooms = b.rooms[:n-1]
+		return m
+	}
+	b.made++
+	return &room{packer: b.made - 1}
+}
+
+// leave gives a room back. b.mu is held.
+func (b *Base) leave(m *room) {
+	if cap(m.plain)+cap(m.packed) > keepBuffer {
+		m.plain, m.packed = nil, nil
+	}
+	b.rooms = append(b.rooms, m)
 }
 
 // maxBlock is how much is compressed in one piece, unless a single command is longer: more than a snapshot hands out
@@ -234,24 +267,25 @@ func (b *Base) Block(seq uint64, at int64, commands []byte) error {
 }
 
 func (b *Base) block(seq uint64, at int64, n int, commands []byte) error {
-	if err := b.ready(); err != nil {
-		return err
-	}
-	p := binary.AppendUvarint(b.plain[:0], seq)
+	b.mu.Lock()
+	m := b.room()
+	b.mu.Unlock()
+	p := binary.AppendUvarint(m.plain[:0], seq)
 	p = binary.AppendUvarint(p, zigzag(at))
 	p = append(binary.AppendUvarint(p, uint64(n)), commands...)
-	if b.plain = p; cap(p) > keepBuffer {
-		b.plain = nil
-	}
+	m.plain = p
 	if frameMin+len(p) > MaxRecord {
 		return fmt.Errorf("a record of %d bytes: it may have %d", frameMin+len(p), MaxRecord)
 	}
 	typ := byte(typeCommit)
-	if packed := packBlock(b.scratch, p); packed != nil {
+	if packed := packBlock(m.packed, p, m.packer); packed != nil {
 		p, typ = packed, typ|flagZstd
-		if b.scratch = packed; cap(packed) > keepBuffer {
-			b.scratch = nil
-		}
+		m.packed = packed
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.ready(); err != nil {
+		return err
 	}
 	start := len(b.buf)
 	b.buf = append(b.buf, 0, 0, 0, 0)
@@ -260,10 +294,11 @@ func (b *Base) block(seq uint64, at int64, n int, commands []byte) error {
 	b.buf = append(append(b.buf, typ), p...)
 	b.next++
 	binary.LittleEndian.PutUint32(b.buf[start:], crc32.Update(b.seed, castagnoli, b.buf[start+4:]))
+	b.leave(m)
 	return b.spill()
 }
 
-// ready makes sure that there is a segment, and that anybody wants it.
+// ready makes sure that there is a segment, and that anybody wants it. b.mu is held.
 func (b *Base) ready() error {
 	if err := b.ctx.Err(); err != nil {
 		return err
