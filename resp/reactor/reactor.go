@@ -299,9 +299,9 @@ func (r *reactor) sleep() {
 	r.mail.Unlock()
 	if idle {
 		r.n = epollWait(r.ep, r.events[:])
-		r.pool.watch.wake()
 	}
 	r.asleep.Store(false)
+	r.pool.watch.wake() // behind that: it may just have taken the driver for one that sleeps
 }
 
 // dispatch gives a connection its turn, or a place in the queue. One that is away is

@@ -259,6 +259,20 @@ func TestAStuckTurnDelaysNobodyElse(t *testing.T) {
 	w.ping(other)
 }
 
+// The watch goes to sleep while a driver is about to: it must not take it for one that
+// sleeps, and leave it alone with what it does next.
+func TestTheWatchLooksAfterADriverThatDoesNotSleep(t *testing.T) {
+	p := &Pool{}
+	p.watch.bell = make(chan struct{}, 1)
+	r := &reactor{pool: p}
+	r.post(letter{what: wakes}) // so it does not sleep
+	p.watch.asleep.Store(true)
+	r.sleep()
+	if p.watch.asleep.Load() || len(p.watch.bell) != 1 {
+		t.Error("the watch sleeps while the driver works")
+	}
+}
+
 func TestWhatHappensWhileAwayIsNotLost(t *testing.T) {
 	left, gate := make(chan struct{}), make(chan struct{})
 	var leaver atomic.Pointer[echo]

@@ -33,7 +33,7 @@ func (w *watch) stop() {
 	<-w.ended
 }
 
-// wake is called by a driver that has slept.
+// wake is called by a driver that has slept, or was about to.
 func (w *watch) wake() {
 	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
 		w.bell <- struct{}{}
