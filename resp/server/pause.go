@@ -21,10 +21,12 @@ type pause struct {
 	}
 }
 
-// set changes the pause; end is called when it may be over.
-func (p *pause) set(until int64, all bool, left time.Duration, end func()) {
+// set changes the pause to what next makes of it, in one step: what comes meanwhile is
+// neither lost nor taken for what was there before. end is called when the pause may be over.
+func (p *pause) set(now int64, next func(until int64, all bool) (int64, bool), end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	until, all := next(p.until.Load(), p.all.Load())
 	p.all.Store(all)
 	p.until.Store(until)
 	p.lookLocked()
@@ -33,7 +35,8 @@ func (p *pause) set(until int64, all bool, left time.Duration, end func()) {
 		p.mu.timer = nil
 	}
 	if until != 0 {
-		p.mu.timer = time.AfterFunc(left, end)
+		// The clock may be the test's, and may jump: the end is looked for again.
+		p.mu.timer = time.AfterFunc(min(time.Duration(max(until-now, 1))*time.Millisecond, time.Second), end)
 	}
 }
 
@@ -68,32 +71,38 @@ func (p *pause) await() {
 	}
 }
 
-// Pause implements command.Server.
+// Pause implements command.Server. The stricter and the longer of two pauses win.
 func (s *Server) Pause(until int64, all bool) {
 	now := s.ks.Now()
-	if old := s.pause.until.Load(); old > now { // the stricter and the longer of the two win
-		until = max(until, old)
-		all = all || s.pause.all.Load()
-	}
-	s.setPause(until, all)
+	s.setPause(now, func(old int64, oldAll bool) (int64, bool) {
+		if old > now {
+			return max(until, old), all || oldAll
+		}
+		return until, all
+	})
 }
 
 // Unpause implements command.Server.
-func (s *Server) Unpause() { s.setPause(0, false) }
+func (s *Server) Unpause() {
+	s.setPause(s.ks.Now(), func(int64, bool) (int64, bool) { return 0, false })
+}
 
-func (s *Server) setPause(until int64, all bool) {
-	// The clock may be the test's, and may jump: the end is looked for again.
-	left := min(time.Duration(max(until-s.ks.Now(), 1))*time.Millisecond, time.Second)
-	s.pause.set(until, all, left, func() {
-		if s.stopping() {
-			return
+// endPause ends the pause that is over.
+func (s *Server) endPause() {
+	if s.stopping() {
+		return
+	}
+	now := s.ks.Now()
+	s.setPause(now, func(until int64, all bool) (int64, bool) {
+		if until > now {
+			return until, all
 		}
-		if s.pause.until.Load() > s.ks.Now() {
-			s.setPause(s.pause.until.Load(), s.pause.all.Load())
-		} else {
-			s.Unpause()
-		}
+		return 0, false
 	})
+}
+
+func (s *Server) setPause(now int64, next func(until int64, all bool) (int64, bool)) {
+	s.pause.set(now, next, s.endPause)
 	s.wakePaused()
 }
 

@@ -266,15 +266,44 @@ func TestPauseEndsAtAnyMoment(t *testing.T) {
 		return time.Now().UnixMilli()
 	}, nil, "--appendonly", "no")
 	w := dialWire(t, s)
-	_ = w.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	for n := range int64(10) {
+		_ = w.conn.SetDeadline(time.Now().Add(time.Minute))
 		s.Pause(s.ks.Now()+time.Hour.Milliseconds(), false)
 		left.Store(n + 1)
 		t.Logf("the pause ends at look %d at the clock", n+1)
-		if raw, _ := w.do("SET k v"); raw != "+OK\r\n" {
+		w.send("SET k v")
+		for deadline := time.Now().Add(20 * time.Millisecond); left.Load() > 0; { // those of the client come first
+			if time.Now().After(deadline) {
+				s.ks.Now()
+			} else {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		if raw, _ := w.frame(); raw != "+OK\r\n" {
 			t.Fatal(raw)
 		}
-		left.Store(0)
+	}
+}
+
+// A pause that begins while another ends is not taken for that one.
+func TestPauseBeginsWhileAnotherEnds(t *testing.T) {
+	var begins atomic.Bool // at the next look at the clock
+	var s *Server
+	until := time.Now().Add(time.Hour).UnixMilli()
+	s, _ = startAt(t, func() int64 {
+		if begins.CompareAndSwap(true, false) {
+			s.Pause(until, true)
+		}
+		return time.Now().UnixMilli()
+	}, nil, "--appendonly", "no")
+	for range 20 {
+		s.Unpause()
+		s.Pause(time.Now().UnixMilli()-1, false)
+		begins.Store(true)
+		s.endPause()
+		if got, all := s.pause.until.Load(), s.pause.all.Load(); got != until || !all {
+			t.Fatalf("the pause has ended: until %d, all %v", got, all)
+		}
 	}
 }
 
