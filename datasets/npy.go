@@ -46,9 +46,11 @@ func ReadNPY(r io.Reader, l Limits) (*Matrix, error) {
 	return &Matrix{Rows: int(h.rows), Dim: int(h.dim), Data: out}, nil
 }
 
-// EachNPYRow reads what [ReadNPY] reads, and calls f with each row, which is valid
-// until f returns: memory is bounded by one row, and Limits.MaxDim by its length.
-func EachNPYRow(r io.Reader, l Limits, f func(i int, row []float32) error) error {
+// EachNPYRow reads what [ReadNPY] reads, and calls f with each row and the byte where
+// it begins. The row is valid until f returns: memory is bounded by one row, and
+// Limits.MaxDim by its length. Nothing may stand behind the last row, and where the
+// length of r is known, rows that are not there are noticed before f is called.
+func EachNPYRow(r io.Reader, l Limits, f func(i int, at int64, row []float32) error) error {
 	l = l.withDefaults()
 	h, err := readNPYHeader(r)
 	if err != nil {
@@ -57,18 +59,31 @@ func EachNPYRow(r io.Reader, l Limits, f func(i int, row []float32) error) error
 	if err := l.check(h.rows, h.dim, 4); err != nil {
 		return fmt.Errorf("npy: %w", err)
 	}
+	size := h.dim * int64(h.width)
+	if left := remaining(r); left >= 0 && left/size < h.rows {
+		return fmt.Errorf("npy: %w: %d bytes behind byte %d, too few for %d rows of %d", ErrFormat, left, h.size, h.rows, size)
+	}
 	row := make([]float32, 0, h.dim)
-	b := make([]byte, h.dim*int64(h.width))
+	b := make([]byte, size)
+	at := h.size
 	for i := range h.rows {
-		if _, err := io.ReadFull(r, b); err != nil {
-			return fmt.Errorf("npy: row %d of %d: %w", i, h.rows, short(err))
+		if n, err := io.ReadFull(r, b); err != nil {
+			return fmt.Errorf("npy: at byte %d, row %d of %d: %w", at+int64(n), i, h.rows, short(err))
 		}
 		row = appendElements(row[:0], b, h.width)
-		if err := f(int(i), row); err != nil {
+		if err := f(int(i), at, row); err != nil {
 			return err
 		}
+		at += size
 	}
-	return nil
+	switch _, err := io.ReadFull(r, b[:1]); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return fmt.Errorf("npy: at byte %d: %w: more than the %d rows of %d bytes that the header tells", at, ErrFormat, h.rows, size)
+	default:
+		return fmt.Errorf("npy: at byte %d: %w", at, err)
+	}
 }
 
 // LoadNPY reads the file at path with [ReadNPY].
@@ -107,7 +122,8 @@ func appendElements(dst []float32, b []byte, width int) []float32 {
 
 type npyHeader struct {
 	rows, dim int64
-	width     int // bytes of an element
+	width     int   // bytes of an element
+	size      int64 // of the header
 }
 
 func readNPYHeader(r io.Reader) (npyHeader, error) {
@@ -138,7 +154,12 @@ func readNPYHeader(r io.Reader) (npyHeader, error) {
 	if _, err := io.ReadFull(r, b); err != nil {
 		return h, short(err)
 	}
-	return parseNPYHeader(string(b))
+	h, err := parseNPYHeader(string(b))
+	h.size = int64(n) + 10
+	if pre[6] > 1 {
+		h.size += 2
+	}
+	return h, err
 }
 
 // parseNPYHeader reads the Python dictionary that NumPy writes:

@@ -222,6 +222,18 @@ func FuzzReadNPY(f *testing.F) {
 		if len(m.Data) != m.Rows*m.Dim || len(m.Data) != len(n.Data) || len(m.Data)*2 > len(b) {
 			t.Fatalf("%d x %d with %d elements out of %d bytes", m.Rows, m.Dim, len(m.Data), len(b))
 		}
+		// Row by row it is the same, but for what stands behind the rows.
+		rows, end := 0, int64(0)
+		err = EachNPYRow(bytes.NewReader(b), l, func(i int, at int64, row []float32) error {
+			if i != rows || at < end || len(row) != m.Dim || !slices.EqualFunc(row, m.Row(i), func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
+				t.Fatalf("row %d at %d: %v", i, at, row)
+			}
+			rows, end = rows+1, at+int64(m.Dim)
+			return nil
+		})
+		if behind := err != nil; behind && !errors.Is(err, ErrFormat) || rows != m.Rows {
+			t.Fatalf("%d of %d rows, %v", rows, m.Rows, err)
+		}
 	})
 }
 

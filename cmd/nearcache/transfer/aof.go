@@ -15,6 +15,8 @@ import (
 
 	"github.com/nearcache/nearcache/resp"
 	"github.com/nearcache/nearcache/resp/client"
+	"github.com/nearcache/nearcache/resp/command"
+	"github.com/nearcache/nearcache/resp/commands"
 	"github.com/nearcache/nearcache/store/rdb"
 	"github.com/nearcache/nearcache/store/types/stream"
 	"github.com/nearcache/nearcache/store/types/vset"
@@ -73,11 +75,19 @@ func aofFiles(path string) ([]string, error) {
 
 // ImportAOF enters a log of Redis: a file, or a folder or manifest of several. A log
 // that ends in the middle of a command, or of a transaction, as after a crash, is
-// entered up to there, with a note.
+// entered up to there, with a note. One that empties databases ends there, where the
+// server has had keys of its own and nothing may be replaced.
 func ImportAOF(ctx context.Context, path string, to *Sink, replace bool, w io.Writer) error {
 	files, err := aofFiles(path)
 	if err != nil {
 		return err
+	}
+	if !replace {
+		v, err := to.conn.Do("INFO", "keyspace")
+		if err != nil {
+			return err
+		}
+		to.keeps = strings.Contains(v.Str, "keys=")
 	}
 	for i, name := range files {
 		p, closeFile, err := openFile(ctx, name, w)
@@ -134,28 +144,28 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 		args, err := l.Next()
 		switch {
 		case err == io.EOF && inMulti:
-			return errors.Join(to.Flush(), &tornError{began})
+			return to.End(&tornError{began})
 		case err == io.EOF:
 			return to.Flush()
 		case err == io.ErrUnexpectedEOF:
 			if inMulti {
 				at = began
 			}
-			return errors.Join(to.Flush(), &tornError{at})
+			return to.End(&tornError{at})
 		case err != nil:
-			return errors.Join(to.Flush(), fmt.Errorf("at byte %d: %w", l.Offset(), err))
+			return to.End(fmt.Errorf("at byte %d: %w", l.Offset(), err))
 		}
 		switch name := strings.ToLower(string(args[0])); {
 		case name == "select" && len(args) == 2:
 			if db, err = strconv.Atoi(string(args[1])); err != nil {
-				return errors.Join(to.Flush(), fmt.Errorf("at byte %d: SELECT %.100q", at, args[1]))
+				return to.End(fmt.Errorf("at byte %d: SELECT %.100q", at, args[1]))
 			}
 		case name == "multi" && !inMulti:
 			inMulti, began = true, at
 		case name == "exec" && inMulti:
 			for _, q := range queue {
 				if err := sendLogged(to, q.db, q.at, q.args); err != nil {
-					return err
+					return to.End(err)
 				}
 			}
 			inMulti, queue = false, nil
@@ -167,14 +177,34 @@ func importCommands(r *bufio.Reader, to *Sink) error {
 			queue = append(queue, queued{db, at, own})
 		default:
 			if err := sendLogged(to, db, at, args); err != nil {
-				return err
+				return to.End(err)
 			}
 		}
 	}
 }
 
+// rows are the commands that are known here.
+var rows = command.NewTable(commands.All()...)
+
+// belongs reports whether a log can hold a command: it changes something, or is of scripts, and nobody waits for it. A server
+// that is told anything else of a file may end, follow another one, or answer so that no later reply is read for what it is.
+func belongs(args [][]byte) bool {
+	row := rows.Find(args[0])
+	if row != nil && len(args) > 1 && len(row.Sub) > 0 {
+		row = row.Match(args[1])
+	}
+	return row == nil || row.Group == command.GroupScripting || row.Flags&(command.Write|command.MayReplicate) != 0 && row.Flags&command.Blocking == 0
+}
+
 // sendLogged enters a command of a log.
 func sendLogged(to *Sink, db int, at int64, args [][]byte) error {
+	if !belongs(args) {
+		to.Report.skip(fmt.Sprintf("command %.100q, which belongs in no log", args[0]))
+		return nil
+	}
+	if name := strings.ToLower(string(args[0])); to.keeps && slices.Contains([]string{"flushall", "flushdb", "swapdb"}, name) {
+		return fmt.Errorf("at byte %d: %.10q would take keys that were there before; -replace lets it", at, args[0])
+	}
 	of := fmt.Sprintf("command %.100q", args[0])
 	if !strings.EqualFold(string(args[0]), "xadd") {
 		return to.Send(db, of, at, args...)

@@ -16,7 +16,8 @@
 // that SCAN shows twice from being written twice.
 //
 // A file that is broken ends an import with the byte, or the line, where it is; what
-// came before it has been entered. What the server refuses is counted, and the first
+// came before it has been entered. What could be read as something else than it is,
+// as halves of UTF-16 pairs in JSON, is broken. What the server refuses is counted, and the first
 // few are told; the import goes on.
 //
 // An export of a server that is written to has each key as it is when its turn comes,

@@ -88,7 +88,7 @@ type progress struct {
 	w    io.Writer // nil: nobody wants to know
 	name string
 	n    int64
-	of   int64
+	of   int64 // bytes of the file, -1: unknown
 	next time.Time
 }
 
@@ -110,14 +110,17 @@ func (p *progress) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Len is how many bytes are left, -1 where that is not known.
+func (p *progress) Len() int { return int(max(p.of-p.n, -1)) }
+
 // openFile opens a file for reading.
 func openFile(ctx context.Context, path string, w io.Writer) (*progress, func() error, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &progress{ctx: ctx, r: f, w: w, name: filepath.Base(path)}
-	if fi, err := f.Stat(); err == nil {
+	p := &progress{ctx: ctx, r: f, w: w, name: filepath.Base(path), of: -1}
+	if fi, err := f.Stat(); err == nil && fi.Mode().IsRegular() {
 		p.of = fi.Size()
 	}
 	return p, f.Close, nil

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -35,7 +37,7 @@ import (
 //	stream, vectorset     none: dump is what DUMP answers
 type line struct {
 	DB       int             `json:"db,omitempty"`
-	Key      text            `json:"key"`
+	Key      *text           `json:"key"`
 	Type     string          `json:"type"`
 	Value    json.RawMessage `json:"value,omitempty"`
 	Dump     []byte          `json:"dump,omitempty"`
@@ -73,10 +75,15 @@ func (t *text) UnmarshalJSON(b []byte) error {
 		*t = text(s)
 		return err
 	}
-	var s string
-	err := json.Unmarshal(b, &s)
-	*t = text(s)
-	return err
+	var s *string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	if s == nil {
+		return errors.New("null is no string")
+	}
+	*t = text(*s)
+	return nil
 }
 
 // score is the score of a member: a number, or "inf" and "-inf".
@@ -203,7 +210,8 @@ func ExportJSONL(from *Source, w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("key %.100q: %w", k.Key, err)
 		}
-		l := line{DB: k.DB, Key: text(k.Key), Type: o.Type().Name, ExpireAt: k.ExpireAt}
+		key := text(k.Key)
+		l := line{DB: k.DB, Key: &key, Type: o.Type().Name, ExpireAt: k.ExpireAt}
 		if v, ok := encode(o); !ok {
 			l.Dump = k.Payload
 		} else {
@@ -234,6 +242,7 @@ const maxLine = 512 << 20
 func ImportJSONL(src io.Reader, to *Sink, d Documents, replace bool) error {
 	r := bufio.NewReaderSize(src, 256<<10)
 	var b []byte
+	var doc jsondoc.Doc
 	for n, at := 1, int64(0); ; n++ {
 		b = b[:0]
 		var err error
@@ -242,21 +251,23 @@ func ImportJSONL(src io.Reader, to *Sink, d Documents, replace bool) error {
 			part, err = r.ReadSlice('\n')
 			more = err == bufio.ErrBufferFull
 			if b = append(b, part...); len(b) > maxLine {
-				return errors.Join(to.Flush(), fmt.Errorf("line %d is longer than %d bytes", n, maxLine))
+				return to.End(fmt.Errorf("line %d is longer than %d bytes", n, maxLine))
 			}
 		}
 		if err != nil && err != io.EOF {
-			return errors.Join(to.Flush(), fmt.Errorf("line %d: %w", n, err))
+			return to.End(fmt.Errorf("line %d: %w", n, err))
 		}
 		if one := bytes.TrimSpace(b); len(one) > 0 {
-			var failed error
-			if d.As == "" {
+			failed := strict(&doc, one)
+			switch {
+			case failed != nil:
+			case d.As == "":
 				failed = importLine(one, to, at, replace)
-			} else {
+			default:
 				failed = d.enter(one, n, to, at)
 			}
 			if failed != nil {
-				return errors.Join(to.Flush(), fmt.Errorf("line %d: %w", n, failed))
+				return to.End(fmt.Errorf("line %d, which begins at byte %d: %w", n, at, failed))
 			}
 		}
 		at += int64(len(b))
@@ -264,6 +275,23 @@ func ImportJSONL(src io.Reader, to *Sink, d Documents, replace bool) error {
 			return to.Flush()
 		}
 	}
+}
+
+// strict refuses what encoding/json reads as something else than it is: bytes that are no UTF-8 and halves of UTF-16 pairs, all
+// of them the same character, and numbers that are none.
+func strict(d *jsondoc.Doc, b []byte) error {
+	for at := 0; at < len(b); {
+		r, size := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && size == 1 {
+			return fmt.Errorf("column %d: it is no UTF-8", at+1)
+		}
+		at += size
+	}
+	err := d.Parse(b)
+	if e := (*jsondoc.SyntaxError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("column %d: %s", e.Column, e.What)
+	}
+	return err
 }
 
 // importLine enters a line that export has written.
@@ -279,16 +307,22 @@ func importLine(b []byte, to *Sink, at int64, replace bool) error {
 		to.Report.Expired++
 		return nil
 	}
+	if l.Key == nil {
+		return errors.New("no key")
+	}
 	o, err := l.object()
 	if err != nil {
-		return fmt.Errorf("key %.100q, of type %q: %w", l.Key, l.Type, err)
+		return fmt.Errorf("key %.100q, of type %q: %w", *l.Key, l.Type, err)
 	}
-	it := rdb.Item{DB: l.DB, Key: []byte(l.Key), Value: o, ExpireAt: l.ExpireAt, Idle: -1, Frequency: -1}
+	it := rdb.Item{DB: l.DB, Key: []byte(*l.Key), Value: o, ExpireAt: l.ExpireAt, Idle: -1, Frequency: -1}
 	_, err = restore(to, nil, &it, at, replace)
 	return err
 }
 
-var errEmpty = errors.New("no elements")
+var (
+	errEmpty = errors.New("no elements")
+	errTwice = errors.New("an element is there twice")
+)
 
 // object makes the value.
 func (l *line) object() (object.Object, error) {
@@ -319,7 +353,7 @@ func (l *line) object() (object.Object, error) {
 		for _, t := range all {
 			v.Add([]byte(t))
 		}
-		return v, nil
+		return once(v, v.Len() == len(all))
 	case zset.Type.Name:
 		var all []pair[text, score]
 		if err := json.Unmarshal(l.Value, &all); err != nil || len(all) == 0 {
@@ -329,7 +363,7 @@ func (l *line) object() (object.Object, error) {
 		for _, p := range all {
 			v.Set([]byte(p.a), float64(p.b))
 		}
-		return v, nil
+		return once(v, v.Len() == len(all))
 	case hash.Type.Name:
 		return l.hash()
 	case jsondoc.Type.Name, "json":
@@ -340,6 +374,14 @@ func (l *line) object() (object.Object, error) {
 		return jsondoc.New(&d), nil
 	}
 	return nil, errors.New("a type that is not known, or whose form is that of DUMP")
+}
+
+// once is a value whose elements were there once each.
+func once(v object.Object, all bool) (object.Object, error) {
+	if !all {
+		return nil, errTwice
+	}
+	return v, nil
 }
 
 func orEmpty(err error) error {
@@ -373,64 +415,87 @@ func (l *line) hash() (object.Object, error) {
 			return nil, fmt.Errorf("field %.100q lives until %d", f.name, f.at)
 		}
 	}
-	return v, nil
+	return once(v, v.Len() == len(all))
 }
 
 // enter enters a document.
 func (d *Documents) enter(b []byte, n int, to *Sink, at int64) error {
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(b, &doc); err != nil {
+	args, err := d.command(b, n)
+	switch {
+	case err != nil:
 		return err
-	}
-	key := strconv.Itoa(n)
-	if id, ok := doc[d.ID]; ok {
-		var s string
-		if json.Unmarshal(id, &s) != nil {
-			s = string(id)
-		}
-		key = s
-	}
-	key = d.Prefix + key
-	of := fmt.Sprintf("key %.100q", key)
-	if d.As == "json" {
-		return to.Send(0, of, at, []byte("JSON.SET"), []byte(key), []byte("$"), slices.Clone(b))
-	}
-	args := [][]byte{[]byte("HSET"), []byte(key)}
-	for name, raw := range doc {
-		value, ok := hashValue(raw)
-		if !ok {
-			continue // null: the field is not there
-		}
-		args = append(args, []byte(name), value)
-	}
-	if len(args) == 2 {
+	case args == nil:
 		to.Report.skip("a document without fields")
 		return nil
 	}
-	return to.Send(0, of, at, args...)
+	return to.Send(0, fmt.Sprintf("key %.100q", args[1]), at, args...)
 }
 
-// hashValue is what a hash holds of a JSON value: of a string its text, of an array of
+// command is what enters a document; nil for one of which a hash would hold nothing.
+func (d *Documents) command(b []byte, n int) ([][]byte, error) {
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, errors.New("null is no document")
+	}
+	id := []byte(strconv.Itoa(n))
+	if raw, ok := doc[d.ID]; ok && raw[0] != 'n' {
+		if strings.IndexByte("{[tf", raw[0]) >= 0 {
+			return nil, fmt.Errorf("the field %q is neither text nor a number", d.ID)
+		}
+		var err error
+		if id, err = hashValue(raw); err != nil {
+			return nil, err
+		}
+	}
+	key := append([]byte(d.Prefix), id...)
+	if d.As == "json" {
+		return [][]byte{[]byte("JSON.SET"), key, []byte("$"), slices.Clone(b)}, nil
+	}
+	args := [][]byte{[]byte("HSET"), key}
+	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		value, err := hashValue(doc[name])
+		if err != nil {
+			return nil, fmt.Errorf("the field %.100q: %w", name, err)
+		}
+		if value != nil {
+			args = append(args, []byte(name), value)
+		}
+	}
+	if len(args) == 2 {
+		return nil, nil
+	}
+	return args, nil
+}
+
+// hashValue is what a hash holds of a JSON value: nothing (nil) of null, of a string its text, of an array of
 // numbers a float32 vector, of anything else its JSON.
-func hashValue(raw json.RawMessage) ([]byte, bool) {
-	raw = bytes.TrimSpace(raw)
+func hashValue(raw json.RawMessage) ([]byte, error) {
 	switch raw[0] {
 	case 'n':
-		return nil, false
+		return nil, nil
 	case '"':
 		var s string
-		if json.Unmarshal(raw, &s) == nil {
-			return []byte(s), true
-		}
+		err := json.Unmarshal(raw, &s)
+		return []byte(s), err
 	case '[':
+		if bytes.Contains(raw, []byte("null")) {
+			break
+		}
 		var v []float32
-		if json.Unmarshal(raw, &v) == nil && len(v) > 0 && !bytes.Contains(raw, []byte("null")) {
+		var wide []float64
+		if json.Unmarshal(raw, &v) == nil && len(v) > 0 {
 			b := make([]byte, 0, 4*len(v))
 			for _, x := range v {
 				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 			}
-			return b, true
+			return b, nil
+		}
+		if json.Unmarshal(raw, &wide) == nil && len(wide) > 0 {
+			return nil, errors.New("a vector of numbers too large for a float32")
 		}
 	}
-	return raw, true
+	return raw, nil
 }

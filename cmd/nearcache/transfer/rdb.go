@@ -25,7 +25,7 @@ func ImportRDB(src io.Reader, to *Sink, replace bool) (rest io.Reader, err error
 		case err == io.EOF:
 			return f.Rest(), to.Flush()
 		case err != nil:
-			return nil, errors.Join(to.Flush(), err)
+			return nil, to.End(err)
 		}
 		switch at := f.Offset(); it.Kind {
 		case rdb.Skipped:

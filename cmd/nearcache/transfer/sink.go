@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,8 @@ type Sink struct {
 	size int
 	db   int
 	err  error
+
+	keeps bool // keys that were there before must not be taken away by the way
 }
 
 // sent is a command whose reply is not read yet.
@@ -90,7 +93,7 @@ const (
 )
 
 // NewSink makes a sink of a connection on which no database is selected yet.
-func NewSink(conn *client.Conn) *Sink { return &Sink{conn: conn, p: conn.Pipeline(), db: -1} }
+func NewSink(conn *client.Conn) *Sink { return &Sink{conn: conn, p: conn.Pipeline(), db: math.MinInt} }
 
 // Send sends a command in a database. of and at say in messages what it enters and
 // where that comes from. It fails where the server can take nothing any more.
@@ -119,6 +122,14 @@ func (s *Sink) Send(db int, of string, at int64, args ...[]byte) error {
 // fatal are errors after which nothing can be entered.
 var fatal = []string{"OOM ", "MISCONF ", "NOAUTH ", "NOPERM ", "READONLY ", "LOADING "}
 
+// End sends what is left and returns that, and err, that the reading of a file has ended with.
+func (s *Sink) End(err error) error {
+	if failed := s.Flush(); failed != nil && failed != err {
+		return errors.Join(failed, err)
+	}
+	return err
+}
+
 // Flush sends what is left and reads all replies.
 func (s *Sink) Flush() error {
 	if s.err != nil {
@@ -132,7 +143,7 @@ func (s *Sink) Flush() error {
 		case err == nil:
 			s.Report.Keys++
 		case x.selects || slices.ContainsFunc(fatal, func(p string) bool { return strings.HasPrefix(err.Error(), p) }):
-			stop = cmp.Or(stop, fmt.Errorf("%s: %w", x.of, err))
+			stop = cmp.Or(stop, fmt.Errorf("%s, at byte %d: %w", x.of, x.at, err))
 		case strings.HasPrefix(err.Error(), "BUSYKEY "):
 			s.Report.Existing++
 		default:

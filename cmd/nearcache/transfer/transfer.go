@@ -94,7 +94,7 @@ func Import(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		fs.Usage()
 		return fmt.Errorf("import: what? %q", kind)
 	}
-	if _, err := os.Stat(file); err != nil {
+	if err := readable(file, kind == "aof"); err != nil {
 		return err
 	}
 	conn, stop, err := to.open(ctx)
@@ -106,6 +106,32 @@ func Import(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	err = read(s)
 	s.Report.Print(stdout, time.Since(start))
 	return errors.Join(err, s.Report.Err(), stop())
+}
+
+// readable refuses what is none of the files that are read, before anything is asked of a server.
+func readable(file string, folders bool) error {
+	fi, err := os.Stat(file)
+	if err != nil || fi.IsDir() && folders || !fi.IsDir() && !fi.Mode().IsRegular() {
+		return err
+	}
+	if fi.IsDir() {
+		return fmt.Errorf("%s: it is a folder, not a file", file)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	head := make([]byte, 4)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return errors.Join(err, f.Close())
+	}
+	for _, c := range []struct{ name, magic string }{{"gzip", "\x1f\x8b"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"bzip2", "BZh"}, {"xz", "\xfd7zX"}, {"zip", "PK\x03\x04"}} {
+		if strings.HasPrefix(string(head[:n]), c.magic) {
+			return errors.Join(fmt.Errorf("%s: at byte 0: it is compressed by %s; unpack it first", file, c.name), f.Close())
+		}
+	}
+	return f.Close()
 }
 
 // reading opens a file for read.

@@ -208,7 +208,7 @@ func TestBrokenFilesTellWhere(t *testing.T) {
 	f("rdb", []byte("nothing of the kind"), "at byte 9: neither REDIS nor VALKEY")
 	f("aof", []byte("*1\r\n$4\r\nPING\r\nrubbish"), "at byte 15: neither a command")
 	f("aof", []byte("*1\r\n$9999999999\r\nx"), "at byte 17: neither a command")
-	f("jsonl", []byte(`{"key":"a","type":"string","value":"v"}`+"\n"+`{"key":"b","type":"list","value":"v"}`+"\n"), `line 2: key "b"`)
+	f("jsonl", []byte(`{"key":"a","type":"string","value":"v"}`+"\n"+`{"key":"b","type":"list","value":"v"}`+"\n"), `line 2, which begins at byte 40: key "b"`)
 	f("jsonl", []byte(`{"key":"b","type":"set","value":[]}`), "no elements")
 	f("jsonl", []byte(`{"id":1}`), "no type: is it a document?")
 	f("jsonl", []byte("\n\n[1]"), "line 3", "-as", "hash")
@@ -399,7 +399,7 @@ func TestGraphsOfCoder(t *testing.T) {
 		}
 		// Every cut is noticed, before anything is entered.
 		for n := 1; n < b.Len(); n += 97 {
-			if err := readGraph(bytes.NewReader(b.Bytes()[:n]), map[string]string{"": "int", "name": "string"}[prefix], func(string, int64, []float32) error { return nil }); err == nil {
+			if _, err := readGraph(bytes.NewReader(b.Bytes()[:n]), map[string]string{"": "int", "name": "string"}[prefix], func(string, int64, []float32) error { return nil }); err == nil {
 				t.Errorf("cut at %d", n)
 			}
 		}
@@ -423,7 +423,7 @@ func FuzzReadGraph(f *testing.F) {
 			keys = "int"
 		}
 		n := 0
-		_ = readGraph(bytes.NewReader(b), keys, func(_ string, at int64, _ []float32) error {
+		_, _ = readGraph(bytes.NewReader(b), keys, func(_ string, at int64, _ []float32) error {
 			if n++; n > len(b) || at > int64(len(b)) {
 				t.Fatalf("%d vectors of %d bytes", n, len(b))
 			}

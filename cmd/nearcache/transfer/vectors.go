@@ -26,7 +26,7 @@ func (d *Vectors) enter(to *Sink, name string, at int64, vector []float32) error
 	b := make([]byte, 0, 4*len(vector))
 	for i, x := range vector {
 		if x-x != 0 {
-			return fmt.Errorf("vector %q: component %d is %v", name, i, x)
+			return fmt.Errorf("vector %.100q, at byte %d: component %d is %v", name, at, i, x)
 		}
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}
@@ -45,17 +45,17 @@ func ImportNPY(src io.Reader, ids io.Reader, to *Sink, d Vectors) error {
 		names = bufio.NewScanner(ids)
 		names.Buffer(nil, 1<<20)
 	}
-	err := datasets.EachNPYRow(src, datasets.Limits{MaxBytes: math.MaxInt64}, func(i int, row []float32) error {
+	err := datasets.EachNPYRow(src, datasets.Limits{MaxBytes: math.MaxInt64}, func(i int, at int64, row []float32) error {
 		name := strconv.Itoa(i)
 		if names != nil {
 			if !names.Scan() {
-				return errors.Join(fmt.Errorf("no name for row %d", i), names.Err())
+				return errors.Join(fmt.Errorf("-ids has no name for row %d", i), names.Err())
 			}
 			name = names.Text()
 		}
-		return d.enter(to, name, int64(i)*int64(len(row)), row)
+		return d.enter(to, name, at, row)
 	})
-	return errors.Join(to.Flush(), err)
+	return to.End(err)
 }
 
 // keyTypes are the types of keys of graphs of coder/hnsw that are read.
@@ -81,32 +81,33 @@ func ImportGraph(f io.ReadSeeker, wrap func(io.Reader) io.Reader, keys string, t
 		kinds = []string{keys}
 	}
 	var kind string
-	var first error
+	var far error // of the type with which most could be read
+	most := int64(-1)
 	for _, k := range kinds {
 		if keyTypes[k] == nil {
 			return fmt.Errorf("keys of type %q", k)
 		}
 		// The file is read once to see that it is whole.
-		err := readGraph(f, k, func(string, int64, []float32) error { return nil })
+		n, err := readGraph(f, k, func(string, int64, []float32) error { return nil })
 		if err == nil {
 			kind = k
 			break
 		}
-		if first == nil {
-			first = err
+		if n > most {
+			most, far = n, err
 		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
 	}
 	if kind == "" {
-		return first
+		return far
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	err := readGraph(wrap(f), kind, func(name string, at int64, vector []float32) error { return d.enter(to, name, at, vector) })
-	return errors.Join(to.Flush(), err)
+	_, err := readGraph(wrap(f), kind, func(name string, at int64, vector []float32) error { return d.enter(to, name, at, vector) })
+	return to.End(err)
 }
 
 // What a graph may have.
@@ -119,30 +120,37 @@ const (
 )
 
 // readGraph calls f with each vector of the lowest layer, and reads the others for
-// their form. It believes no length.
-func readGraph(src io.Reader, keys string, f func(name string, at int64, vector []float32) error) error {
+// their form. It believes no length, and returns how many bytes it has read.
+func readGraph(src io.Reader, keys string, f func(name string, at int64, vector []float32) error) (int64, error) {
 	r := graphReader{r: bufio.NewReaderSize(src, 256<<10)}
 	key := keyTypes[keys]
 	if v := r.varint(); r.err == nil && v != graphVersion {
-		return fmt.Errorf("at byte %d: version %d of a graph, not %d", r.n, v, graphVersion)
+		return r.n, fmt.Errorf("at byte %d: version %d of a graph, not %d", r.n, v, graphVersion)
 	}
 	r.varint()                 // M
 	r.fixed(8)                 // the layers' ratio
 	r.varint()                 // EfSearch
 	r.bytes(r.length(maxName)) // the distance's name
-	layers := r.length(maxLayers)
+	layers, dim := r.length(maxLayers), -1
 	for layer := 0; layer < layers && r.err == nil; layer++ {
 		for n := r.length(maxNodes); n > 0 && r.err == nil; n-- {
 			at := r.n
 			name := key(&r)
-			b := r.bytes(4 * r.length(maxDim))
+			size := r.length(maxDim)
+			if dim < 0 {
+				dim = size
+			}
+			if r.err == nil && size != dim { // with keys of another type it would be one
+				r.err = errGraph
+			}
+			b := r.bytes(4 * size)
 			if layer == 0 && r.err == nil {
 				vector := make([]float32, len(b)/4)
 				for i := range vector {
 					vector[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 				}
 				if err := f(name, at, vector); err != nil {
-					return err
+					return r.n, err
 				}
 			}
 			for links := r.length(maxNodes); links > 0 && r.err == nil; links-- {
@@ -151,14 +159,16 @@ func readGraph(src io.Reader, keys string, f func(name string, at int64, vector 
 		}
 	}
 	if r.err == nil {
-		if _, err := r.r.ReadByte(); err != io.EOF {
+		switch _, err := r.r.ReadByte(); err {
+		case io.EOF:
+			return r.n, nil
+		case nil:
 			r.err = errGraph
+		default:
+			r.err = err
 		}
 	}
-	if r.err != nil {
-		return fmt.Errorf("at byte %d: %w", r.n, r.err)
-	}
-	return nil
+	return r.n, fmt.Errorf("at byte %d: %w", r.n, r.err)
 }
 
 var errGraph = errors.New("no graph of coder/hnsw with keys of that type")
@@ -187,11 +197,10 @@ func (r *graphReader) varint() int64 {
 		return 0
 	}
 	v, err := binary.ReadVarint(countingBytes{r})
-	if err != nil {
-		r.err = middle(err)
-		if err != io.EOF && err != io.ErrUnexpectedEOF {
-			r.err = errGraph
-		}
+	if err != nil && r.err == nil {
+		r.err = errGraph // it is too long
+	}
+	if r.err != nil {
 		return 0
 	}
 	return v
@@ -205,6 +214,8 @@ func (c countingBytes) ReadByte() (byte, error) {
 	b, err := c.r.r.ReadByte()
 	if err == nil {
 		c.r.n++
+	} else {
+		c.r.err = middle(err)
 	}
 	return b, err
 }
