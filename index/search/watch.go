@@ -153,6 +153,9 @@ func (ix *Index) Forget(w *Watch) {
 // known when the search has ended.
 func (w *Watch) Exact() bool { return !w.coarse }
 
+// Widen has any write of the index end the watch: its name is not of this search alone.
+func (w *Watch) Widen() { w.coarse = true }
+
 // Settle goes on watching under a name, which is that of the search: an older
 // watch of that name has the same answer, and goes. If the answer has become
 // another one since OpenWatch, changed is called now.

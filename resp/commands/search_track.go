@@ -51,6 +51,8 @@ func (t *tracked) done() string {
 	t.name = trackPrefix + "{" + t.ix.Name + "}"
 	if t.watch.Exact() && t.c.W.Proto() == 3 {
 		t.name += ":" + argsHash(t.c.Args)
+	} else {
+		t.watch.Widen()
 	}
 	t.c.Tracking.Note(t.c.S, t.name)
 	t.ix.Search().Settle(t.watch, t.name)
