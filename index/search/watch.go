@@ -157,7 +157,8 @@ func (w *Watch) Exact() bool { return !w.coarse }
 func (w *Watch) Widen() { w.coarse = true }
 
 // Settle goes on watching under a name, which is that of the search: an older
-// watch of that name has the same answer, and goes. If the answer has become
+// watch of that name goes, as it has the same answer, or where documents have
+// expired since, which no write tells, ends. If the answer has become
 // another one since OpenWatch, changed is called now.
 func (ix *Index) Settle(w *Watch, name string) {
 	ix.life.RLock()
@@ -184,7 +185,11 @@ func (ix *Index) Settle(w *Watch, name string) {
 		return
 	}
 	if old := ws.mu.byName[name]; old != nil {
-		ws.removeLocked(old)
+		if w.coarse || slices.Equal(old.matched, w.matched) {
+			ws.removeLocked(old)
+		} else {
+			ws.endLocked(old)
+		}
 	}
 	w.name = name
 	ws.mu.byName[name] = w

@@ -176,6 +176,41 @@ func TestWatchesAgainstAsking(t *testing.T) {
 }
 
 // TestCoarseWatchesHearOfEverything: of texts, of keys, and of too many rows.
+// TestWhoKeepsWhatHasExpired: of two with one name the earlier has another answer where a
+// document has expired between them, which no write tells: on a replica nobody removes it.
+func TestWhoKeepsWhatHasExpired(t *testing.T) {
+	tt := newTester(t, "g TAG v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")
+	for i, at := range []int64{0, 100, 0} {
+		tt.version++
+		if err := tt.ix.Put(fmt.Sprint("d", i), tt.version, at, hash("g", "a", "v", string(blob(float32(i), 0)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tt.params = query.Params{[]byte("q"), blob(0, 0)}
+	for _, q := range []string{"@g:{a}", "*=>[KNN 2 @v $q]", "@v:[VECTOR_RANGE 9 $q]"} {
+		told := ""
+		keep := func(who string, now int64) {
+			o := Options{Num: 10, Now: now, Watch: tt.ix.OpenWatch(func() { told += who })}
+			res, err := tt.search(q, o)
+			if err != nil {
+				t.Fatal(q, err)
+			}
+			res.Release()
+			if !o.Watch.Exact() {
+				t.Fatalf("%s is not watched exactly", q)
+			}
+			tt.ix.Settle(o.Watch, q)
+		}
+		keep("a", 50)
+		keep("b", 60)
+		keep("c", 100)
+		keep("d", 150)
+		if told != "b" {
+			t.Errorf("%s: told %q, want b", q, told)
+		}
+	}
+}
+
 func TestCoarseWatchesHearOfEverything(t *testing.T) {
 	tt := newTester(t, "t TEXT g TAG n NUMERIC")
 	for i := range 5000 {
