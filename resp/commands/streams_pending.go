@@ -312,7 +312,7 @@ type claims struct {
 	created    bool
 	it         stream.Iter // at the entry in question
 
-	changed     bool
+	changes     int      // the consumer, and what was taken or forgotten
 	ids         [][]byte // taken and not named as an effect yet
 	time, count int64    // of those
 }
@@ -320,7 +320,9 @@ type claims struct {
 // newClaims finds the consumer, or makes it.
 func newClaims(c *command.Ctx, e *store.Entry, g *stream.Group, key, group, name []byte) *claims {
 	x := &claims{c: c, e: e, g: g, key: key, group: group, name: name}
-	x.consumer, x.created = consumerOf(c, e, g, name)
+	if x.consumer, x.created = consumerOf(c, e, g, name); x.created {
+		x.changes++
+	}
 	return x
 }
 
@@ -328,7 +330,7 @@ func newClaims(c *command.Ctx, e *store.Entry, g *stream.Group, key, group, name
 func (x *claims) forget(id stream.ID, name []byte) {
 	x.flush()
 	x.g.Ack(id)
-	x.changed = true
+	x.changes++
 	x.c.Tx.Effect(wordXAck, x.key, x.group, name)
 }
 
@@ -340,7 +342,8 @@ func (x *claims) take(id stream.ID, name []byte, time, count int64) {
 	x.ids = append(x.ids, name)
 	x.g.Set(id, x.consumer, time, count)
 	x.consumer.Active = x.c.Tx.Now
-	x.changed, x.created = true, false
+	x.changes++
+	x.created = false
 }
 
 // write writes the entry that was found last, or its ID.
@@ -365,8 +368,9 @@ func (x *claims) done(changed bool) {
 	if x.created {
 		x.c.Tx.Effect(wordXGroup, wordCreateConsumer, x.key, x.group, x.name)
 	}
-	if x.changed || changed {
+	if x.changes > 0 || changed {
 		x.c.Tx.ChangedQuietly(x.e, store.ClassStream, "")
+		x.c.Tx.Count(max(x.changes, 1))
 	}
 }
 

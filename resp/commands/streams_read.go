@@ -263,6 +263,7 @@ func runXRead(c *command.Ctx, a xRead) error {
 		}
 	}
 	if c.Tx.Dirty() {
+		c.Tx.Count(r.changes)
 		c.Tx.NoEffect() // all that has changed was named
 	}
 	if r.streams > 0 {
@@ -309,6 +310,7 @@ type xReader struct {
 	streams int   // in the reply
 	total   int64 // entries in the reply
 	oldest  int64 // when the entry was delivered that is claimed next
+	changes int   // as Redis counts them: consumers that were made, and streams with deliveries that are none again
 }
 
 // full reports whether MAXCOUNT or MAXSIZE is reached. One entry may exceed the
@@ -367,6 +369,9 @@ func (r *xReader) readGroup(e *store.Entry, v *stream.Value, key []byte, after s
 		})
 	}
 	consumer, created := consumerOf(c, e, g, a.consumer)
+	if created {
+		r.changes++
+	}
 	effects := deliveries{c: c, key: key, group: a.group, consumer: a.consumer}
 	history := after != newEntries
 	fresh := !history && v.Len() > 0 && g.Last().Less(v.Top())
@@ -384,6 +389,9 @@ func (r *xReader) readGroup(e *store.Entry, v *stream.Value, key []byte, after s
 			}
 			if fresh && (count == 0 || n < count) {
 				n += r.deliver(v, g, consumer, &effects, count-n, count == 0)
+			}
+			if n > 0 {
+				r.changes++
 			}
 		}
 		insertHead(c.W, at, int(n), false)
