@@ -586,6 +586,46 @@ var Settings = []*Setting{
 		Help:  "accepted for Redis' sake: expired keys are looked for ten times a second",
 		Field: func(c *Config) *Value { return &c.hz },
 	},
+	{
+		Name: "lazyfree-lazy-eviction", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what is evicted is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyEvict },
+	},
+	{
+		Name: "lazyfree-lazy-expire", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what has expired is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyExpire },
+	},
+	{
+		Name: "lazyfree-lazy-server-del", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what RENAME and its like replace is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyServerDel },
+	},
+	{
+		Name: "lazyfree-lazy-user-del", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what DEL takes, as what UNLINK takes, is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyDel },
+	},
+	{
+		Name: "lazyfree-lazy-user-flush", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what FLUSHALL and FLUSHDB take is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyFlush },
+	},
+	{
+		Name: "replica-lazy-flush", Alias: "slave-lazy-flush", Kind: Bool, Default: "no",
+		Help:  "accepted for Redis' sake: what a full copy replaces is freed one way",
+		Field: func(c *Config) *Value { return &c.idle.lazyReplica },
+	},
+	{
+		Name: "activerehashing", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake: tables grow as keys come, whatever it says",
+		Field: func(c *Config) *Value { return &c.idle.rehashing },
+	},
+	{
+		Name: "dynamic-hz", Kind: Bool, Default: "yes",
+		Help:  "accepted for Redis' sake, as hz",
+		Field: func(c *Config) *Value { return &c.idle.dynamicHz },
+	},
 }
 
 const (
@@ -642,6 +682,8 @@ type Config struct {
 	idle struct {
 		rdbCompression, rdbSaveSync, rdbDelSync, rdbChecksum, appendFile, appendDir          Value
 		aofPreamble, aofTruncated, aofCorruptTail, aofRewriteSync, aofTimes, noSyncOnRewrite Value
+		lazyEvict, lazyExpire, lazyServerDel, lazyDel, lazyFlush, lazyReplica                Value
+		rehashing, dynamicHz                                                                 Value
 	}
 
 	// File is the configuration file that was read, as an absolute path.

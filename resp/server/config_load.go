@@ -204,9 +204,9 @@ func (c *Config) loadText(path string, text []byte) error {
 // about the inside of Redis, and the server promises nothing less without it.
 func ignorable(name string, words []string) bool {
 	for _, p := range []string{
-		"acllog-max-len", "activerehashing", "always-show-logo", "aof-*",
-		"array-*", "disable-thp", "dynamic-hz", "hash-*", "hll-sparse-max-bytes",
-		"jemalloc-bg-thread", "lazyfree-*", "lfu-*", "list-*", "locale-collate",
+		"acllog-max-len", "always-show-logo", "aof-*",
+		"array-*", "disable-thp", "hash-*", "hll-sparse-max-bytes",
+		"jemalloc-bg-thread", "lfu-*", "list-*", "locale-collate",
 		"oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
 		"set-*", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
 	} {

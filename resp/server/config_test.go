@@ -58,7 +58,7 @@ func TestEverySettingHasAName(t *testing.T) {
 
 func TestFlagGoesBeforeEnvironmentBeforeFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "redis.conf")
-	text := "# a comment\n\nport 1\nmaxclients 1\r\n  timeout 1  \nrequirepass \"a b\\x21\"\nsave 10 1\nsave 20 2\nlazyfree-lazy-expire yes\ndaemonize no\n"
+	text := "# a comment\n\nport 1\nmaxclients 1\r\n  timeout 1  \nrequirepass \"a b\\x21\"\nsave 10 1\nsave 20 2\nlist-compress-depth 1\ndaemonize no\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +77,11 @@ func TestFlagGoesBeforeEnvironmentBeforeFile(t *testing.T) {
 	f("maxmemory-policy", "allkeys-lru")
 	f("save", "10 1 20 2")
 	f("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 0 0")
+	f("lazyfree-lazy-user-del", "no")
+	f("slave-lazy-flush", "no")
 	f("bind", "127.0.0.1 ::1")
 	f("PORT", "3")
-	if c.File != file || strings.Join(c.Ignored, " ") != "lazyfree-lazy-expire daemonize" {
+	if c.File != file || strings.Join(c.Ignored, " ") != "list-compress-depth daemonize" {
 		t.Errorf("file %q, ignored %q", c.File, c.Ignored)
 	}
 	c.applyOutputLimits()
