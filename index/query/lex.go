@@ -43,7 +43,7 @@ const (
 
 type token struct {
 	kind  tokenKind
-	param bool   // prefix, suffix, infix: text is a parameter's name
+	param bool   // prefix, suffix, infix, wildcard: text is a parameter's name
 	size  bool   // number without point, sign or exponent
 	pos   int    // offset of its first byte
 	end   int    // offset behind its last byte
@@ -243,25 +243,40 @@ func scan(s string, i int) token {
 	return token{kind: tEOF, pos: len(s), end: len(s)}
 }
 
-// scanWildcard reads w'...'; a backslash escapes the quote and stays before * and ?.
+// scanWildcard reads w'...', or w'$name'.
 func scanWildcard(s string, i int) (token, bool) {
-	var b []byte
-	for j := i + 2; j < len(s); j++ {
-		switch {
-		case s[j] == '\\' && j+1 < len(s):
-			if n := s[j+1]; n == '*' || n == '?' || n == '\\' {
-				b = append(b, '\\')
-			}
+	start := i + 2
+	for j := start; j < len(s); j++ {
+		switch s[j] {
+		case '\\':
 			j++
-			b = append(b, s[j])
-		case s[j] == '\'':
-			if len(b) == 0 {
+		case '\'':
+			if j == start {
 				return token{}, false
 			}
-			return token{kind: tWildcard, pos: i, end: j + 1, text: string(b)}, true
-		default:
-			b = append(b, s[j])
+			t := token{kind: tWildcard, pos: i, end: j + 1}
+			if raw := s[start:j]; raw[0] == '$' && len(raw) > 1 && wordEnd(raw, 1) == len(raw) {
+				t.text, t.param = unescape(raw[1:]), true
+			} else {
+				t.text = wildcard(raw)
+			}
+			return t, true
 		}
 	}
 	return token{}, false
+}
+
+// wildcard is what w'raw' asks for: a backslash escapes the quote, and stays before * and ? and itself.
+func wildcard(raw string) string {
+	b := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		if raw[i] == '\\' && i+1 < len(raw) {
+			i++
+			if n := raw[i]; n == '*' || n == '?' || n == '\\' {
+				b = append(b, '\\')
+			}
+		}
+		b = append(b, raw[i])
+	}
+	return string(b)
 }

@@ -335,6 +335,9 @@ func (p *parser) primary() *Node {
 			if text = string(p.param(text)); p.err != nil || text == "" {
 				return nil
 			}
+			if kind == Wildcard {
+				text = wildcard(text)
+			}
 		}
 		return p.text(kind, t.pos, text)
 	case tPercent:

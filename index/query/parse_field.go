@@ -258,6 +258,11 @@ func (p *parser) tags(mod token) *Node {
 		}
 		if !quoted {
 			if t, ok := scanWildcardAt(s, i); ok {
+				if t.param {
+					if t.text = wildcard(string(p.param(t.text))); p.err != nil {
+						return nil
+					}
+				}
 				n.Values = append(n.Values, Value{Wildcard, t.text})
 				for i = t.end; i < len(s) && isSpace(s[i]); i++ {
 				}

@@ -42,7 +42,7 @@ func attrs(n *Node) string {
 }
 
 func TestParse(t *testing.T) {
-	params := Params{[]byte("v"), []byte("\x00\x01"), []byte("k"), []byte("7"), []byte("r"), []byte("0.25"), []byte("word"), []byte("Hello"), []byte("tag"), []byte("A b|c")}
+	params := Params{[]byte("v"), []byte("\x00\x01"), []byte("k"), []byte("7"), []byte("r"), []byte("0.25"), []byte("word"), []byte("Hello"), []byte("tag"), []byte("A b|c"), []byte("stars"), []byte(`a\*b*\'c`)}
 	f := func(in, want string) {
 		t.Helper()
 		q, err := Parse([]byte(in), Options{Params: params, StopWord: stop})
@@ -81,6 +81,11 @@ func TestParse(t *testing.T) {
 	f("*eng", "*eng")
 	f("*eng*", "*eng*")
 	f("w'a?c*'", "w'a?c*'")
+	f("w'$word'", "w'hello'")
+	f("w'$stars'", `w'a\*b*\'c'`)
+	f("@user:{w'$stars' | b}", `@user:{w'a\*b*\'c'|b}`)
+	f(`w'\$word'`, `w'\$word'`)
+	f("w'$word*'", `w'\$word*'`)
 	f("%a% %%b%% %%%c%%%", "and(%a% %%b%% %%%c%%%)")
 	f("$word", "hello")
 	f("@f:a b", "and(@f:a b)")

@@ -203,7 +203,7 @@ func (v Value) print(b *strings.Builder) {
 	case Wildcard:
 		b.WriteString("w'")
 		for i := 0; i < len(v.Text); i++ {
-			if v.Text[i] == '\'' {
+			if v.Text[i] == '\'' || i == 0 && v.Text[i] == '$' {
 				b.WriteByte('\\')
 			}
 			b.WriteByte(v.Text[i])

@@ -279,7 +279,7 @@ func (p *schemaParser) field() (Field, error) {
 				return f, errorf("Geoshape field cannot be sortable")
 			}
 			f.Sortable = true
-			f.UNF = p.accept("UNF") || f.Type == TypeNumeric || f.Type == TypeGeo
+			f.UNF = p.accept("UNF") || f.Type == TypeNumeric || f.Type == TypeGeo || f.CaseSensitive // as in RediSearch
 		case p.accept("NOINDEX"):
 			f.NoIndex = true
 		case p.accept("INDEXMISSING"):
@@ -315,6 +315,7 @@ func (p *schemaParser) field() (Field, error) {
 			f.Separator = sep[0]
 		case tag && p.accept("CASESENSITIVE"):
 			f.CaseSensitive = true
+			f.UNF = f.Sortable
 		default:
 			return f, nil
 		}

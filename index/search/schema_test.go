@@ -139,3 +139,16 @@ func FuzzParseSchema(f *testing.F) {
 		}
 	})
 }
+
+// TestCaseSensitiveTagsSortAsTheyAre: as in RediSearch, whichever of the two options comes first.
+func TestCaseSensitiveTagsSortAsTheyAre(t *testing.T) {
+	for options, want := range map[string]bool{"SORTABLE": false, "CASESENSITIVE SORTABLE": true, "SORTABLE CASESENSITIVE": true, "CASESENSITIVE": false} {
+		s, err := ParseSchema(argv("g TAG " + options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Fields[0].UNF; got != want {
+			t.Errorf("%s: UNF is %v", options, got)
+		}
+	}
+}

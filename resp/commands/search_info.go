@@ -226,11 +226,11 @@ func writeAttribute(w *resp.Writer, f *search.Field) {
 		name string
 	}{
 		{f.CaseSensitive, "CASESENSITIVE"},
-		{f.NoStem, "NOSTEM"},
-		{f.SuffixTrie, "WITHSUFFIXTRIE"},
 		{f.Sortable, "SORTABLE"},
 		{f.Sortable && f.UNF, "UNF"},
+		{f.NoStem, "NOSTEM"},
 		{f.NoIndex, "NOINDEX"},
+		{f.SuffixTrie, "WITHSUFFIXTRIE"},
 		{f.IndexEmpty, "INDEXEMPTY"},
 		{f.IndexMissing, "INDEXMISSING"},
 	} {

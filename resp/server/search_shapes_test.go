@@ -468,7 +468,7 @@ func TestInfoIsReadByPosition(t *testing.T) {
 	f(m["index_options"], `*["NOOFFSETS"]`)
 	f(m["index_definition"].Elems[3], `*["a:" "b:"]`)
 	want = []string{
-		`*["identifier" "x" "attribute" "y" "type" "TEXT" "WEIGHT" "2" "NOSTEM" "SORTABLE"]`,
+		`*["identifier" "x" "attribute" "y" "type" "TEXT" "WEIGHT" "2" "SORTABLE" "NOSTEM"]`,
 		`*["identifier" "tag" "attribute" "tag" "type" "TAG" "SEPARATOR" ";" "CASESENSITIVE" "SORTABLE" "UNF"]`,
 		`*["identifier" "num" "attribute" "num" "type" "NUMERIC" "NOINDEX"]`,
 		`*["identifier" "v" "attribute" "v" "type" "VECTOR" "algorithm" "FLAT" "data_type" "FLOAT64" "dim" 3 "distance_metric" "L2"]`,
@@ -482,7 +482,7 @@ func TestInfoIsReadByPosition(t *testing.T) {
 		t.Fatalf("FT.INFO is a %c in RESP3", v.Kind)
 	}
 	attributes, _ := v.Get("attributes")
-	for i, flags := range []string{`*["NOSTEM" "SORTABLE"]`, `*["CASESENSITIVE" "SORTABLE" "UNF"]`, `*["NOINDEX"]`, `*[]`} {
+	for i, flags := range []string{`*["SORTABLE" "NOSTEM"]`, `*["CASESENSITIVE" "SORTABLE" "UNF"]`, `*["NOINDEX"]`, `*[]`} {
 		a := attributes.Elems[i]
 		got, ok := a.Get("flags")
 		if a.Kind != client.Map || !ok || got.String() != flags {
