@@ -42,6 +42,8 @@ type builder struct {
 	source *documents
 	count  bool
 	since  bool // a FILTER stands behind the last GROUPBY
+
+	prefixed bool // of the plan
 }
 
 // New binds a plan. Its errors are an [*Error] or an [*expr.Error].
@@ -53,7 +55,7 @@ func New(plan Plan, o Options) (*Pipeline, error) {
 		o.Random = rand.IntN
 	}
 	p := &Pipeline{o: o}
-	b := &builder{p: p, look: newLookup(), count: plan.Count}
+	b := &builder{p: p, look: newLookup(), count: plan.Count, prefixed: plan.Prefixed}
 	b.look.schema, b.look.first = o.Schema, true
 	src := &documents{metrics: make([]float64, len(o.Metrics))}
 	for _, name := range o.Metrics {

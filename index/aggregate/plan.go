@@ -10,6 +10,8 @@ import (
 type Plan struct {
 	Steps []Step
 	Count bool // LIMIT 0 0: no rows, only how many there would be
+
+	Prefixed bool // what reducers read must be named with its @, as in FT.HYBRID
 }
 
 // Step is one step. Which of the members counts is told by which is set.

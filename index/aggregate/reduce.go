@@ -69,8 +69,11 @@ func (a *reduceArgs) key() (int, error) {
 	if !a.more() {
 		return 0, errorf("Missing arguments for %s", a.name)
 	}
-	name := strings.TrimPrefix(a.args[a.at], "@")
+	name, prefixed := strings.CutPrefix(a.args[a.at], "@")
 	a.at++
+	if a.b.prefixed && !prefixed && !strings.HasPrefix(name, "$") {
+		return 0, errorf("Missing prefix: name requires '@' prefix, JSON path require '$' prefix, got: %s in %s", name, a.name)
+	}
 	slot, ok := a.b.slot(name, true, a.wants)
 	if !ok {
 		return 0, errorf("Property is not preset in document or pipeline: `%s`", name)

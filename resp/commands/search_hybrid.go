@@ -203,7 +203,7 @@ func (h *ftHybridRun) blob(f *search.Field) ([]byte, error) {
 func (h *ftHybridRun) aggregate(steps []agg.Step) *ftAggregate {
 	p := &ftAggregate{
 		index: h.index, query: h.text.query, timeout: h.timeout, count: h.count, maxIdle: h.maxIdle,
-		plan: agg.Plan{Steps: steps, Count: h.plan.Count && !h.cursor},
+		plan: agg.Plan{Steps: steps, Count: h.plan.Count && !h.cursor, Prefixed: true},
 	}
 	p.settle(h.c)
 	p.dialect = max(2, p.dialect)

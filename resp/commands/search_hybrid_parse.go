@@ -272,6 +272,7 @@ func (p *ftHybridNear) parseFilter(a *args.Parser) {
 		return
 	}
 	p.filter = a.Bytes()
+	policy, batch := "", 0
 	for end := a.Position() + int(n) - 1; a.Position() < end && a.Err() == nil; {
 		word := a.String()
 		if a.Position() == end && (strings.EqualFold(word, "POLICY") || strings.EqualFold(word, "BATCH_SIZE")) {
@@ -280,17 +281,23 @@ func (p *ftHybridNear) parseFilter(a *args.Parser) {
 		}
 		switch strings.ToUpper(word) {
 		case "POLICY":
-			if v := strings.ToUpper(a.String()); v != "ADHOC" && v != "BATCHES" {
+			if policy = strings.ToUpper(a.String()); policy != "ADHOC" && policy != "BATCHES" {
 				fail(a, "POLICY: Invalid value for argument")
 			}
 		case "BATCH_SIZE":
-			var n int
-			if !hybridInt(&n, a.String(), math.MaxInt64) {
+			if !hybridInt(&batch, a.String(), math.MaxInt64) {
 				fail(a, "Invalid BATCH_SIZE value")
 			}
 		default:
 			fail(a, "%s: Unknown argument", word)
 		}
+	}
+	switch {
+	case a.Err() != nil:
+	case p.ranged && (policy != "" || batch > 0):
+		fail(a, "Error parsing vector similarity parameters: hybrid query attributes were sent for a non-hybrid query")
+	case policy == "ADHOC" && batch > 0:
+		fail(a, "Error parsing vector similarity parameters: 'batch size' is irrelevant for 'ADHOC_BF' policy")
 	}
 }
 
