@@ -100,7 +100,7 @@ func (c *crew) do(l []Deferred) {
 
 // work is a thread of the crew. It ends with the goroutine.
 func (c *crew) work() {
-	thread.Lower(10)
+	thread.Lower()
 	late := time.NewTimer(linger)
 	for {
 		for s, d := c.take(); s != nil; s, d = c.take() {

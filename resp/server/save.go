@@ -320,8 +320,8 @@ func (s *Server) saveGraphs() {
 	}
 }
 
-// patience is how long a block waits for the thread that gives way to others. Under load that takes a tenth of it to
-// compress one, and rests as long: another thread joins only where that one has hardly had a processor.
+// patience is how long a block waits for the thread that gives way to others. Under load that takes a sixth of it to
+// compress one, and rests for a third: another thread joins only where that one has hardly had a processor.
 const patience = 200 * time.Millisecond
 
 // emitGently writes the blocks of a snapshot to b. They are compressed on a thread that gets out of the way of those that
@@ -347,7 +347,7 @@ func emitGently(ctx context.Context, snap *store.Snapshot, b *persist.Base) erro
 		ended <- err
 	}
 	go func() {
-		thread.Lower(19)
+		thread.Lower()
 		compress(gentle, thread.Rests())
 	}()
 	go compress(quick, func() {})

@@ -30,31 +30,26 @@ func Shorten(turn time.Duration) {
 // longTurn is the longest that Linux takes.
 const longTurn = 100 * time.Millisecond
 
-// Lower makes the goroutine's thread, which ends with the goroutine, one that others come before, by nice, 0 to 19. Its turns
-// are long: where who wakes up has shorter ones, as has every other thread, Linux from 6.12 on gives it the processor
-// at once, and not at the next tick, up to 4 ms later. The others' p99 is half as long for that. Where it is not allowed
-// nothing is lost.
+// Lower makes the goroutine's thread, which ends with the goroutine, one that others come before. Its turns are long: where
+// who wakes up has shorter ones, as has every other thread, Linux from 6.12 on gives it the processor at once, and not at
+// the next tick, up to 4 ms later. Where it is not allowed nothing is lost.
 //
-// Where other programs take all processors, such a thread may wait for 30 ms at nice 10 and for a quarter of a second at
-// nice 19 after each turn, and Go's collector, which stops all threads for a moment, waits with it.
-func Lower(nice int) {
+// At nice 12 such a thread waits for up to 60 ms after a turn where other programs take all processors, and Go's
+// collector, which stops all threads for a moment, waits with it. At nice 19 it would be a quarter of a second.
+func Lower() {
 	runtime.LockOSThread()
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: int32(nice), Runtime: uint64(longTurn)}, 0)
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 12, Runtime: uint64(longTurn)}, 0)
 }
 
 // Rests is for work that slows others down even on a thread that they come before. The function that it gives, called between
-// two pieces of work, sleeps twice as long as the thread had the processor since the last call, if it had to
-// wait for it: so long the others are among themselves. Where it has hardly had it, it sleeps twice as long as it waited:
-// while it waits Go's collector may wait with it. The goroutine must be locked to its thread, see Lower.
+// two pieces of work, sleeps six times as long as the thread had the processor since the last call, if it had to
+// wait for it: so long the others are among themselves. The goroutine must be locked to its thread, see Lower.
 func Rests() (rest func()) {
 	ran, waited := processor()
 	return func() {
 		r, w := processor()
-		switch ran, waited := r-ran, w-waited; {
-		case waited > 8*ran:
-			time.Sleep(2 * waited)
-		case waited > ran/4:
-			time.Sleep(2 * ran)
+		if w-waited > (r-ran)/4 {
+			time.Sleep(6 * (r - ran))
 		}
 		ran, waited = r, w
 	}

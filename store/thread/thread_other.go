@@ -14,7 +14,7 @@ func GiveWay() { runtime.Gosched() }
 func Shorten(time.Duration) {}
 
 // Lower does nothing.
-func Lower(int) {}
+func Lower() {}
 
 // Rests gives a function that does nothing.
 func Rests() (rest func()) { return func() {} }
