@@ -59,7 +59,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	fs.IntVar(&b.keys, "keys", 200_000, "keys of snapshot and load")
 	fs.IntVar(&b.value, "value", 200, "bytes of a value, which is text")
 	fs.IntVar(&b.clients, "clients", 8, "clients that write while snapshots are taken, one command at a time")
-	fs.DurationVar(&b.seconds, "time", 5*time.Second, "how long snapshot measures with snapshots, and without")
+	fs.DurationVar(&b.seconds, "time", 30*time.Second, "how long snapshot measures with snapshots, and without: in tenths, which should be no shorter than a snapshot")
 	fs.IntVar(&b.vectors, "vectors", 20_000, "documents of vectors")
 	fs.IntVar(&b.dim, "dim", 384, "components of a vector")
 	var specs peer.Specs
