@@ -24,9 +24,9 @@ func TestTrackingStats(t *testing.T) {
 	s := resptest.Start(t)
 	w := newTracker(t, s.Addr())
 	a, b := newTracker(t, s.Addr(), "NOLOOP"), newTracker(t, s.Addr(), "NOLOOP")
-	for i := range 320 {
+	for i := range 3200 {
 		a.do("GET", fmt.Sprint("user:", i))
-		if i < 100 {
+		if i < 1000 {
 			w.do("SET", fmt.Sprint("user:", i), 1)
 		}
 	}
@@ -37,13 +37,13 @@ func TestTrackingStats(t *testing.T) {
 	w.do("TRACKING.REPORT", "user:", 30, 10, "none:", 0, 0)
 	v := w.do("TRACKING.STATS", "TOP", 2)
 	for name, want := range map[string]int64{
-		"clients": 2, "keys": 222, "items": 223, "reads": 324, "invalidations": 100, "pushes": 100, "flushes": 0, "keys-pushed-out": 0, "searches": 0,
+		"clients": 2, "keys": 2202, "items": 2203, "reads": 3204, "invalidations": 1000, "pushes": 1000, "flushes": 0, "keys-pushed-out": 0, "searches": 0,
 	} {
 		if got := number(t, v, name); got != want {
 			t.Errorf("%s is %d, want %d", name, got, want)
 		}
 	}
-	if n := number(t, v, "bytes"); n < 222*30 || n > 1<<20 {
+	if n := number(t, v, "bytes"); n < 2202*30 || n > 1<<20 {
 		t.Errorf("%d bytes", n)
 	}
 	top, _ := v.Get("top-keys")
@@ -53,11 +53,13 @@ func TestTrackingStats(t *testing.T) {
 	prefixes, _ := v.Get("prefixes")
 	p := prefixes.Elems[0]
 	rate, _ := p.Get("hit-rate")
-	if r, d := number(t, p, "reads"), number(t, p, "invalidations"); rate.Str != "0.75" || r < 160 || r > 640 || d < 16 || d > 320 {
+	// Estimates from one key in 16, by a hash that differs from run to run: these
+	// bounds are six standard deviations off.
+	if r, d := number(t, p, "reads"), number(t, p, "invalidations"); rate.Str != "0.75" || r < 1600 || r > 4800 || d < 250 || d > 2000 {
 		t.Errorf("prefixes %v", prefixes)
 	}
 	w.do("CONFIG", "SET", "tracking-table-max-keys", 10)
-	if n := number(t, w.do("TRACKING.STATS"), "keys-pushed-out"); n != 212 {
+	if n := number(t, w.do("TRACKING.STATS"), "keys-pushed-out"); n != 2192 {
 		t.Errorf("%d keys pushed out", n)
 	}
 	w.do("CONFIG", "RESETSTAT")
