@@ -183,7 +183,7 @@ func (x *Index) Remove(l index.Label, version uint64) bool {
 	x.clearLive(s)
 	x.alloc.Retire(x.pool.Retire(), s)
 	if x.len.Add(-1) == 0 {
-		x.alloc.Reclaim(x.pool.Oldest())
+		x.alloc.Reclaim(x.pool.Oldest)
 	}
 	return true
 }

@@ -113,7 +113,7 @@ func (r *repairer) close() {
 
 // runLocked does one repair and reports whether there was anything to do.
 func (r *repairer) runLocked(g *Graph) bool {
-	defer func() { g.alloc.Reclaim(g.pool.Oldest()) }()
+	defer func() { g.alloc.Reclaim(g.pool.Oldest) }()
 	r.tombs.Lock()
 	slots := r.tombs.slots
 	r.tombs.slots = nil

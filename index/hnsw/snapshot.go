@@ -72,7 +72,7 @@ func (g *Graph) Save(w io.Writer) error {
 	g.gate.Lock()
 	defer g.gate.Unlock()
 	for {
-		g.alloc.Reclaim(g.pool.Oldest())
+		g.alloc.Reclaim(g.pool.Oldest)
 		if unused, free := g.alloc.Unused(); unused == free {
 			break
 		}

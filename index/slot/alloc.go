@@ -95,12 +95,14 @@ func (a *Alloc) Restore(count int, free []uint32) {
 }
 
 // Reclaim frees the retired slots that nobody holds any more. With all slots
-// free it starts over with an empty index.
-func (a *Alloc) Reclaim(oldest uint64) {
+// free it starts over with an empty index. oldest is [Pool.Oldest], which is asked
+// with Alloc's lock held: what it says holds for slots retired before only.
+func (a *Alloc) Reclaim(oldest func() uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reclaimLocked(oldest)
-	if n := int(a.count.Load()); n > 0 && len(a.mu.free) == n && oldest == Nobody {
+	epoch := oldest()
+	a.reclaimLocked(epoch)
+	if n := int(a.count.Load()); n > 0 && len(a.mu.free) == n && epoch == Nobody {
 		a.Empty()
 		a.count.Store(0)
 		a.mu.free = nil
