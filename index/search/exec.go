@@ -27,6 +27,7 @@ type exec struct {
 	moment   uint64
 	live     *index.Bitmap // at moment, without what expired; only where it is needed
 	expired  *index.Bitmap // nil if nothing has
+	inKeys   *index.Bitmap // labels of the documents of INKEYS
 	used     []*index.Bitmap
 	cols     []column
 	main     int // the column whose distances stand in the candidates, -1 for none

@@ -328,8 +328,10 @@ func (ix *Index) Close() error {
 	return err
 }
 
-func (ix *Index) stripe(name string) *stripe {
-	return &ix.stripes[maphash.String(ix.seed, name)%uint64(len(ix.stripes))]
+func (ix *Index) stripe(name string) *stripe { return &ix.stripes[ix.stripeAt(name)] }
+
+func (ix *Index) stripeAt(name string) int {
+	return int(maphash.String(ix.seed, name) % uint64(len(ix.stripes)))
 }
 
 // claimLocked makes version the last one of the name and returns its entry, or

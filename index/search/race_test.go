@@ -124,10 +124,49 @@ func TestSearchWhileReplacing(t *testing.T) {
 	if n := x.ix.dead.Load(); n != 0 {
 		t.Errorf("%d labels are still retired", n)
 	}
-	// A label waits for the longest search that began before it died.
-	if n, writes := len(x.ix.mu.docs), int(version.Load()); n > docs+writes/4 {
-		t.Errorf("%d labels after %d writes of at most %d documents", n, writes, docs+5)
+	if n, free, live := len(x.ix.mu.docs), len(x.ix.mu.free), x.ix.Len(); n != free+live {
+		t.Errorf("of %d labels %d are free, and %d are documents'", n, free, live)
 	}
+}
+
+// TestSearchOfKeysWhileReplacing holds that INKEYS finds a document that is there all the time, whatever label it has.
+func TestSearchOfKeysWhileReplacing(t *testing.T) {
+	t.Parallel()
+	x := newTester(t, "n NUMERIC v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")
+	put := func(i int) {
+		if err := x.ix.Put("a", uint64(i+1), 0, hash("n", "1", "v", string(blob(float32(i), 0)))); err != nil {
+			t.Error(err)
+		}
+	}
+	put(0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 20000 {
+			put(i + 1)
+		}
+	}()
+	q, err := query.Parse([]byte("@n:[1 1]"), query.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for writing := true; writing; {
+		select {
+		case <-done:
+			writing = false
+		default:
+		}
+		res, err := x.ix.Search(q, Options{Num: 1, HasInKeys: true, InKeys: []string{"a", "b", "c", "a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Total != 1 {
+			t.Errorf("%d documents", res.Total)
+			writing = false
+		}
+		res.Release()
+	}
+	<-done
 }
 
 // TestPutsOfOneNameInAnyOrder holds that the newest version wins.

@@ -131,16 +131,8 @@ func (e *exec) narrow() error {
 		more = append(more, x)
 	}
 	if e.o.HasInKeys {
-		x := &plan{kind: keys, col: -1, bits: e.bitmap()}
-		for _, name := range e.o.InKeys {
-			st := e.ix.stripe(name)
-			st.mu.Lock()
-			if en := st.names[name]; en != nil && en.label != noLabel {
-				x.bits.Add(index.Label(en.label))
-			}
-			st.mu.Unlock()
-		}
-		more = append(more, x)
+		e.inKeys = e.bitmap()
+		more = append(more, &plan{kind: keys, col: -1, bits: e.inKeys})
 	}
 	if len(more) > 0 {
 		e.root = &plan{kind: query.And, n: &query.Node{Kind: query.And}, kids: append(more, e.root), vector: e.root.vector, col: -1}
@@ -148,11 +140,37 @@ func (e *exec) narrow() error {
 	return nil
 }
 
+// lockMoment locks mu for reading, and looks up the labels that the documents of INKEYS have then. A write gives a document
+// another label, so their stripes are held until mu is.
+func (e *exec) lockMoment() {
+	ix := e.ix
+	var held [len(ix.stripes)]bool
+	for _, name := range e.o.InKeys {
+		held[ix.stripeAt(name)] = true
+	}
+	for i := range held { // in this order, as other searches
+		if held[i] {
+			ix.stripes[i].mu.Lock()
+		}
+	}
+	for _, name := range e.o.InKeys {
+		if en := ix.stripe(name).names[name]; en != nil && en.label != noLabel {
+			e.inKeys.Add(index.Label(en.label))
+		}
+	}
+	ix.mu.RLock()
+	for i := range held {
+		if held[i] {
+			ix.stripes[i].mu.Unlock()
+		}
+	}
+}
+
 // run answers the query in up to three steps: postings, vectors, rows.
 func (e *exec) run(k *query.KNN, knn *attribute, res *Result) error {
 	ix := e.ix
 	e.began = e.clock()
-	ix.mu.RLock()
+	e.lockMoment()
 	e.locked = time.Now()
 	e.moment = ix.mu.moment
 	if now := float64(e.o.Now); ix.mu.expiry.Len() > 0 && ix.mu.expiry.Estimate(math.Inf(-1), now) > 0 {
