@@ -152,6 +152,36 @@ func TestIndexIsFilledFromKeysThatExist(t *testing.T) {
 	}
 }
 
+// TestDocumentsWrittenWhileTheIndexIsFilled holds that these are in the order of their writes, whenever the scan comes by.
+func TestDocumentsWrittenWhileTheIndexIsFilled(t *testing.T) {
+	s, _ := start(t, nil, "--appendonly", "no")
+	c := dial(t, s, client.Options{})
+	others := []any{"MSET"}
+	for i := range 20000 {
+		others = append(others, fmt.Sprint("other:", i), "")
+	}
+	do(t, c, others...)
+	const docs = 200
+	for range 50 {
+		do(t, c, "HSET", "d:0", "user", "a")
+		createIndex(t, c)
+		for i := 1; i < docs; i++ {
+			do(t, c, "HSET", fmt.Sprint("d:", i), "user", "a")
+		}
+		waitIndexed(t, c)
+		l, _ := do(t, c, "FT.SEARCH", "idx", "*", "NOCONTENT", "LIMIT", 0, docs).Get("results")
+		if len(l.Elems) != docs {
+			t.Fatal(l)
+		}
+		for i := range l.Elems {
+			if id, _ := l.Elems[i].Get("id"); id.Str != fmt.Sprint("d:", i) {
+				t.Fatalf("document %d is not in its place: %v", i, l)
+			}
+		}
+		do(t, c, "FT.DROPINDEX", "idx", "DD")
+	}
+}
+
 func waitIndexed(t testing.TB, c *client.Conn) {
 	t.Helper()
 	eventually(t, "the index is not filled", func() bool {

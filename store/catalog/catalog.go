@@ -457,18 +457,20 @@ func fatesOf(events []store.Event) map[string]fate {
 const backfillBatch = 256
 
 // backfill begins to index the keys that were there before the index, or before it
-// got its last fields. Keys that change meanwhile come through Committed as well; the
-// commit's number decides. A scan that is still under way ends.
+// got its last fields. Keys that change from now on come through Committed as well; the
+// commit's number decides, which is higher than that of the scan, so that the order of
+// writes is that of documents. A scan that is still under way ends.
 func (c *Catalog) backfill(ix *Index) {
 	if c.loading.Load() && !ix.SkipScan { // EndLoad will
 		return
 	}
 	sc := new(scan)
 	ix.scan.Store(sc)
-	c.wg.Go(func() { c.look(ix, sc) })
+	version := c.ks.Seq()
+	c.wg.Go(func() { c.look(ix, sc, version) })
 }
 
-func (c *Catalog) look(ix *Index, sc *scan) {
+func (c *Catalog) look(ix *Index, sc *scan, version uint64) {
 	var tx store.Tx
 	tx.Begin(c.ks, 0, 0)
 	total, _ := tx.Len(0)
@@ -479,7 +481,7 @@ func (c *Catalog) look(ix *Index, sc *scan) {
 		cursor = tx.Scan(cursor, backfillBatch, func(e *store.Entry) {
 			sc.done.Add(1)
 			if ix.matches(e.Key()) {
-				jobs = append(jobs, jobFor(ix, e.Key(), e, c.ks.Seq(), false))
+				jobs = append(jobs, jobFor(ix, e.Key(), e, version, false))
 			}
 		})
 		store.DoAll(jobs)

@@ -354,7 +354,7 @@ func (c *Catalog) EndLoad() {
 		}
 		sc := new(scan)
 		ix.scan.Store(sc)
-		c.look(ix, sc)
+		c.look(ix, sc, c.ks.Seq())
 		if err := ix.search.Restored(); err != nil {
 			log.Error("index", "name", ix.Name, "error", err)
 		}
