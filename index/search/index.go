@@ -424,6 +424,7 @@ func (ix *Index) put(name string, e *entry, p *prepared) error {
 			d.version = e.version
 			ix.setDocLocked(old, d)
 			ix.setExpiryLocked(old, e.expireAt)
+			e.hashes = append(e.hashes[:0], p.hashes...) // of fields that the index has got since, too
 			return nil
 		}
 		ix.mu.Unlock()

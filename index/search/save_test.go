@@ -59,6 +59,32 @@ func savedIndex(t testing.TB, n int) (graph, table []byte) {
 	return g.Bytes(), tb.Bytes()
 }
 
+// TestSaveKnowsDocumentsWithoutAFieldThatWasAdded gives an index one more vector, which no document has: these stand in the
+// table all the same once they were put anew.
+func TestSaveKnowsDocumentsWithoutAFieldThatWasAdded(t *testing.T) {
+	t.Parallel()
+	ix := newTester(t, "v VECTOR HNSW 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2").ix
+	put := func(version uint64) {
+		if err := ix.Put("a", version, 0, hash("v", string(blob(1, 2)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(1)
+	extended(t, ix, "w VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2")
+	put(2)
+	var graph, table bytes.Buffer
+	if err := ix.Save(func(string) (io.WriteCloser, error) { return closer{&graph}, nil }, &table); err != nil {
+		t.Fatal(err)
+	}
+	read, err := parseTable(table.Bytes(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(read.claims) != 1 {
+		t.Errorf("saved documents: %v", read.claims)
+	}
+}
+
 // restore has an index take over what was saved of one with one graph.
 func restore(ix *Index, graph, table []byte) error {
 	s, err := ix.Read(table, func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(graph), int64(len(graph)), nil })
