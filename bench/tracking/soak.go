@@ -60,8 +60,17 @@ func (b *bench) soak() error {
 		}
 		undo = append(undo, f)
 	}
+	killer, err := b.dial(nil)
+	if err != nil {
+		return err
+	}
+	defer killer.Close()
 	writers := b.clients / 4
 	var wg sync.WaitGroup
+	defer func() { // before the settings are undone
+		s.stop.Store(true)
+		wg.Wait()
+	}()
 	for n := range b.clients {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(b.seed, uint64(n)))
@@ -77,11 +86,6 @@ func (b *bench) soak() error {
 			}
 		})
 	}
-	killer, err := b.dial(nil)
-	if err != nil {
-		return err
-	}
-	defer killer.Close()
 	rng := rand.New(rand.NewPCG(b.seed, 1<<32))
 	for shown := time.Now(); s.ops.Load() < b.ops && !s.stop.Load() && b.ctx.Err() == nil; {
 		time.Sleep(20 * time.Millisecond)
@@ -211,7 +215,9 @@ func (s *soak) read(rng *rand.Rand, n int) error {
 				}
 			}})
 			if err == nil {
-				_, err = c.Do("CLIENT", "TRACKING", "ON")
+				if _, err = c.Do("CLIENT", "TRACKING", "ON"); err != nil {
+					c.Close()
+				}
 			}
 			if err != nil {
 				c = nil
