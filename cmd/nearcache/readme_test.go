@@ -151,8 +151,8 @@ func readmeServe(t *testing.T, line string) {
 		if err != nil {
 			t.Errorf("it ended with: %v", err)
 		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("it still runs 20 s after an interrupt")
+	case <-time.After(patience):
+		t.Fatal("it still runs long after an interrupt")
 	}
 	left, err := os.ReadDir(cmd.Dir)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestCostlyQueriesLetWritersIn(t *testing.T) {
 			case <-time.After(time.Millisecond):
 			}
 		}
-		if limit := 6 * maxLocked; worst > limit { // loaded machines are slow
+		if limit := 60 * maxLocked; worst > limit { // a machine may stall, but not for as long as these would take
 			t.Errorf("%.12s… kept a writer waiting for %v", text, worst)
 		}
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	Progress io.Writer // nil: none
 	Terminal bool      // Progress is one: a bar instead of lines
 
-	patience time.Duration // with invalidations that do not come; 0 means 5 s
+	patience time.Duration // with invalidations that do not come; 0 means 30 s
 }
 
 // index is the name that RedisVL's SemanticCache takes by default, for the
@@ -375,7 +375,7 @@ func (d *demo) invalidate(ctx context.Context, entries []entry, questions []ques
 	// PING is answered, those of all the changes above have been handed over.
 	// Expiry comes in its own time.
 	due := func(e entry) bool { return e.answer == changed || e.answer == deleted || e.answer == expired }
-	for end := time.Now().Add(cmp.Or(d.o.patience, 5*time.Second)); ; {
+	for end := time.Now().Add(cmp.Or(d.o.patience, 30*time.Second)); ; {
 		if _, err := tracker.Do("PING"); err != nil {
 			return err
 		}
