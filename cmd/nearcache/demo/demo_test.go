@@ -36,6 +36,8 @@ type model struct {
 	ghosts  map[string]map[string]string // what was deleted, for keepGhosts
 	readers map[string]map[*modelConn]bool
 	vectors map[string][]float32
+
+	expiring map[string]bool // when it is read once more
 }
 
 type modelConn struct {
@@ -49,7 +51,7 @@ func startModel(t *testing.T) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{t: t, ln: ln, keys: map[string]map[string]string{}, ghosts: map[string]map[string]string{}, readers: map[string]map[*modelConn]bool{}, vectors: map[string][]float32{}}
+	m := &model{t: t, ln: ln, keys: map[string]map[string]string{}, ghosts: map[string]map[string]string{}, readers: map[string]map[*modelConn]bool{}, vectors: map[string][]float32{}, expiring: map[string]bool{}}
 	m.wg.Go(func() {
 		for {
 			nc, err := ln.Accept()
@@ -143,12 +145,7 @@ func (m *model) answer(c *modelConn, a []string) []byte {
 		return []byte(":1\r\n")
 	case "PEXPIRE":
 		m.changed(a[1])
-		m.wg.Go(func() {
-			time.Sleep(50 * time.Millisecond) // real servers take the time they were told
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.remove(a[1])
-		})
+		m.expiring[a[1]] = true // real servers take the time they were told
 		return []byte(":1\r\n")
 	case "DEL":
 		m.remove(a[1])
@@ -159,6 +156,14 @@ func (m *model) answer(c *modelConn, a []string) []byte {
 				m.readers[a[1]] = map[*modelConn]bool{}
 			}
 			m.readers[a[1]][c] = true
+		}
+		if m.expiring[a[1]] {
+			delete(m.expiring, a[1])
+			m.wg.Go(func() {
+				m.mu.Lock() // which the reply is written with
+				defer m.mu.Unlock()
+				m.remove(a[1])
+			})
 		}
 		v, found := m.keys[a[1]][a[2]]
 		if !found || m.loseRepeats {
