@@ -365,6 +365,14 @@ func TestVectors(t *testing.T) {
 	f(`*["x" "y"]`, "VRANGE", "v", "-", "+")
 	run(t, Import, "npy", "-quiet", "-to", s.Addr(), "-prefix", "doc:", file)
 	f(`"\x00\x00\x00\x00\x00\x00\x80?"`, "HGET", "doc:1", "embedding")
+	if err := os.WriteFile(ids, []byte("z\nz\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told := run(t, Import, "npy", "-quiet", "-to", s.Addr(), "-key", "twice", "-ids", ids, file)
+	if want := "1 rows replaced one before with the same name in -ids\n"; !strings.Contains(told, want) {
+		t.Errorf("%q tells nothing of the name that came twice", told)
+	}
+	f(`1`, "VCARD", "twice")
 }
 
 // TestGraphsOfCoder enters graphs as coder/hnsw writes them, with keys of two types.

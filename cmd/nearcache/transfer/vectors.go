@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 	"os"
@@ -38,13 +39,17 @@ func (d *Vectors) enter(to *Sink, name string, at int64, vector []float32) error
 }
 
 // ImportNPY enters the rows of a NumPy array, named by the lines of ids, or where
-// that is nil by their numbers from 0.
+// that is nil by their numbers from 0. Of rows with one name the last stays, and the
+// report tells how many others there were.
 func ImportNPY(src io.Reader, ids io.Reader, to *Sink, d Vectors) error {
 	var names *bufio.Scanner
 	if ids != nil {
 		names = bufio.NewScanner(ids)
 		names.Buffer(nil, 1<<20)
 	}
+	seen := map[uint64]struct{}{} // hashes of names: files have millions
+	seed := maphash.MakeSeed()
+	replaced := 0
 	err := datasets.EachNPYRow(src, datasets.Limits{MaxBytes: math.MaxInt64}, func(i int, at int64, row []float32) error {
 		name := strconv.Itoa(i)
 		if names != nil {
@@ -52,9 +57,16 @@ func ImportNPY(src io.Reader, ids io.Reader, to *Sink, d Vectors) error {
 				return errors.Join(fmt.Errorf("-ids has no name for row %d", i), names.Err())
 			}
 			name = names.Text()
+			before := len(seen)
+			if seen[maphash.String(seed, name)] = struct{}{}; len(seen) == before {
+				replaced++
+			}
 		}
 		return d.enter(to, name, at, row)
 	})
+	if replaced > 0 {
+		to.Report.Notes = append(to.Report.Notes, fmt.Sprintf("%d rows replaced one before with the same name in -ids", replaced))
+	}
 	return to.End(err)
 }
 
