@@ -15,6 +15,7 @@ import (
 	"github.com/nearcache/nearcache/store"
 	"github.com/nearcache/nearcache/store/catalog"
 	"github.com/nearcache/nearcache/store/semcache"
+	"github.com/nearcache/nearcache/store/types/stream"
 )
 
 // Env is what commands may reach beside the keyspace's Tx: the server's parts.
@@ -29,6 +30,7 @@ type Env struct {
 	Blocking *blocking.Table
 	Clock    *observe.Clock // nil: the keyspace's alone
 	HotKeys  hotkeys.Tracker
+	Streams  stream.Settings
 	Scripts  *script.Engine
 	Server   Server
 }

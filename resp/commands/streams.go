@@ -57,6 +57,19 @@ func findStream(c *command.Ctx, key []byte) (*store.Entry, *stream.Value, error)
 	return e, v, err
 }
 
+// newStream makes a stream by the server's settings. limits is the command that tells the log and replicas of them, which
+// go by the defaults: it belongs behind the one that makes the stream, and is nil where they are the same.
+func newStream(c *command.Ctx, key []byte) (v *stream.Value, limits [][]byte) {
+	if c.Mute {
+		return stream.New(), nil
+	}
+	v, odd := c.Env.Streams.New()
+	if p := v.Producers(); odd {
+		limits = [][]byte{wordXCfgSet, key, wordIdmpDuration, intBytes(p.Duration), wordIdmpMaxSize, intBytes(p.MaxIIDs)}
+	}
+	return v, limits
+}
+
 // getStream finds a stream for reading, nil where there is none.
 func getStream(c *command.Ctx, key []byte) (*stream.Value, error) { return asStream(c.Tx.Get(key)) }
 

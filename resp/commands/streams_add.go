@@ -211,12 +211,13 @@ func runXAdd(c *command.Ctx, a xAdd) error {
 		return err
 	}
 	fresh := v == nil
+	var limits [][]byte
 	if fresh {
 		if a.noMkStream {
 			c.W.Null()
 			return nil
 		}
-		v = stream.New()
+		v, limits = newStream(c, a.key)
 	}
 	iid := a.iid
 	if a.pid != nil {
@@ -263,7 +264,7 @@ func runXAdd(c *command.Ctx, a xAdd) error {
 		e = c.Tx.Put(a.key, v, false)
 	}
 	c.Tx.Changed(e, store.ClassStream, "xadd")
-	if a.pid == nil && !a.byBlocks() {
+	if a.pid == nil && !a.byBlocks() && limits == nil {
 		if a.trims {
 			if n, _ := v.Trim(a.trim); n > 0 {
 				c.Tx.Changed(e, store.ClassStream, "xtrim")
@@ -277,6 +278,9 @@ func runXAdd(c *command.Ctx, a xAdd) error {
 	}
 	effect := make([][]byte, 0, 3+len(a.pairs))
 	c.Tx.Effect(append(append(effect, wordXAdd, a.key, idBytes(id)), a.pairs...)...)
+	if limits != nil {
+		c.Tx.Effect(limits...)
+	}
 	if a.pid != nil {
 		c.Tx.Effect(wordXIdmpRecord, a.key, a.pid, iid, idBytes(id))
 	}

@@ -162,8 +162,9 @@ func runXGroupCreate(c *command.Ctx, a xGroupID) error {
 		return err
 	}
 	fresh := v == nil
+	var limits [][]byte
 	if fresh {
-		v = stream.New()
+		v, limits = newStream(c, a.key)
 	}
 	if v.CreateGroup(a.group, id, a.read) == nil {
 		return errBusyGroup
@@ -175,6 +176,10 @@ func runXGroupCreate(c *command.Ctx, a xGroupID) error {
 	}
 	if len(a.id) == 1 && a.id[0] == '$' {
 		c.Args[4] = idBytes(id)
+	}
+	if limits != nil {
+		c.Tx.Effect(c.Args...)
+		c.Tx.Effect(limits...)
 	}
 	c.W.Status("OK")
 	return nil

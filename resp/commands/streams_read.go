@@ -532,6 +532,9 @@ func claimEffect(c *command.Ctx, key, group, consumer []byte, ids [][]byte, time
 var (
 	wordXAdd           = []byte("XADD")
 	wordXIdmpRecord    = []byte("XIDMPRECORD")
+	wordXCfgSet        = []byte("XCFGSET")
+	wordIdmpDuration   = []byte("IDMP-DURATION")
+	wordIdmpMaxSize    = []byte("IDMP-MAXSIZE")
 	wordXTrim          = []byte("XTRIM")
 	wordMinID          = []byte("MINID")
 	wordXAck           = []byte("XACK")

@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/nearcache/nearcache/store/evict"
 	"github.com/nearcache/nearcache/store/semcache/embed"
 	"github.com/nearcache/nearcache/store/squeeze"
+	"github.com/nearcache/nearcache/store/types/stream"
 	"github.com/nearcache/nearcache/store/vfs"
 )
 
@@ -313,6 +315,18 @@ var Settings = []*Setting{
 		Help:  "how much all scripts that run at a time may hold in bytes; one that wants more ends with an error. Redis has no such limit",
 		Field: func(c *Config) *Value { return &c.scriptMemory },
 		Apply: func(s *Server, c *Config) error { s.env.Scripts.SetMemoryLimit(c.scriptMemory.Int()); return nil },
+	},
+	{
+		Name: "stream-idmp-duration", Kind: Int, Default: strconv.Itoa(stream.DefaultDuration), Min: 1, Max: stream.MaxDuration,
+		Help:  "seconds for which streams made from then on remember the idempotent IDs of producers; XCFGSET changes it for one",
+		Field: func(c *Config) *Value { return &c.idmpDuration },
+		Apply: applyStreams,
+	},
+	{
+		Name: "stream-idmp-maxsize", Kind: Int, Default: strconv.Itoa(stream.DefaultMaxIIDs), Min: 1, Max: stream.MaxMaxIIDs,
+		Help:  "how many of each producer they remember",
+		Field: func(c *Config) *Value { return &c.idmpMaxSize },
+		Apply: applyStreams,
 	},
 	{
 		Name: "client-query-buffer-limit", Kind: Memory, Default: "1gb", Min: 1 << 20, Max: maxInt64,
@@ -652,6 +666,11 @@ func applyEviction(s *Server, c *Config) error {
 	return nil
 }
 
+func applyStreams(s *Server, c *Config) error {
+	s.env.Streams.Set(c.idmpDuration.Int(), c.idmpMaxSize.Int())
+	return nil
+}
+
 func applySlowLog(s *Server, c *Config) error {
 	s.env.Table.Observer.Slow.SetLimits(c.slowLen.Int(), c.slowArgs.Int(), c.slowBytes.Int())
 	return nil
@@ -666,6 +685,7 @@ type Config struct {
 	stopOnSaveError, rewritePercent, rewriteMin, diskReserve                              Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
+	idmpDuration, idmpMaxSize                                                             Value
 	busyAfter, scriptMemory                                                               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value

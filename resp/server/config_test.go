@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nearcache/nearcache/resp/client"
 )
 
 func load(t testing.TB, env map[string]string, args ...string) *Config {
@@ -392,5 +394,128 @@ func TestRatesAreMeasured(t *testing.T) {
 	}
 	if !strings.Contains(s.Info([]string{"stats"}), "\r\ntotal_commands_processed:4000\r\n") {
 		t.Error("INFO does not count commands")
+	}
+}
+
+// stockFile is what redis.conf of Redis 8.10 sets; that of 7.0 sets a part of it.
+const stockFile = `bind 127.0.0.1 -::1
+protected-mode yes
+tcp-backlog 511
+timeout 0
+tcp-keepalive 300
+daemonize no
+loglevel notice
+logfile ""
+databases 16
+always-show-logo no
+set-proc-title yes
+proc-title-template "{title} {listen-addr} {server-mode}"
+locale-collate ""
+stop-writes-on-bgsave-error yes
+rdbcompression yes
+rdbchecksum yes
+dbfilename dump.rdb
+rdb-del-sync-files no
+replica-serve-stale-data yes
+replica-read-only yes
+repl-diskless-sync yes
+repl-diskless-sync-delay 5
+repl-diskless-sync-max-replicas 0
+repl-diskless-load disabled
+repl-disable-tcp-nodelay no
+replica-priority 100
+acllog-max-len 128
+lazyfree-lazy-eviction no
+lazyfree-lazy-expire no
+lazyfree-lazy-server-del no
+replica-lazy-flush no
+lazyfree-lazy-user-del no
+lazyfree-lazy-user-flush no
+oom-score-adj no
+oom-score-adj-values 0 200 800
+disable-thp yes
+appendonly no
+appendfilename "appendonly.aof"
+appenddirname "appendonlydir"
+appendfsync everysec
+no-appendfsync-on-rewrite no
+auto-aof-rewrite-percentage 100
+auto-aof-rewrite-min-size 64mb
+aof-load-truncated yes
+aof-load-corrupt-tail-max-size 0
+aof-use-rdb-preamble yes
+aof-timestamp-enabled no
+slowlog-log-slower-than 10000
+slowlog-max-len 128
+latency-monitor-threshold 0
+notify-keyspace-events ""
+hash-max-listpack-entries 512
+hash-max-listpack-value 64
+list-max-listpack-size -2
+list-compress-depth 0
+set-max-intset-entries 512
+set-max-listpack-entries 128
+set-max-listpack-value 64
+zset-max-listpack-entries 128
+zset-max-listpack-value 64
+hll-sparse-max-bytes 3000
+array-slice-size 4096
+array-sparse-kmax 10
+array-sparse-kmin 5
+stream-node-max-bytes 4096
+stream-node-max-entries 100
+stream-idmp-duration 100
+stream-idmp-maxsize 100
+activerehashing yes
+client-output-buffer-limit normal 0 0 0
+client-output-buffer-limit replica 256mb 64mb 60
+client-output-buffer-limit pubsub 32mb 8mb 60
+hz 10
+dynamic-hz yes
+aof-rewrite-incremental-fsync yes
+rdb-save-incremental-fsync yes
+jemalloc-bg-thread yes
+pidfile /run/redis/redis-server.pid
+dir ./
+`
+
+func TestStockFileStarts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "redis.conf")
+	if err := os.WriteFile(file, []byte(stockFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadConfig([]string{file}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNewStreamsTakeTheSettings makes streams by both commands that do, and has the log read again by a server
+// with other settings.
+func TestNewStreamsTakeTheSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, stop := startAt(t, nil, nil, "--dir", dir, "--stream-idmp-duration", "7000")
+	c := dial(t, s, client.Options{})
+	do(t, c, "CONFIG", "SET", "stream-idmp-maxsize", 8)
+	do(t, c, "XADD", "plain", "*", "f", "v")
+	do(t, c, "XADD", "once", "IDMP", "p", "i", "*", "f", "v")
+	do(t, c, "XADD", "none", "MAXLEN", 0, "*", "f", "v")
+	do(t, c, "XGROUP", "CREATE", "group", "g", "$", "MKSTREAM")
+	do(t, c, "CONFIG", "SET", "stream-idmp-maxsize", 9)
+	want := map[string]string{}
+	for _, key := range []string{"plain", "once", "none", "group"} {
+		v := do(t, c, "XINFO", "STREAM", key).String()
+		if !strings.Contains(v, `"idmp-duration" 7000 "idmp-maxsize" 8`) {
+			t.Errorf("%s: %s", key, v)
+		}
+		want[key] = v
+	}
+	stop()
+	s, _ = startAt(t, nil, nil, "--dir", dir)
+	c = dial(t, s, client.Options{})
+	for key, w := range want {
+		if v := do(t, c, "XINFO", "STREAM", key).String(); v != w {
+			t.Errorf("%s after a restart: %s, was %s", key, v, w)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"math/bits"
 	"slices"
+	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 )
@@ -17,6 +19,21 @@ const (
 	DefaultMaxIIDs  = 100
 	MaxMaxIIDs      = 10000
 )
+
+// Settings are what streams are made with. The zero value is the defaults.
+type Settings struct{ duration, maxIIDs atomic.Int64 }
+
+// Set changes them for streams that are made from then on.
+func (s *Settings) Set(duration, maxIIDs int64) {
+	s.duration.Store(duration)
+	s.maxIIDs.Store(maxIIDs)
+}
+
+// New makes an empty stream; odd says that it is not as the defaults have it.
+func (s *Settings) New() (v *Value, odd bool) {
+	v = New()
+	return v, v.Configure(cmp.Or(s.duration.Load(), -1), cmp.Or(s.maxIIDs.Load(), -1))
+}
 
 // producers remembers the idempotent IDs of producers: which entry each one added.
 type producers struct {
