@@ -110,6 +110,11 @@ var Settings = []*Setting{
 	},
 
 	{
+		Name: "pidfile", Kind: String, Immutable: true,
+		Help:  "file that has the process ID while the server runs; where it cannot be written that is logged",
+		Field: func(c *Config) *Value { return &c.pidFile },
+	},
+	{
 		Name: "dir", Kind: String, Default: "nearcache-data", Fixed: true, Protected: true, Parse: parseDir,
 		Help:  "folder of all data files; it is made where it is missing",
 		Field: func(c *Config) *Value { return &c.dir },
@@ -685,7 +690,7 @@ type Config struct {
 	stopOnSaveError, rewritePercent, rewriteMin, diskReserve                              Value
 	maxMemory, policy, samples, tenacity, costs, lfuLogFactor, lfuDecayTime, clientMemory Value
 	compression, compressMin, compressMax, compressIdle, compressTypes                    Value
-	idmpDuration, idmpMaxSize                                                             Value
+	pidFile, idmpDuration, idmpMaxSize                                                    Value
 	busyAfter, scriptMemory                                                               Value
 	maxBulk, queryLimit, outputLimit, trackingKeys, trackingItems, searchTracking, notify Value
 	slowerThan, slowLen, slowArgs, slowBytes, spikes, histograms, percentiles             Value

@@ -177,7 +177,11 @@ func (c *Config) loadText(path string, text []byte) error {
 		s := findSetting(name)
 		if s == nil {
 			if !ignorable(strings.ToLower(name), words) {
-				return fail(fmt.Errorf("there is no setting %q", name))
+				err := fmt.Errorf("there is no setting %q", name)
+				if how := instead[strings.ToLower(name)]; how != "" {
+					err = fmt.Errorf("%w: %s", err, how)
+				}
+				return fail(err)
 			}
 			c.Ignored = append(c.Ignored, strings.ToLower(name))
 			continue
@@ -207,7 +211,7 @@ func ignorable(name string, words []string) bool {
 		"acllog-max-len", "always-show-logo", "aof-*",
 		"array-*", "disable-thp", "hash-*", "hll-sparse-max-bytes",
 		"jemalloc-bg-thread", "lfu-*", "list-*", "locale-collate",
-		"oom-score-adj*", "pidfile", "proc-title-template", "rdb*", "repl-*", "replica-*",
+		"oom-score-adj*", "proc-title-template", "rdb*", "repl-*", "replica-*",
 		"set-*", "stream-node-*", "zset-*", "io-threads*", "active-*", "activedefrag",
 	} {
 		if glob.MatchString(p, name) {
@@ -215,6 +219,19 @@ func ignorable(name string, words []string) bool {
 		}
 	}
 	return slices.Equal(words, []string{"no"}) && slices.Contains([]string{"daemonize", "supervised", "cluster-enabled", "syslog-enabled"}, name)
+}
+
+// instead says what there is in place of settings of Redis without which a promise would be lost.
+var instead = map[string]string{
+	"aclfile":         "there is one user, whose password is requirepass",
+	"cluster-enabled": "there is no cluster",
+	"daemonize":       "the server stays in the foreground, for a service manager",
+	"include":         "one file has all settings",
+	"loadmodule":      "there are no modules; search, JSON and vector sets are there without",
+	"rename-command":  "commands have one name",
+	"supervised":      "no service manager is told when the server is ready",
+	"syslog-enabled":  "there is logfile, and standard error",
+	"user":            "there is one user, whose password is requirepass",
 }
 
 // WriteHelp writes the table of settings for --help.

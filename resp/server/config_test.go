@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestBadSettingsAreRefused(t *testing.T) {
 	}
 	line("port 1\nfoo bar\n", `line 2: there is no setting "foo"`)
 	line("port \"1\n", "line 1: unbalanced quotes")
-	line("daemonize yes\n", "daemonize")
+	line("daemonize yes\n", `there is no setting "daemonize": the server stays in the foreground`)
 	line("tls-port 1\n", "tls-port")
 	line("port\n", "line 1: port: wrong number")
 	line(strings.Repeat("#", maxConfigFile+1), "larger than")
@@ -487,6 +488,22 @@ func TestStockFileStarts(t *testing.T) {
 	if _, err := LoadConfig([]string{file}, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestPidFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	_, stop := startAt(t, nil, nil, "--dir", t.TempDir(), "--pidfile", file)
+	if b, err := os.ReadFile(file); err != nil || string(b) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	stop()
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is left: %v", err)
+	}
+	// Redis, too, starts without it.
+	s, _ := startAt(t, nil, nil, "--dir", t.TempDir(), "--pidfile", filepath.Join(file, "missing", "pid"))
+	do(t, dial(t, s, client.Options{}), "PING")
 }
 
 // TestNewStreamsTakeTheSettings makes streams by both commands that do, and has the log read again by a server

@@ -130,6 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.closeListeners()
 		return err
 	}
+	defer s.writePID()()
 	for _, l := range s.mu.listeners {
 		s.wg.Go(func() { s.accept(ctx, l) })
 	}
@@ -192,6 +193,23 @@ func (s *Server) Run(ctx context.Context) error {
 	s.env.Catalog.Close()
 	s.env.Tracking.Release()
 	return errors.Join(err, s.closeFiles())
+}
+
+// writePID writes the pidfile, if there is to be one; remove takes it away.
+func (s *Server) writePID() (remove func()) {
+	path := s.cfg.pidFile.String()
+	if path == "" {
+		return func() {}
+	}
+	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
+		s.cfg.Logger().Warn("the pidfile cannot be written", "error", err)
+		return func() {}
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			s.cfg.Logger().Warn("the pidfile cannot be removed", "error", err)
+		}
+	}
 }
 
 func (s *Server) closeListeners() {
