@@ -17,8 +17,15 @@ import (
 	"github.com/nearcache/nearcache/resp/resptest"
 )
 
+// patience is with a machine that does much else.
+const patience = 2 * time.Minute
+
 func open(t testing.TB, addr string, o near.Options) *near.Client {
 	t.Helper()
+	o.Timeout = patience
+	if o.Ping == 0 {
+		o.Ping = patience
+	}
 	c, err := near.Open(context.Background(), addr, o)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +36,7 @@ func open(t testing.TB, addr string, o near.Options) *near.Client {
 
 func dial(t testing.TB, addr string) *client.Conn {
 	t.Helper()
-	c, err := client.Dial(context.Background(), addr, client.Options{})
+	c, err := client.Dial(context.Background(), addr, client.Options{Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +356,7 @@ func TestNoCopyIsStaleBehindABarrier(t *testing.T) {
 			}
 		})
 	}
-	for start := time.Now(); !stop.Load() && (time.Since(start) < time.Second || rounds.Load() < 20 && time.Since(start) < 30*time.Second); {
+	for start := time.Now(); !stop.Load() && (time.Since(start) < time.Second || rounds.Load() < 20 && time.Since(start) < patience); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	stop.Store(true)
@@ -372,11 +379,11 @@ func TestLoadOnceForAll(t *testing.T) {
 		for range each {
 			wg.Go(func() {
 				waiting.Add(1)
-				v, err := c.Cached(context.Background(), "page", time.Minute, func(context.Context) (string, error) {
+				v, err := c.Cached(context.Background(), "page", time.Hour, func(context.Context) (string, error) {
 					calls.Add(1)
 					<-release
 					return "rendered", nil
-				}, near.LoadOptions{})
+				}, near.LoadOptions{Lease: patience})
 				if v != "rendered" || err != nil {
 					t.Errorf("%q, %v", v, err)
 				}
@@ -395,7 +402,7 @@ func TestLoadOnceForAll(t *testing.T) {
 	if calls.Load() != 1 {
 		t.Errorf("loaded %d times", calls.Load())
 	}
-	if ms := do(t, dial(t, s.Addr()), "PTTL", "page").Int; ms < 50000 || ms > 60000 {
+	if ms := do(t, dial(t, s.Addr()), "PTTL", "page").Int; ms < time.Hour.Milliseconds()-patience.Milliseconds() || ms > time.Hour.Milliseconds() {
 		t.Errorf("PTTL %d", ms)
 	}
 	if v := do(t, dial(t, s.Addr()), "EXISTS", "lease:{page}"); v.Int != 0 {
@@ -456,8 +463,9 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 	s := resptest.Start(t)
 	ctx := context.Background()
 	c, other := open(t, s.Addr(), near.Options{}), dial(t, s.Addr())
-	do(t, other, "SET", "k", "old", "PX", 50000) // of 60 s of grace, 10 are over
-	o := near.LoadOptions{Stale: 60 * time.Second}
+	const ttl, grace = time.Hour, time.Hour
+	do(t, other, "SET", "k", "old", "PX", (grace - time.Minute).Milliseconds()) // a minute of it is over
+	o := near.LoadOptions{Stale: grace, Lease: patience}
 	release := make(chan struct{})
 	var calls atomic.Int64
 	load := func(context.Context) (string, error) {
@@ -466,7 +474,7 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 		return "new", nil
 	}
 	for range 20 {
-		if v, err := c.Cached(ctx, "k", time.Minute, load, o); v != "old" || err != nil {
+		if v, err := c.Cached(ctx, "k", ttl, load, o); v != "old" || err != nil {
 			t.Fatalf("%q, %v", v, err)
 		}
 	}
@@ -474,10 +482,10 @@ func TestAStaleValueIsServedWhileTheNextOneIsLoaded(t *testing.T) {
 	for get(t, c, "k") != "new" {
 		time.Sleep(time.Millisecond)
 	}
-	if v, err := c.Cached(ctx, "k", time.Minute, load, o); v != "new" || err != nil || calls.Load() != 1 {
+	if v, err := c.Cached(ctx, "k", ttl, load, o); v != "new" || err != nil || calls.Load() != 1 {
 		t.Errorf("%q, %v, %d loads", v, err, calls.Load())
 	}
-	if ms := do(t, other, "PTTL", "k").Int; ms < 110000 || ms > 120000 {
+	if ms := do(t, other, "PTTL", "k").Int; ms < (ttl+grace-patience).Milliseconds() || ms > (ttl+grace).Milliseconds() {
 		t.Errorf("PTTL %d", ms)
 	}
 }
@@ -490,21 +498,21 @@ func TestTheServerIsToldOfHits(t *testing.T) {
 			get(t, c, fmt.Sprint("price:", i))
 		}
 	}
-	for {
-		stats := do(t, other, "TRACKING.STATS")
-		prefixes, _ := stats.Get("prefixes")
+	// Of each key that is counted one look-up of four went to the server; what a report tells may end
+	// within a key. That of 400 none is counted, of 16 one, happens once in 10^11 times.
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		prefixes, _ := do(t, other, "TRACKING.STATS").Get("prefixes")
 		if len(prefixes.Elems) == 1 {
 			p := prefixes.Elems[0]
 			name, _ := p.Get("prefix")
 			rate, _ := p.Get("hit-rate")
-			if !rate.IsNull() {
-				if x, err := rate.Float(); name.Str != "price:" || err != nil || x < 0.7 || x > 0.8 {
-					t.Errorf("%s has a hit rate of %v", name.Str, rate)
-				}
+			if name.Str == "price:" && rate.Str == "0.75" {
 				break
 			}
 		}
-		time.Sleep(time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatal(prefixes)
+		}
 	}
 }
 
