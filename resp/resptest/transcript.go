@@ -616,6 +616,9 @@ func (t *Transcript) Rewrite(target Target) (string, error) {
 	return t.text(), nil
 }
 
+// stands is for how many seconds a machine may stand still between two commands.
+const stands = 30
+
 // loosen makes a pattern of a reply that holds a time, which is another in the
 // next run: a time to live becomes a range, a moment near now any number.
 func loosen(command string, v Value) Value {
@@ -637,9 +640,9 @@ func loosen(command string, v Value) Value {
 	case near(n, now.Unix()), near(n, now.UnixMilli()):
 		return Value{Kind: Int, wildcard: true}
 	case (command == "TTL" || command == "HTTL") && n > 5:
-		return Value{Kind: Int, low: n - 3, high: n + 1}
+		return Value{Kind: Int, low: n - min(n/2, stands), high: n + 1}
 	case (command == "PTTL" || command == "HPTTL") && n > 5000:
-		return Value{Kind: Int, low: n - n%1000 - 3000, high: n - n%1000 + 1000}
+		return Value{Kind: Int, low: n - n%1000 - min(n/2000, stands)*1000, high: n - n%1000 + 1000}
 	}
 	return v
 }
