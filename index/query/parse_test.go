@@ -248,27 +248,27 @@ func TestParseIsBounded(t *testing.T) {
 		many = append(many, []byte(fmt.Sprint("p", i)), []byte("x"))
 	}
 	for _, in := range []string{
-		strings.Repeat("(", 100_000) + "*" + strings.Repeat(")", 100_000),
-		strings.Repeat("-", 100_000) + "@t:{a}",
-		"@t:{" + strings.Repeat("a|", 200_000) + "a}",
-		"@t:{" + strings.Repeat(`"a\"|`, 100_000) + "a}",
-		strings.Repeat(`w'\`, 100_000),
-		strings.Repeat("$p1999 ", 100_000),
-		strings.Repeat("a=>{", 100_000),
-		strings.Repeat("@a|", 100_000),
-		"@t:{" + strings.Repeat(`\`, 300_000) + "*}",
-		strings.Repeat("*", 300_000),
-		strings.Repeat("a|", 300_000) + "a",
-		strings.Repeat("a ", 300_000),
-		`"` + strings.Repeat("a ", 300_000) + `"`,
-		"a=>{" + strings.Repeat("$weight:1;", 100_000) + "}",
-		"@n:[" + strings.Repeat("-", 300_000) + "1 2]",
+		strings.Repeat("(", 200_000) + "*" + strings.Repeat(")", 200_000),
+		strings.Repeat("-", 200_000) + "@t:{a}",
+		"@t:{" + strings.Repeat("a|", 400_000) + "a}",
+		"@t:{" + strings.Repeat(`"a\"|`, 200_000) + "a}",
+		strings.Repeat(`w'\`, 200_000),
+		strings.Repeat("$p1999 ", 200_000),
+		strings.Repeat("a=>{", 200_000),
+		strings.Repeat("@a|", 200_000),
+		"@t:{" + strings.Repeat(`\`, 600_000) + "*}",
+		strings.Repeat("*", 600_000),
+		strings.Repeat("a|", 600_000) + "a",
+		strings.Repeat("a ", 600_000),
+		`"` + strings.Repeat("a ", 600_000) + `"`,
+		"a=>{" + strings.Repeat("$weight:1;", 200_000) + "}",
+		"@n:[" + strings.Repeat("-", 600_000) + "1 2]",
 	} {
 		start := time.Now()
 		_, _ = Parse([]byte(in), Options{Params: many})
 		_, _ = Parse([]byte(in), Options{Params: many, Dialect: 1})
-		// Far less on a quiet machine; what is not linear takes minutes.
-		if d := time.Since(start); d > time.Second {
+		// Far less than a second on a quiet machine; what is not linear takes minutes. Machines stand still for seconds.
+		if d := time.Since(start); d > 30*time.Second {
 			t.Errorf("%.30s...: %v", in, d)
 		}
 	}

@@ -116,7 +116,7 @@ func TestFoldingTouchesLettersOnly(t *testing.T) {
 
 // Patterns that take forever elsewhere (CVE-2022-36021, CVE-2024-31228).
 func TestNoPatternStalls(t *testing.T) {
-	const n = 60_000
+	const n = 300_000
 	long := strings.Repeat("a", n)
 	for name, c := range map[string]struct{ pattern, text string }{
 		"stars":            {strings.Repeat("a*", n/2) + "b", long},
@@ -132,7 +132,8 @@ func TestNoPatternStalls(t *testing.T) {
 		if MatchString(c.pattern, c.text) {
 			t.Errorf("%s: matches", name)
 		}
-		if d := time.Since(start); d > 2*time.Second { // some milliseconds, on a quiet machine
+		// A fraction of a second on a quiet machine, minutes where steps are not counted. Machines stand still for seconds.
+		if d := time.Since(start); d > 30*time.Second {
 			t.Errorf("%s: %v", name, d)
 		}
 	}
