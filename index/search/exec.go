@@ -79,8 +79,8 @@ func (e *exec) free() {
 }
 
 // maxLocked is how long one search may keep writers waiting; it is RediSearch's
-// default TIMEOUT. Only a query that is made for it needs so long.
-const maxLocked = 500 * time.Millisecond
+// default TIMEOUT. Only a query that is made for it needs so long. Tests change it.
+var maxLocked = 500 * time.Millisecond
 
 // stopped asks at every 16th call whether the search is to end.
 func (e *exec) stopped() bool {

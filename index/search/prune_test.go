@@ -131,9 +131,6 @@ func TestPrunedAsWeighed(t *testing.T) {
 				if err != nil {
 					t.Fatal(text, err)
 				}
-				if got.TimedOut || want.TimedOut { // a machine that has much to do
-					continue
-				}
 				if fmt.Sprint(got.Total, got.Rows) != fmt.Sprint(want.Total, want.Rows) {
 					t.Fatalf("%s %+v\n%d: %v, want\n%d: %v", text, o, got.Total, got.Rows, want.Total, want.Rows)
 				}

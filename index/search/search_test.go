@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,12 @@ import (
 	"github.com/nearcache/nearcache/index/kinds"
 	"github.com/nearcache/nearcache/index/query"
 )
+
+// TestMain lets a machine stand still for some seconds without cutting a search short.
+func TestMain(m *testing.M) {
+	maxLocked = time.Minute
+	os.Exit(m.Run())
+}
 
 // testKinds are the real index types; BRUTE may stand in the schema of a test too.
 var testKinds = append(slices.Clone(kinds.All), bruteKinds...)
