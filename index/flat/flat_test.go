@@ -424,7 +424,12 @@ func TestParallelSearchDoesNotAllocate(t *testing.T) {
 		for range 100 {
 			run()
 		}
-		if got := allocs(1000, run); got > 0.1 { // the runtime makes goroutines now and then
+		// The runtime makes goroutines now and then, until there is one of those that have ended on every processor.
+		got := allocs(1000, run)
+		for try := 0; got > 0.1 && try < 10; try++ {
+			got = allocs(1000, run)
+		}
+		if got > 0.1 {
 			t.Errorf("%v allocations", got)
 		}
 	}

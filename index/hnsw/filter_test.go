@@ -74,7 +74,12 @@ func TestFilterWays(t *testing.T) {
 				}
 				wanted += len(truth)
 				taken[chosen(t, g, blob, ef, &allow)]++
-				if a := testing.AllocsPerRun(1, func() { got, _ = g.Search(got[:0], blob, k, o) }); a > 0 && !short {
+				// What the runtime allocates meanwhile counts as well, once; what the search does comes again.
+				a := 1.0
+				for try := 0; a > 0 && try < 10 && !short; try++ {
+					a = testing.AllocsPerRun(1, func() { got, _ = g.Search(got[:0], blob, k, o) })
+				}
+				if a > 0 && !short {
 					t.Fatalf("%s %v: %v allocations", kind, share, a)
 				}
 			}
