@@ -31,14 +31,15 @@ func StartRedis(tb testing.TB) (addr string) {
 	if _, err := os.Stat(binary); err != nil {
 		tb.Skipf("the real Redis is not of this machine: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host := OwnAddress()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	addr = l.Addr().String()
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--dir", tb.TempDir())
+	cmd := exec.Command(binary, "--port", port, "--bind", host, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--dir", tb.TempDir())
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestSourceKeepsItsStreamOverARestart(t *testing.T) {
 	t.Parallel()
 	for how, settings := range map[string][]string{"log": {"--appendonly", "yes"}, "snapshot": {"--save", "3600 1"}} {
 		dir := t.TempDir()
-		settings = append(settings, "--dir", dir, "--repl-ping-replica-period", "100000")
+		settings = append(settings, "--dir", dir, "--repl-ping-replica-period", "100000", "--bind", resptest.OwnAddress()) // its port is free when it starts again
 		a, b := startSource(t, settings...), startSource(t)
 		m, c := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2)
 		m.Do("SET", "k", "1")

@@ -53,7 +53,7 @@ func TestSourceThatEndsUnderLoad(t *testing.T) {
 	} {
 		t.Run(x.how+" "+strings.Join(x.settings, " "), func(t *testing.T) {
 			t.Parallel()
-			settings := append(x.settings, "--dir", t.TempDir(), "--shutdown-timeout", "100000")
+			settings := append(x.settings, "--dir", t.TempDir(), "--shutdown-timeout", "100000", "--bind", resptest.OwnAddress()) // its port is free when it starts again
 			a, b := startSource(t, settings...), startSource(t)
 			m, c := follower(t, a.Addr(), 2), follower(t, b.Addr(), 2)
 			followServer(t, c, a.Addr())
