@@ -28,12 +28,6 @@ func TestMigrate(t *testing.T) {
 		toSecured.Do("AUTH", "secret")
 		_, port, _ := net.SplitHostPort(open.Addr())
 		_, securedPort, _ := net.SplitHostPort(secured.Addr())
-		nobody, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, closedPort, _ := net.SplitHostPort(nobody.Addr().String())
-		_ = nobody.Close()
 
 		conns := map[string]*resptest.Conn{"": source, "to": to, "secured": toSecured}
 		step := func(line, want string) {
@@ -42,7 +36,7 @@ func TestMigrate(t *testing.T) {
 			if !named {
 				who, line = "", who
 			}
-			args := strings.Fields(strings.NewReplacer("PORT2", securedPort, "PORT0", closedPort, "PORT", port).Replace(line))
+			args := strings.Fields(strings.NewReplacer("PORT2", securedPort, "PORT0", "1", "PORT", port).Replace(line))
 			for i, a := range args {
 				if a == `""` {
 					args[i] = ""
@@ -54,22 +48,22 @@ func TestMigrate(t *testing.T) {
 		}
 		const ok = "OK"
 		step("FLUSHALL", ok)
-		step("MIGRATE 127.0.0.1 PORT none 0 1000", "NOKEY")
+		step("MIGRATE 127.0.0.1 PORT none 0 100000", "NOKEY")
 		step("SET k v PX 100000", ok)
-		step("MIGRATE 127.0.0.1 PORT k 0 1000", ok)
+		step("MIGRATE 127.0.0.1 PORT k 0 100000", ok)
 		step("EXISTS k", "(int) 0")
 		step("to> GET k", `"v"`)
 		if ttl := count(to, "PTTL", "k"); ttl <= 0 || ttl > 100000 {
 			t.Errorf("the time to live is %d", ttl)
 		}
 		step("SET k w", ok)
-		step("MIGRATE 127.0.0.1 PORT k 0 1000", "(error) ERR Target instance replied with error: BUSYKEY Target key name already exists.")
+		step("MIGRATE 127.0.0.1 PORT k 0 100000", "(error) ERR Target instance replied with error: BUSYKEY Target key name already exists.")
 		step("GET k", `"w"`)
-		step("MIGRATE 127.0.0.1 PORT k 0 1000 COPY REPLACE", ok)
+		step("MIGRATE 127.0.0.1 PORT k 0 100000 COPY REPLACE", ok)
 		step("GET k", `"w"`)
 		step("to> GET k", `"w"`)
 		step("to> PTTL k", "(int) -1")
-		step("MIGRATE 127.0.0.1 PORT k 3 1000", ok)
+		step("MIGRATE 127.0.0.1 PORT k 3 100000", ok)
 		step("to> SELECT 3", ok)
 		step("to> GET k", `"w"`)
 		step("to> SELECT 0", ok)
@@ -78,34 +72,34 @@ func TestMigrate(t *testing.T) {
 		step("RPUSH l a b", "(int) 2")
 		step("HSET h f v", "(int) 1")
 		step("ZADD k 1 m", "(int) 1")
-		step(`MIGRATE 127.0.0.1 PORT "" 0 1000 KEYS l none k h`, "(error) ERR Target instance replied with error: BUSYKEY Target key name already exists.")
+		step(`MIGRATE 127.0.0.1 PORT "" 0 100000 KEYS l none k h`, "(error) ERR Target instance replied with error: BUSYKEY Target key name already exists.")
 		step("EXISTS l h", "(int) 0")
 		step("EXISTS k", "(int) 1")
 		step("to> LRANGE l 0 -1", `(array) ["a", "b"]`)
 		step("to> HGET h f", `"v"`)
-		step(`MIGRATE 127.0.0.1 PORT "" 0 1000 REPLACE KEYS k l`, ok)
+		step(`MIGRATE 127.0.0.1 PORT "" 0 100000 REPLACE KEYS k l`, ok)
 		step("to> ZSCORE k m", `"1"`)
-		step(`MIGRATE 127.0.0.1 PORT "" 0 1000 KEYS k l`, "NOKEY")
+		step(`MIGRATE 127.0.0.1 PORT "" 0 100000 KEYS k l`, "NOKEY")
 
 		// Passwords.
 		step("SET k v", ok)
-		step("MIGRATE 127.0.0.1 PORT2 k 0 1000", "(error) ERR Target instance replied with error: NOAUTH Authentication required.")
-		step("MIGRATE 127.0.0.1 PORT2 k 0 1000 AUTH wrong", "(error) ERR Target instance replied with error: WRONGPASS invalid username-password pair or user is disabled.")
-		step("MIGRATE 127.0.0.1 PORT2 k 0 1000 COPY AUTH secret", ok)
+		step("MIGRATE 127.0.0.1 PORT2 k 0 100000", "(error) ERR Target instance replied with error: NOAUTH Authentication required.")
+		step("MIGRATE 127.0.0.1 PORT2 k 0 100000 AUTH wrong", "(error) ERR Target instance replied with error: WRONGPASS invalid username-password pair or user is disabled.")
+		step("MIGRATE 127.0.0.1 PORT2 k 0 100000 COPY AUTH secret", ok)
 		step("secured> GET k", `"v"`)
-		step("MIGRATE 127.0.0.1 PORT2 k 0 1000 REPLACE AUTH2 default secret", ok)
+		step("MIGRATE 127.0.0.1 PORT2 k 0 100000 REPLACE AUTH2 default secret", ok)
 		step("EXISTS k", "(int) 0")
 
 		// What cannot be.
 		step("SET k v", ok)
-		step("MIGRATE 127.0.0.1 PORT0 k 0 1000", "(error) IOERR error or timeout writing to target instance")
-		step("MIGRATE 127.0.0.1 PORT k 77 1000 REPLACE", "(error) ERR Target instance replied with error: ERR DB index is out of range")
-		step("MIGRATE 127.0.0.1 PORT k x 1000", "(error) ERR value is not an integer or out of range")
+		step("MIGRATE 127.0.0.1 PORT0 k 0 100000", "(error) IOERR error or timeout writing to target instance")
+		step("MIGRATE 127.0.0.1 PORT k 77 100000 REPLACE", "(error) ERR Target instance replied with error: ERR DB index is out of range")
+		step("MIGRATE 127.0.0.1 PORT k x 100000", "(error) ERR value is not an integer or out of range")
 		step("MIGRATE 127.0.0.1 PORT k 0 x", "(error) ERR value is not an integer or out of range")
-		step("MIGRATE 127.0.0.1 PORT k 0 1000 AUTH", "(error) ERR syntax error")
-		step("MIGRATE 127.0.0.1 PORT k 0 1000 AUTH2 x", "(error) ERR syntax error")
-		step("MIGRATE 127.0.0.1 PORT k 0 1000 WHAT", "(error) ERR syntax error")
-		step("MIGRATE 127.0.0.1 PORT k 0 1000 KEYS a", "(error) ERR When using MIGRATE KEYS option, the key argument must be set to the empty string")
+		step("MIGRATE 127.0.0.1 PORT k 0 100000 AUTH", "(error) ERR syntax error")
+		step("MIGRATE 127.0.0.1 PORT k 0 100000 AUTH2 x", "(error) ERR syntax error")
+		step("MIGRATE 127.0.0.1 PORT k 0 100000 WHAT", "(error) ERR syntax error")
+		step("MIGRATE 127.0.0.1 PORT k 0 100000 KEYS a", "(error) ERR When using MIGRATE KEYS option, the key argument must be set to the empty string")
 		step("MIGRATE 127.0.0.1 PORT k 0", "(error) ERR wrong number of arguments for 'migrate' command")
 		step("GET k", `"v"`)
 		step("COMMAND GETKEYS MIGRATE h 1 k 0 5", `(array) ["k"]`)
@@ -159,7 +153,7 @@ func TestMigrateLosesNoWrite(t *testing.T) {
 	moved := 0
 	raced := 0
 	for range 100 {
-		switch r := ca.Do("MIGRATE", "127.0.0.1", port, "l", "0", "5000", "REPLACE"); {
+		switch r := ca.Do("MIGRATE", "127.0.0.1", port, "l", "0", "100000", "REPLACE"); {
 		case r.Text == "OK":
 			moved += count(cb, "LLEN", "l")
 			cb.Do("DEL", "l")
@@ -186,7 +180,7 @@ func TestMigratedKeysStayAway(t *testing.T) {
 	for i := range 300 {
 		c.Do("SET", fmt.Sprint("k", i), "v")
 	}
-	args := []string{"MIGRATE", "127.0.0.1", port, "", "0", "5000", "KEYS"}
+	args := []string{"MIGRATE", "127.0.0.1", port, "", "0", "100000", "KEYS"}
 	for i := range 299 {
 		args = append(args, fmt.Sprint("k", i))
 	}

@@ -208,7 +208,7 @@ func TestReplicaOfRedis(t *testing.T) {
 		}
 		write(300)
 		master.Do("SET", "the last", fmt.Sprint(round))
-		for end := time.Now().Add(resptest.Timeout); replica.Do("GET", "the last").Text != fmt.Sprint(round); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(patience); replica.Do("GET", "the last").Text != fmt.Sprint(round); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("the replica does not come after: %s", replica.Do("INFO", "replication"))
 			}

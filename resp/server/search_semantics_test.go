@@ -144,14 +144,17 @@ func TestManyArgumentsCostLittle(t *testing.T) {
 	}
 	f := func(want string, args ...any) {
 		t.Helper()
-		at := time.Now()
-		got := searchReply(t, c, 2, args)
-		if got != want {
-			t.Errorf("%.80q: %.100s, want %s", args, got, want)
+		var took time.Duration
+		for range 3 { // the machine may have stood still
+			at := time.Now()
+			if got := searchReply(t, c, 2, args); got != want {
+				t.Errorf("%.80q: %.100s, want %s", args, got, want)
+			}
+			if took = time.Since(at); took < 10*time.Second { // a quadratic look takes minutes
+				return
+			}
 		}
-		if d := time.Since(at); d > 10*time.Second { // a quadratic look takes minutes
-			t.Errorf("%.80q took %v", args, d)
-		}
+		t.Errorf("%.80q took %v", args, took)
 	}
 	f("1 | d:1", many("FT.SEARCH", "idx", "*", "RETURN", fmt.Sprint(n))...)
 	f("1 | d:1", append(many("FT.SEARCH", "idx", "*", "NOCONTENT", "INKEYS", fmt.Sprint(n+1)), "d:1")...)

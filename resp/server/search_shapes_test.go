@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
 )
@@ -499,7 +500,7 @@ func TestListsOfIndexesAndTags(t *testing.T) {
 	s, _ := start(t, nil, "--appendonly", "no")
 	shapesData(t, dial(t, s, client.Options{}))
 	for proto, kind := range map[int]client.Kind{2: client.Array, 3: client.Set} {
-		c, err := client.Dial(context.Background(), s.Addr(), client.Options{Proto: proto})
+		c, err := client.Dial(context.Background(), s.Addr(), client.Options{Proto: proto, Timeout: 2 * time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

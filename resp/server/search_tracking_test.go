@@ -24,7 +24,7 @@ type tracker struct {
 
 func newTracker(t testing.TB, addr string, tracking ...any) *tracker {
 	tr := &tracker{TB: t}
-	c, err := client.Dial(context.Background(), addr, client.Options{OnPush: func(v client.Value) {
+	c, err := client.Dial(context.Background(), addr, client.Options{Timeout: 2 * time.Minute, OnPush: func(v client.Value) {
 		if v.Elems[1].IsNull() {
 			tr.pushes = append(tr.pushes, "all")
 		}
@@ -176,7 +176,7 @@ func TestTrackedSearchesInRESP2(t *testing.T) {
 	w.do("FT.CREATE", "ix", "SCHEMA", "n", "NUMERIC")
 	target := newTracker(t, s.Addr())
 	id := target.do("CLIENT", "ID").Int
-	c, err := client.Dial(context.Background(), s.Addr(), client.Options{Proto: 2})
+	c, err := client.Dial(context.Background(), s.Addr(), client.Options{Proto: 2, Timeout: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

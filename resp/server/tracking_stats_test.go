@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nearcache/nearcache/resp/client"
 	"github.com/nearcache/nearcache/resp/resptest"
@@ -83,7 +84,7 @@ func TestTrackingMonitor(t *testing.T) {
 	s := resptest.Start(t, "--search-tracking", "yes")
 	w, a := newTracker(t, s.Addr()), newTracker(t, s.Addr(), "NOLOOP")
 	bcast := newTracker(t, s.Addr(), "BCAST", "PREFIX", "p:")
-	c, err := client.Dial(context.Background(), s.Addr(), client.Options{})
+	c, err := client.Dial(context.Background(), s.Addr(), client.Options{Timeout: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
