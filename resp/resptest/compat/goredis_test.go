@@ -14,13 +14,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// dialGoRedis makes a client that sends nothing again since the machine stands still.
+func dialGoRedis(t *testing.T, o *redis.Options) *redis.Client {
+	t.Helper()
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // goredis runs a test with go-redis in both protocol versions.
 func goredis(t *testing.T, f func(t *testing.T, ctx context.Context, r *redis.Client)) {
 	for _, proto := range []int{2, 3} {
 		t.Run(fmt.Sprintf("RESP%d", proto), func(t *testing.T) {
-			r := redis.NewClient(&redis.Options{Addr: address(t), Protocol: proto})
-			t.Cleanup(func() { r.Close() })
-			f(t, t.Context(), r)
+			f(t, t.Context(), dialGoRedis(t, &redis.Options{Addr: address(t), Protocol: proto}))
 		})
 	}
 }
@@ -49,7 +56,7 @@ func TestGoRedisStringsAndHashes(t *testing.T) {
 		if ok, err := r.SetNX(ctx, "k", "w", 0).Result(); ok || err != nil {
 			t.Error(ok, err)
 		}
-		if d := r.TTL(ctx, "k").Val(); d < 58*time.Second || d > time.Minute {
+		if d := r.TTL(ctx, "k").Val(); d < 30*time.Second || d > time.Minute {
 			t.Error(d)
 		}
 		if _, err := r.Get(ctx, "missing").Result(); !errors.Is(err, redis.Nil) {
@@ -206,13 +213,11 @@ func TestGoRedisPubSub(t *testing.T) {
 func TestGoRedisClientSideCache(t *testing.T) {
 	addr := address(t)
 	ctx := t.Context()
-	cached := redis.NewClient(&redis.Options{
+	cached := dialGoRedis(t, &redis.Options{
 		Addr: addr, Protocol: 3,
 		ClientSideCacheConfig: &redis.ClientSideCacheConfig{MaxEntries: 1024},
 	})
-	defer cached.Close()
-	other := redis.NewClient(&redis.Options{Addr: addr})
-	defer other.Close()
+	other := dialGoRedis(t, &redis.Options{Addr: addr})
 
 	other.Set(ctx, "k", "v0", 0)
 	eventually(t, "a hit in the client's cache", func() bool {

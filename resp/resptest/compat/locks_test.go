@@ -18,7 +18,7 @@ import (
 
 func locker(t *testing.T, addr string, o rueidislock.LockerOption) rueidislock.Locker {
 	t.Helper()
-	o.ClientOption = rueidis.ClientOption{InitAddress: []string{addr}}
+	o.ClientOption = rueidis.ClientOption{InitAddress: []string{addr}, ConnWriteTimeout: patience}
 	o.KeyMajority = 1
 	o.KeyValidity = time.Minute // however slow the machine is
 	l, err := rueidislock.NewLocker(o)
@@ -101,7 +101,7 @@ func TestRueidisLockIsLost(t *testing.T) {
 func TestRedsync(t *testing.T) {
 	addr := address(t)
 	rs := redsync.New(redsyncgoredis.NewPool(goRedis(t, addr, 0)), redsyncgoredis.NewPool(goRedis(t, addr, 1)), redsyncgoredis.NewPool(goRedis(t, addr, 2)))
-	m := rs.NewMutex("lock", redsync.WithExpiry(time.Minute))
+	m := rs.NewMutex("lock", redsync.WithExpiry(time.Hour))
 	if err := m.Lock(); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestRedsync(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 5 {
-				m := rs.NewMutex("lock", redsync.WithExpiry(time.Minute), redsync.WithTries(100000), redsync.WithRetryDelay(time.Millisecond))
+				m := rs.NewMutex("lock", redsync.WithExpiry(time.Hour), redsync.WithTries(100000), redsync.WithRetryDelay(time.Millisecond))
 				if err := m.Lock(); err != nil {
 					t.Error(err)
 					return
@@ -167,7 +167,5 @@ func TestRedisRate(t *testing.T) {
 
 func goRedis(t *testing.T, addr string, db int) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: addr, DB: db})
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return dialGoRedis(t, &redis.Options{Addr: addr, DB: db})
 }

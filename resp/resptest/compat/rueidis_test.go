@@ -13,6 +13,7 @@ import (
 
 func dialRueidis(t *testing.T, o rueidis.ClientOption) rueidis.Client {
 	t.Helper()
+	o.ConnWriteTimeout, o.Dialer.Timeout = patience, patience
 	c, err := rueidis.NewClient(o)
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +233,7 @@ func TestRueidisPubSub(t *testing.T) {
 					if m.Message != fmt.Sprint(i) {
 						t.Fatal(m, i)
 					}
-				case <-time.After(5 * time.Second):
+				case <-time.After(patience):
 					t.Fatalf("%d messages of 100", i)
 				}
 			}
