@@ -48,9 +48,9 @@ def test_strings(r):
     assert r.set("k", "v", ex=100, nx=True) is True
     assert r.set("k", "w", nx=True) is None
     assert r.get("k") == "v"
-    assert 98 <= r.ttl("k") <= 100
+    assert 60 <= r.ttl("k") <= 100
     assert r.set("k", "w", get=True) == "v"
-    assert r.getex("k", px=5000) == "w"
+    assert r.getex("k", px=50_000) == "w"
     assert r.getdel("k") == "w"
     assert r.get("k") is None
     assert r.mset({"a": "1", "b": "2"})
@@ -145,9 +145,9 @@ def test_transaction(r):
 def messages(p, n):
     """The next n messages of a subscriber."""
     got = []
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(got) < n:
-        assert time.monotonic() < deadline, f"no message within five seconds, after {got}"
+        assert time.monotonic() < deadline, f"no message within a minute, after {got}"
         if m := p.get_message(timeout=1):
             got.append((m["type"], m["channel"], m["data"]))
     return got
@@ -243,9 +243,9 @@ def test_asyncio(address, version):
             assert {k async for k in r.scan_iter("k1*")} == {k for k in (f"k{i}" for i in range(50)) if k.startswith("k1")}
             async with r.pubsub() as p:
                 await p.subscribe("ch")
-                assert (await p.get_message(timeout=5))["type"] == "subscribe"
+                assert (await p.get_message(timeout=60))["type"] == "subscribe"
                 await r.publish("ch", "hi")
-                assert (await p.get_message(timeout=5))["data"] == "hi"
+                assert (await p.get_message(timeout=60))["data"] == "hi"
             with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
                 await r.get("h")
 

@@ -105,7 +105,7 @@ def test_the_server_is_told_of_hits(url, other, wait):
                 p = p if isinstance(p, dict) else dict(zip(p[::2], p[1::2]))
                 if p["prefix"] == "price:" and p["hit-rate"] is not None:
                     return 0.7 < float(p["hit-rate"]) < 0.8
-            n.get("price:0")  # what was counted is told when something comes
+            n.get("other")  # what was counted is told when something comes
             return None
 
         wait(rate, True)
@@ -119,8 +119,10 @@ def test_own_writes_are_read(near):
 
 
 def test_time_to_live(near, other, wait):
-    other.set("k", "v", px=60)
-    assert near.get("k") == "v"
+    ms = 60
+    while other.set("k", "v", px=ms) and near.get("k") is None:
+        ms *= 2  # the machine has stood still for so long
+        assert ms < 20_000
     wait(lambda: near.get("k"), None)
     capped = NearCache(near.url, max_ttl=0.02)
     other.set("k", "v")
@@ -179,12 +181,12 @@ def test_load_once_for_all(url, other, wait):
 
     def load():
         calls.append(1)
-        release.wait(10)
+        release.wait(60)
         return "rendered"
 
     nears = [NearCache(url, decode_responses=True) for _ in range(3)]
     got = []
-    threads = [threading.Thread(target=lambda n=n: got.append(n.cached("page", 60, load))) for n in nears for _ in range(8)]
+    threads = [threading.Thread(target=lambda n=n: got.append(n.cached("page", 600, load, lease=60))) for n in nears for _ in range(8)]
     for t in threads:
         t.start()
     wait(lambda: sum(n.stats()["waits"] for n in nears), 23)
@@ -192,7 +194,7 @@ def test_load_once_for_all(url, other, wait):
     for t in threads:
         t.join()
     assert got == ["rendered"] * 24 and len(calls) == 1
-    assert 50 < other.ttl("page") <= 60 and not other.exists("lease:{page}")
+    assert 500 < other.ttl("page") <= 600 and not other.exists("lease:{page}")
     for n in nears:
         n.close()
 
@@ -210,19 +212,19 @@ def test_a_failed_load_lets_the_next_one_try(near, other):
 
 
 def test_a_stale_value_is_served_while_the_next_one_is_loaded(near, other, wait):
-    other.set("k", "old", px=5000)
+    other.set("k", "old", px=50_000)
     release, calls = threading.Event(), []
 
     def load():
         calls.append(1)
-        release.wait(10)
+        release.wait(60)
         return "new"
 
-    assert [near.cached("k", 60, load, stale=60) for _ in range(10)] == ["old"] * 10
+    assert [near.cached("k", 60, load, stale=60, lease=60) for _ in range(10)] == ["old"] * 10
     release.set()
     wait(lambda: near.get("k"), "new")
     assert near.cached("k", 60, load, stale=60) == "new" and len(calls) == 1
-    assert other.ttl("k") > 110
+    assert other.ttl("k") > 60
 
 
 def test_times_without_an_end(url, near, other):
@@ -261,7 +263,7 @@ def test_who_waits_without_an_end(near, url, other):
     while t.is_alive() and not near.waits:
         time.sleep(0.001)
     other.delete("lease:{k}")
-    t.join(20)
+    t.join(60)
     assert got == ["v"]
 
 
@@ -293,12 +295,17 @@ def test_no_copy_is_stale_behind_a_barrier(url, address):
     threads = [threading.Thread(target=write)] + [threading.Thread(target=read, args=(n,)) for n in nears]
     for t in threads:
         t.start()
-    stop.wait(1)
+    def enough():
+        return all(n.stats()["hits"] and n.stats()["invalidations"] for n in nears)
+
+    begun = time.monotonic()
+    while not stop.wait(1) and not enough() and time.monotonic() - begun < 60:
+        pass
     stop.set()
     for t in threads:
         t.join()
     assert not failures
-    assert all(n.stats()["hits"] and n.stats()["invalidations"] for n in nears)
+    assert enough()
     for n in nears:
         n.close()
 
@@ -351,7 +358,7 @@ def test_asyncio(url, other):
 
             assert await asyncio.gather(*(n.cached("page", 60, load) for _ in range(20))) == ["v"] * 20
             assert len(calls) == 1
-            other.set("page", "old", px=5000)
+            other.set("page", "old", px=50_000)
             await n.execute("PING")
             assert await n.cached("page", 60, load, stale=60) == "old"
             while await n.get("page") != "v":
@@ -380,7 +387,7 @@ def test_asyncio(url, other):
         with pytest.raises(redis.ConnectionError):
             await n.get("more")
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_wire_however_it_is_cut():
